@@ -1,0 +1,33 @@
+"""The door of the program. The window opens from here without importing what only the command line needs."""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Entry point of ``chatdesk`` and of ``python -m chatdesk``."""
+    match sys.argv[1:]:
+        case []:
+            window(None)
+        case ["--profile", folder]:
+            window(Path(folder))
+        case ["--engine-process", *_]:  # how a frozen bundle starts its engine, see chatdesk.engine.client
+            from chatdesk.engine import host
+
+            host.main()
+        case _:
+            from chatdesk import cli
+
+            cli.main()
+
+
+def window(folder: Path | None = None) -> None:
+    """Open the window on the profile in ``folder``; entry point of ``chatdesk-window``."""
+    from chatdesk.app import run_window
+    from chatdesk.paths import Profile
+
+    sys.exit(run_window(Profile(folder.resolve()) if folder else Profile.default()))
+
+
+if __name__ == "__main__":
+    main()

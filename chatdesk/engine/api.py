@@ -1,0 +1,235 @@
+"""The protocol between the engine and everyone who uses it: requests, events, capabilities.
+
+Requests carry an ``id``; every event carries the id of its request as ``request``. The same structs pass through an
+`Engine` in this process, through the pipe to a child process (msgpack) and through a remote server.
+
+A generation yields `Progress` while a long prompt is read, then `Started`, its `TokenEvent`s, one `DraftFinished` for
+each draft, and ends with exactly one `Finished` or `Failed`. A load yields `Progress`, then `Loaded` or `Failed`.
+What was yielded before a `Failed` stays valid: partial text is kept.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+PROTOCOL_VERSION = 1
+
+FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
+Role: TypeAlias = Literal["system", "user", "assistant"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Capability(StrEnum):
+    """What an engine can do; callers ask before they offer it."""
+
+    DRAFTS = "drafts"
+    LOGPROBS = "logprobs"
+    COUNT = "count"
+
+
+class Sampling(Struct, frozen=True, omit_defaults=True):
+    """How the next token is chosen. ``None`` in a request: as the checkpoint says, else `DEFAULT_SAMPLING`.
+
+    Neutral are temperature 1, top-k 0, top-p 1, min-p 0, repetition 1; temperature 0 is greedy.
+    ``max_new_tokens`` counts the new tokens, ``max_length`` prompt and new; both given is refused.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_new_tokens: int | None = None
+    max_length: int | None = None
+
+
+DEFAULT_SAMPLING = Sampling(0.7, 0.95, 0, 0.05, 1.1, 512)
+
+
+class ChatMessage(Struct, frozen=True, omit_defaults=True):
+    """One turn of a prompt. ``token_ids``: the ids kept with a generated reply, spliced in instead of its text
+    (by the checkpoint that made them: the caller leaves them out for another one).
+    """
+
+    role: Role
+    text: str
+    token_ids: tuple[int, ...] | None = None
+
+
+class _Request(Struct, frozen=True, tag=True):
+    id: int
+
+
+class Load(_Request, frozen=True):
+    """Load the checkpoint folder ``path``, in place of the one loaded before."""
+
+    path: str
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+
+
+class Generate(_Request, frozen=True):
+    """Continue a prompt: a text as it is, or the messages of a conversation through the chat template.
+
+    ``drafts`` continuations come from one prefill; draft *i* samples with seed + *i*. ``top_logprobs``: how many
+    alternative tokens each `TokenEvent` lists.
+    """
+
+    prompt: str | tuple[ChatMessage, ...]
+    sampling: Sampling = Sampling()
+    seed: int | None = None
+    drafts: int = 1
+    stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
+
+
+class Count(_Request, frozen=True):
+    """How many tokens a text has; answered by `Counted` even while the engine generates."""
+
+    text: str
+
+
+class Cancel(_Request, frozen=True):
+    """Stop request ``request``: its drafts finish as ``cancelled``, a load fails with the fault ``cancelled``."""
+
+    request: int
+
+
+class Ping(_Request, frozen=True):
+    """Are you there? Answered by `Pong` even while the engine generates."""
+
+
+Request: TypeAlias = Load | Generate | Count | Cancel | Ping
+
+
+class ModelInfo(Struct, frozen=True):
+    """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open."""
+
+    name: str
+    path: str
+    architecture: str
+    parameters: int
+    device: str
+    device_name: str
+    dtype: str
+    context_length: int
+    has_chat_template: bool
+    sampling: Sampling
+    load_s: float
+
+
+class _Event(Struct, frozen=True, tag=True):
+    request: int
+
+
+class Hello(_Event, frozen=True):
+    """First word of a child process, with request 0: the version it speaks and what it can do."""
+
+    version: int
+    capabilities: tuple[Capability, ...]
+
+
+class Progress(_Event, frozen=True):
+    """``done`` of ``total``: bytes of a load, or tokens of a prompt."""
+
+    done: int
+    total: int
+
+
+class Loaded(_Event, frozen=True):
+    """A load has succeeded."""
+
+    model: ModelInfo
+
+
+class Started(_Event, frozen=True):
+    """The prompt as the model sees it. ``dropped_messages``: the oldest messages that did not fit into the context
+    (``dropped_tokens``: of a text prompt, the tokens cut at its beginning). ``sampling`` is what is really used.
+    """
+
+    prompt_token_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    dropped_messages: int = 0
+    dropped_tokens: int = 0
+
+
+class AlternativeToken(Struct, frozen=True):
+    """A token that could have stood there; see `TokenEvent` for the two probabilities."""
+
+    id: int
+    text: str
+    logprob: float
+    sampled_logprob: float
+
+
+class TokenEvent(_Event, frozen=True):
+    """One new token of one draft. ``text`` is the increment: all increments joined are the draft (empty inside a
+    character). ``logprob``: natural logarithm under the model's own distribution at temperature 1;
+    ``sampled_logprob``: after the samplers. The end token that stops a draft is not part of it.
+    """
+
+    draft: int
+    id: int
+    text: str
+    logprob: float
+    sampled_logprob: float
+    top: tuple[AlternativeToken, ...] = ()
+
+
+class DraftFinished(_Event, frozen=True):
+    """No more tokens for this draft. ``text``: a last increment that was held back, as it might begin a stop string."""
+
+    draft: int
+    reason: FinishReason
+    text: str = ""
+
+
+class Finished(_Event, frozen=True):
+    """A generation has ended. Wall times in the engine, in seconds; ``tokens_per_s``: decoding, over all drafts."""
+
+    prompt_tokens: int
+    reused_tokens: int
+    new_tokens: int
+    ttft_s: float
+    tokens_per_s: float
+
+
+class Counted(_Event, frozen=True):
+    """Answer to `Count`."""
+
+    tokens: int
+
+
+class Pong(_Event, frozen=True):
+    """Answer to `Ping`."""
+
+
+class Failed(_Event, frozen=True):
+    """The request has ended with a user error: ``fault`` is a `chatdesk.errors.Fault`, ``fields`` its fields."""
+
+    fault: str
+    fields: dict[str, str]
+
+
+Event: TypeAlias = Hello | Progress | Loaded | Started | TokenEvent | DraftFinished | Finished | Counted | Pong | Failed
+
+
+class Engine(Protocol):
+    """A plain engine: `run` one request at a time, `cancel` from any thread. Errors are events, never raised."""
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """What it can do."""
+
+    def run(self, request: Request) -> Iterator[Event]:
+        """The events of one request, the last of them ending it. Closing the iterator cancels."""
+
+    def cancel(self, request: int) -> None:
+        """Make a running or waiting request end early; harmless when it is over."""
+
+    def close(self) -> None:
+        """Free everything; nothing can be run after this."""

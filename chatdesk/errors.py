@@ -1,0 +1,192 @@
+"""What the world can do to us. A user error carries a code and fields; its sentence is chosen where it is shown.
+
+Two kinds of failure are kept apart: a `UserError` ("the world failed": a bad file, a full disk) is shown to the
+person with what to do; any other exception is a mistake of ours and is reported as such.
+
+Each sentence says what is wrong and what to do. English stands here, other languages in ``resources/locale``
+(the no-op `QT_TRANSLATE_NOOP` marks the texts for ``pyside6-lupdate``; this module imports no Qt).
+"""
+
+from enum import StrEnum
+
+
+def QT_TRANSLATE_NOOP(_context: str, text: str) -> str:
+    """Mark a text for translation; returns it as it is."""
+    return text
+
+
+class Fault(StrEnum):
+    """Codes of all user errors. They travel over the pipe and name the sentence."""
+
+    # a checkpoint
+    NOT_A_CHECKPOINT = "not_a_checkpoint"
+    ONLY_PICKLE = "only_pickle"
+    ONLY_GGUF = "only_gguf"
+    BROKEN_SAFETENSORS = "broken_safetensors"
+    UNSAFE_PATH = "unsafe_path"
+    UNSAFE_CONFIG = "unsafe_config"
+    BROKEN_CONFIG = "broken_config"
+    UNKNOWN_ARCHITECTURE = "unknown_architecture"
+    TENSORS_DO_NOT_MATCH = "tensors_do_not_match"
+    NO_TOKENIZER = "no_tokenizer"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    CHAT_TEMPLATE = "chat_template"
+    # running it
+    NO_MODEL = "no_model"
+    OUT_OF_MEMORY = "out_of_memory"
+    NO_DEVICE = "no_device"
+    NOT_FINITE = "not_finite"
+    EMPTY_PROMPT = "empty_prompt"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    BAD_VALUE = "bad_value"
+    BOTH_LENGTHS = "both_lengths"
+    CANCELLED = "cancelled"
+    ENGINE_DIED = "engine_died"
+    ENGINE_KEEPS_DYING = "engine_keeps_dying"
+    ENGINE_HUNG = "engine_hung"
+    ENGINE_BUG = "engine_bug"
+    ENGINE_VERSION = "engine_version"
+    # storage
+    DISK_FULL = "disk_full"
+    CANNOT_WRITE = "cannot_write"
+    DATABASE_NEWER = "database_newer"
+    DATABASE_CORRUPT = "database_corrupt"
+    ALREADY_RUNNING = "already_running"
+    NO_DISPLAY = "no_display"
+    # training and command line
+    BAD_RECIPE = "bad_recipe"
+    NO_TEXT = "no_text"
+    BROKEN_TEXT = "broken_text"
+    FILE_NOT_FOUND = "file_not_found"
+
+
+SENTENCES: dict[Fault, str] = {
+    Fault.NOT_A_CHECKPOINT: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} is not a checkpoint: {reason}. Choose a folder that holds config.json and .safetensors files.",
+    ),
+    Fault.ONLY_PICKLE: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} holds its weights as a pickle ({file}), which can run code when it is opened. "
+        "Look for the same model with .safetensors files.",
+    ),
+    Fault.ONLY_GGUF: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} holds a GGUF file ({file}), made for llama.cpp. "
+        "Look for the original checkpoint with config.json and .safetensors files.",
+    ),
+    Fault.BROKEN_SAFETENSORS: QT_TRANSLATE_NOOP(
+        "errors", "{file} is damaged: {reason}. Download or copy the file again."
+    ),
+    Fault.UNSAFE_PATH: QT_TRANSLATE_NOOP(
+        "errors",
+        "The checkpoint points outside its folder ({file}) and was not opened. Get it from a source you trust.",
+    ),
+    Fault.UNSAFE_CONFIG: QT_TRANSLATE_NOOP(
+        "errors",
+        "{file} asks to run code ({key}), so the checkpoint was not opened. Look for a version without this entry.",
+    ),
+    Fault.BROKEN_CONFIG: QT_TRANSLATE_NOOP(
+        "errors", "{file} cannot be read: {reason}. Download or copy the file again."
+    ),
+    Fault.UNKNOWN_ARCHITECTURE: QT_TRANSLATE_NOOP(
+        "errors",
+        "The architecture {architecture} is not one this program can run. "
+        "Choose a causal language model that transformers supports by itself.",
+    ),
+    Fault.TENSORS_DO_NOT_MATCH: QT_TRANSLATE_NOOP(
+        "errors",
+        "The weights do not fit config.json: {reason}. Nothing was loaded; get the checkpoint again from its source.",
+    ),
+    Fault.NO_TOKENIZER: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} has no tokenizer. Copy tokenizer.json (or vocab.json and merges.txt) of this model into the folder.",
+    ),
+    Fault.LIMIT_EXCEEDED: QT_TRANSLATE_NOOP(
+        "errors", "{file} is refused: {reason}. A checkpoint from a good source does not need so much."
+    ),
+    Fault.CHAT_TEMPLATE: QT_TRANSLATE_NOOP(
+        "errors", "The chat template of this checkpoint failed: {reason}. Remove the template to use plain dialogue."
+    ),
+    Fault.NO_MODEL: QT_TRANSLATE_NOOP("errors", "No model is loaded. Choose one from the model menu."),
+    Fault.OUT_OF_MEMORY: QT_TRANSLATE_NOOP(
+        "errors",
+        "{device} ran out of memory. Choose a smaller model, a shorter length, or the CPU. What was written is kept.",
+    ),
+    Fault.NO_DEVICE: QT_TRANSLATE_NOOP("errors", "This machine has no device {device}. Choose one of: {available}."),
+    Fault.NOT_FINITE: QT_TRANSLATE_NOOP(
+        "errors",
+        "The model computed no valid probabilities (NaN). Its weights are damaged or need float32: "
+        "load it in float32 or get the checkpoint again.",
+    ),
+    Fault.EMPTY_PROMPT: QT_TRANSLATE_NOOP("errors", "The prompt is empty. Type some text first."),
+    Fault.PROMPT_TOO_LONG: QT_TRANSLATE_NOOP(
+        "errors",
+        "The text has {tokens} tokens and the model can see {limit}. Shorten it or choose one with a longer context.",
+    ),
+    Fault.BAD_VALUE: QT_TRANSLATE_NOOP("errors", "{name} is {value}; it must be {allowed}."),
+    Fault.BOTH_LENGTHS: QT_TRANSLATE_NOOP(
+        "errors", "Give either the number of new tokens or the whole length, not both."
+    ),
+    Fault.CANCELLED: QT_TRANSLATE_NOOP("errors", "Cancelled."),
+    Fault.ENGINE_DIED: QT_TRANSLATE_NOOP(
+        "errors", "The engine stopped unexpectedly ({reason}). A fresh one is starting; what was written is kept."
+    ),
+    Fault.ENGINE_KEEPS_DYING: QT_TRANSLATE_NOOP(
+        "errors",
+        "The engine stopped three times in five minutes ({reason}) and was not started again. "
+        "Try the CPU or another model.",
+    ),
+    Fault.ENGINE_HUNG: QT_TRANSLATE_NOOP(
+        "errors", "The engine did not answer and was ended. A fresh one is starting; what was written is kept."
+    ),
+    Fault.ENGINE_BUG: QT_TRANSLATE_NOOP(
+        "errors",
+        "Something in the engine went wrong ({reason}). This is a mistake of the program; details are in {log}.",
+    ),
+    Fault.ENGINE_VERSION: QT_TRANSLATE_NOOP(
+        "errors",
+        "The engine belongs to another version of the program (it speaks protocol {found}, this one {known}). "
+        "Install chatdesk again.",
+    ),
+    Fault.DISK_FULL: QT_TRANSLATE_NOOP(
+        "errors", "The disk with {path} is full. Free some space; what you typed is kept in the window until then."
+    ),
+    Fault.CANNOT_WRITE: QT_TRANSLATE_NOOP(
+        "errors", "{path} cannot be written: {reason}. Check the folder's permissions or choose another profile."
+    ),
+    Fault.DATABASE_NEWER: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} was written by a newer chatdesk (schema {found}, this one knows {known}). "
+        "Install the newer program; the file was not touched.",
+    ),
+    Fault.DATABASE_CORRUPT: QT_TRANSLATE_NOOP(
+        "errors", "{path} is damaged: {reason}. It was left as it is; restore a backup or start with a new one."
+    ),
+    Fault.ALREADY_RUNNING: QT_TRANSLATE_NOOP(
+        "errors", "chatdesk already runs with this profile ({path}). Its window was asked to come to the front."
+    ),
+    Fault.NO_DISPLAY: QT_TRANSLATE_NOOP(
+        "errors", "There is no display to open a window on. Chat in the terminal instead: chatdesk chat."
+    ),
+    Fault.BAD_RECIPE: QT_TRANSLATE_NOOP("errors", "{path}: {reason}."),
+    Fault.NO_TEXT: QT_TRANSLATE_NOOP("errors", "{path} holds no text to work on. Choose files with text in them."),
+    Fault.BROKEN_TEXT: QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}."),
+    Fault.FILE_NOT_FOUND: QT_TRANSLATE_NOOP("errors", "{path} does not exist. Check the name."),
+}
+
+
+class UserError(Exception):
+    """The world failed, and the person can do something about it.
+
+    Attributes: ``fault``, the code; ``fields``, what its sentence needs, as text.
+    """
+
+    def __init__(self, fault: Fault, **fields: object) -> None:
+        self.fault = fault
+        self.fields = {name: str(value) for name, value in fields.items()}
+        super().__init__(fault, self.fields)
+
+    def __str__(self) -> str:
+        """The English sentence."""
+        return SENTENCES[self.fault].format(**self.fields)

@@ -1,0 +1,58 @@
+"""Where chatdesk keeps things: one profile folder for data, and the resources that ship with the program."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def resources() -> Path:
+    """Folder of the resources: inside the package when installed from a wheel, else beside it."""
+    shipped = _PACKAGE / "_resources"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "resources"
+
+
+def starter() -> Path:
+    """The model in the box: a checkpoint folder."""
+    return resources() / "starter"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All data of one person: ``--profile DIR``, ``CHATDESK_PROFILE``, or the system's folder for user data."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "Profile":
+        """The profile used when none is named."""
+        named = os.environ.get("CHATDESK_PROFILE")
+        return cls(Path(named) if named else Path(platformdirs.user_data_dir("chatdesk", appauthor=False)))
+
+    @property
+    def database(self) -> Path:
+        """SQLite file with the conversations."""
+        return self.root / "chatdesk.db"
+
+    @property
+    def settings(self) -> Path:
+        """TOML file with the application's settings."""
+        return self.root / "settings.toml"
+
+    @property
+    def backups(self) -> Path:
+        """Folder of verified copies of the database."""
+        return self.root / "backups"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of training runs."""
+        return self.root / "runs"
+
+    @property
+    def log(self) -> Path:
+        """The engine's log: what the child wrote to stderr."""
+        return self.root / "engine.log"

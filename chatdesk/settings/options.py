@@ -1,0 +1,156 @@
+"""Every option, declared once: type, default, bounds, title and help. Panels and checks are made from these.
+
+Two families: `CHAT` belongs to a conversation and is kept with it in the database (a value that is absent means "as
+the checkpoint says"); `APPLICATION` belongs to the person and is kept in the settings file.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chatdesk.errors import QT_TRANSLATE_NOOP, Fault, UserError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. ``neutral``: the value that does nothing ("Off"); ``low`` and ``high`` are inclusive.
+
+    ``title`` and ``help`` are English and translated where they are shown (context ``options``).
+    ``slider_high``: where a slider ends when the bound itself is far out.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    title: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    neutral: float | None = None
+    slider_high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> Any:
+        """Return ``value`` in the option's type; raise `UserError` (bad value) when it is out of bounds."""
+        if value is None and self.default is None:
+            return None
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        fits = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        if fits and self.choices:
+            fits = value in self.choices
+        if fits and self.low is not None:
+            fits = self.low <= value <= (self.high if self.high is not None else value)
+        if not fits:
+            raise UserError(Fault.BAD_VALUE, name=self.name, value=repr(value), allowed=self.allowed())
+        return value
+
+    def allowed(self) -> str:
+        """What values are allowed, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:g} to {self.high:g}"
+        return {bool: "true or false", str: "a text", int: "a whole number", tuple: "a list of texts"}.get(
+            self.kind, "a number"
+        )
+
+
+CHAT: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option(
+            "temperature", float, 0.7,
+            QT_TRANSLATE_NOOP("options", "Temperature"),
+            QT_TRANSLATE_NOOP("options", "Higher is more surprising; 0 always takes the likeliest word."),
+            low=0.0, high=10.0, step=0.05, slider_high=2.0,
+        ),
+        Option(
+            "max_new_tokens", int, 512,
+            QT_TRANSLATE_NOOP("options", "Length"),
+            QT_TRANSLATE_NOOP("options", "Most new tokens in one reply."),
+            low=1, high=1_000_000, step=16, slider_high=4096,
+        ),
+        Option(
+            "top_p", float, 0.95,
+            QT_TRANSLATE_NOOP("options", "Top-p"),
+            QT_TRANSLATE_NOOP("options", "Only the likeliest words that make up this share."),
+            low=0.0, high=1.0, step=0.01, neutral=1.0,
+        ),
+        Option(
+            "top_k", int, 0,
+            QT_TRANSLATE_NOOP("options", "Top-k"),
+            QT_TRANSLATE_NOOP("options", "Only this many likeliest words."),
+            low=0, high=1_000_000, step=1, neutral=0, slider_high=200,
+        ),
+        Option(
+            "min_p", float, 0.05,
+            QT_TRANSLATE_NOOP("options", "Min-p"),
+            QT_TRANSLATE_NOOP("options", "Only words at least this likely, next to the likeliest."),
+            low=0.0, high=1.0, step=0.01, neutral=0.0,
+        ),
+        Option(
+            "repetition_penalty", float, 1.1,
+            QT_TRANSLATE_NOOP("options", "Repetition"),
+            QT_TRANSLATE_NOOP("options", "Above 1 repeats less."),
+            low=0.1, high=10.0, step=0.01, neutral=1.0, slider_high=2.0,
+        ),
+        Option(
+            "seed", int, None,
+            QT_TRANSLATE_NOOP("options", "Seed"),
+            QT_TRANSLATE_NOOP("options", "The same seed gives the same reply. Empty is random."),
+            low=0, high=2**63 - 65,  # 64 drafts sample with seed + 0 ... 63, which must still fit into 63 bits
+        ),
+        Option(
+            "system_prompt", str, "",
+            QT_TRANSLATE_NOOP("options", "System prompt"),
+            QT_TRANSLATE_NOOP("options", "What the model is told before the conversation."),
+        ),
+    )
+}  # fmt: skip
+
+APPLICATION: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option(
+            "language", str, "system",
+            QT_TRANSLATE_NOOP("options", "Language"),
+            QT_TRANSLATE_NOOP("options", "The language of the window."),
+            choices=("system", "en", "zh_CN"),
+        ),
+        Option(
+            "theme", str, "system",
+            QT_TRANSLATE_NOOP("options", "Appearance"),
+            QT_TRANSLATE_NOOP("options", "Light, dark, or as the system says."),
+            choices=("system", "light", "dark"),
+        ),
+        Option(
+            "enter_sends", bool, True,
+            QT_TRANSLATE_NOOP("options", "Enter sends"),
+            QT_TRANSLATE_NOOP("options", "Off: Enter makes a new line and Ctrl+Enter sends."),
+        ),
+        Option(
+            "text_size", int, 100,
+            QT_TRANSLATE_NOOP("options", "Text size"),
+            QT_TRANSLATE_NOOP("options", "In percent. Ctrl + and Ctrl − change it anywhere."),
+            low=70, high=200, step=10,
+        ),
+        Option("show_list", bool, True, "", ""),
+        Option("show_panel", bool, True, "", ""),
+        Option("geometry", str, "", "", ""),
+        Option("conversation", str, "", "", ""),
+        Option("model", str, "", "", ""),
+        Option("folders", tuple, (), "", ""),
+    )
+}  # fmt: skip
+
+
+def check_chat(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a conversation, checked; a name that is not declared is an error."""
+    return {name: _declared(CHAT, name).check(value) for name, value in values.items()}
+
+
+def _declared(options: dict[str, Option], name: str) -> Option:
+    if name not in options:
+        raise KeyError(f"no option is called {name!r}")
+    return options[name]

@@ -1,0 +1,93 @@
+"""The application's settings: one TOML file, replaced atomically; a damaged one is kept aside and said.
+
+Each change is written at once. A value that cannot be used is replaced by its default and named in ``complaints``;
+a failed write keeps the value for this session and raises `UserError`.
+"""
+
+import errno
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.settings.options import APPLICATION
+
+
+class Settings:
+    """Attribute-like access by option name; an undeclared name is an error at once.
+
+    Attributes: ``complaints``, one English sentence for each thing that was wrong with the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, Any] = {}
+        self._watchers: list[Callable[[str], None]] = []
+        self.complaints: list[str] = []
+        self._read()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values.get(name, APPLICATION[name].default)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        checked = APPLICATION[name].check(value)
+        if checked == self[name]:
+            return
+        self._values[name] = checked
+        for watcher in self._watchers:
+            watcher(name)
+        self._write()
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call ``watcher(name)`` after each change."""
+        self._watchers.append(watcher)
+
+    def _read(self) -> None:
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.complaints.append(f"{self._path} cannot be read ({error.strerror}); the defaults are used.")
+            return
+        try:
+            found = tomllib.loads(text.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+            self._keep_aside()
+            return
+        for name, value in found.items():
+            if name not in APPLICATION:  # of a newer version, perhaps: kept in the file, unused here
+                self._values[name] = value
+                continue
+            try:
+                self._values[name] = APPLICATION[name].check(tuple(value) if isinstance(value, list) else value)
+            except UserError as error:
+                self.complaints.append(f"{self._path.name}: {error} The default is used.")
+
+    def _keep_aside(self) -> None:
+        aside = self._path.with_suffix(".damaged.toml")
+        try:
+            os.replace(self._path, aside)
+        except OSError:
+            aside = self._path
+        self.complaints.append(f"The settings file was damaged; the defaults are used. The old file is {aside}.")
+
+    def _write(self) -> None:
+        known = {name: list(v) if isinstance(v, tuple) else v for name, v in self._values.items()}
+        new = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                tomli_w.dump(known, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self._path)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(Fault.DISK_FULL, path=self._path) from error
+            raise UserError(Fault.CANNOT_WRITE, path=self._path, reason=error.strerror or error) from error

@@ -1,0 +1,105 @@
+"""The settings file: atomic, forgiving to read, strict to write."""
+
+from pathlib import Path
+
+import pytest
+
+from chatdesk.errors import UserError
+from chatdesk.settings.options import APPLICATION, CHAT, check_chat
+from chatdesk.settings.store import Settings
+
+
+def test_a_value_survives(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "new" / "settings.toml")
+    settings["theme"] = "dark"
+    settings["folders"] = ("/a", "/模型")
+    again = Settings(tmp_path / "new" / "settings.toml")
+    assert (again["theme"], again["folders"], again["text_size"]) == ("dark", ("/a", "/模型"), 100)
+
+
+def test_watchers_hear_changes_only(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "settings.toml")
+    heard: list[str] = []
+    settings.watch(heard.append)
+    settings["theme"] = "dark"
+    settings["theme"] = "dark"
+    assert heard == ["theme"]
+
+
+def test_an_unknown_name_is_an_error(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "settings.toml")
+    with pytest.raises(KeyError):
+        settings["colour"]
+    with pytest.raises(KeyError):
+        settings["colour"] = "blue"
+    with pytest.raises(KeyError, match="temprature"):
+        check_chat({"temprature": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("theme", "pink", "one of system, light, dark"),
+        ("text_size", 900, "a whole number from 70 to 200"),
+        ("enter_sends", "yes", "true or false"),
+    ],
+)
+def test_a_bad_value_is_refused_in_words(tmp_path: Path, name: str, value: object, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Settings(tmp_path / "settings.toml")[name] = value
+
+
+def test_a_file_cut_at_any_byte_never_stops_the_program(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    settings = Settings(path)
+    settings["theme"] = "dark"
+    settings["folders"] = ("/a", "/模型")
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        assert Settings(path)["theme"] in ("dark", "system")
+
+
+def test_a_damaged_file_is_kept_aside_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"theme = \xff\xfe")
+    settings = Settings(path)
+    assert settings["theme"] == "system"
+    assert "damaged" in settings.complaints[0]
+    assert (tmp_path / "settings.damaged.toml").read_bytes() == b"theme = \xff\xfe"
+
+
+def test_a_bad_value_in_the_file_is_named_and_the_rest_counts(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('theme = "pink"\ntext_size = 120\n')
+    settings = Settings(path)
+    assert (settings["theme"], settings["text_size"]) == ("system", 120)
+    assert "theme is 'pink'" in settings.complaints[0]
+
+
+def test_values_of_a_newer_version_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('hologram = "on"\n')
+    Settings(path)["theme"] = "dark"
+    assert 'hologram = "on"' in path.read_text()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.toml"
+    settings = Settings(path)
+    settings["theme"] = "dark"
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="is full"):
+        settings["theme"] = "light"
+    assert settings["theme"] == "light"  # for this session
+    assert Settings(path)["theme"] == "dark"
+    assert [p.name for p in tmp_path.iterdir()] == ["settings.toml"]
+
+
+@pytest.mark.parametrize("option", [*CHAT.values(), *APPLICATION.values()], ids=lambda option: option.name)
+def test_every_default_is_allowed(option) -> None:
+    assert option.check(option.default) == option.default
