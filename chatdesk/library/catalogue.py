@@ -1,0 +1,126 @@
+"""Which checkpoints are on this machine: the model in the box, folders opened before, the Hugging Face cache in place.
+
+Nothing is copied and nothing is asked of a network: an entry is what `safety.check` reads in headers and configs, so
+all functions are quick and may run on any thread.
+
+Not here: downloading, and the plan of what fits into memory.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from chatdesk.errors import UserError
+from chatdesk.library import safety
+
+Source: TypeAlias = Literal["box", "cache", "folder"]
+
+
+class Entry(Struct, frozen=True):
+    """A checkpoint to choose. ``dtype``: torch's name of it; ``context_length``: tokens; ``source``: the model in the
+    box, the Hugging Face cache, or a folder that was opened. With a ``fault`` it cannot be loaded, and the fields
+    between are empty.
+    """
+
+    name: str
+    path: Path
+    source: Source
+    architecture: str = ""
+    parameters: int = 0
+    size_bytes: int = 0
+    dtype: str | None = None
+    context_length: int | None = None
+    has_chat_template: bool = False
+    fault: UserError | None = None
+
+
+def find(starter: Path, folders: Iterable[Path], cache: Path | None = None) -> list[Entry]:
+    """All checkpoints: the one in the box, then ``folders`` in their order, then those in the cache by name.
+
+    A folder stands in the list once. One that was opened and is broken now is listed with its fault; others that
+    cannot be loaded are left out. ``cache``: the hub's folder, by default where huggingface_hub puts it.
+    """
+    opened = list(folders)
+    found: dict[str, Entry] = {}
+    for folder in (starter, *opened, *_snapshots(hub_cache() if cache is None else cache)):
+        key = os.path.realpath(folder)
+        if key in found:
+            continue
+        try:
+            found[key] = describe(folder, starter)
+        except UserError as fault:
+            if folder in opened:
+                found[key] = Entry(folder.name, folder, "folder", fault=fault)
+    return list(found.values())
+
+
+def describe(folder: Path, starter: Path | None = None) -> Entry:
+    """The entry of one checkpoint folder; raises `UserError` as `safety.check` does."""
+    checked = safety.check(folder)
+    name, source = _name(checked, starter)
+    return Entry(
+        name=name,
+        path=checked.folder,
+        source=source,
+        architecture=checked.architecture,
+        parameters=checked.parameters,
+        size_bytes=checked.weight_bytes,
+        dtype=checked.dtype,
+        context_length=checked.context_length,
+        has_chat_template=checked.has_chat_template,
+    )
+
+
+def hub_cache() -> Path:
+    """Folder in which huggingface_hub keeps repositories, from the variables it reads, the most exact first."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{home}/huggingface"
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return Path(os.path.expandvars(cache)).expanduser()
+
+
+def short_count(number: int) -> str:
+    """A number of parameters in two or three figures: 7M, 1.2B, 124M."""
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if number >= unit:
+            return f"{number / unit:.1f}{letter}" if number < 2 * unit else f"{number / unit:.0f}{letter}"
+    return str(number)
+
+
+def _name(checked: safety.Checked, starter: Path | None) -> tuple[str, Source]:
+    folder = checked.folder
+    if starter is not None and os.path.realpath(folder) == os.path.realpath(starter):
+        return f"Starter {short_count(checked.parameters)}", "box"
+    name = safety.snapshot_name(folder)
+    return (folder.name, "folder") if name is None else (name, "cache")
+
+
+def _snapshots(cache: Path) -> Iterator[Path]:
+    """One snapshot of each repository of models in the cache: the one that ``refs/main`` names, else the newest."""
+    try:
+        repositories = sorted(cache.glob("models--*"))
+        for repository in repositories:
+            snapshot = _snapshot(repository)
+            if snapshot is not None:
+                yield snapshot
+    except OSError:
+        return
+
+
+def _snapshot(repository: Path) -> Path | None:
+    folder = repository / "snapshots"
+    try:
+        with (repository / "refs" / "main").open(encoding="ascii", errors="replace") as file:
+            revision = file.read(200).strip()
+        if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]*", revision) and (folder / revision).is_dir():
+            return folder / revision
+    except OSError:
+        pass
+    try:
+        return max(folder.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
+    except OSError:
+        return None

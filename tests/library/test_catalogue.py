@@ -1,0 +1,118 @@
+"""Which checkpoints a person is offered."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdesk.errors import Fault
+from chatdesk.library import catalogue
+
+
+def test_all_sources_in_order(make: Any, snapshot: Any, tmp_path: Path) -> None:
+    snapshot("owner/zebra")
+    snapshot("owner/ant")
+    snapshot("plain")
+    folder = make("opened before")
+    entries = catalogue.find(make("starter").path, [folder.path], tmp_path / "hub")
+    assert [(entry.name, entry.source) for entry in entries] == [
+        ("Starter 104", "box"),
+        ("opened before", "folder"),
+        ("owner/ant", "cache"),
+        ("owner/zebra", "cache"),
+        ("plain", "cache"),
+    ]
+    first = entries[1]
+    assert first.path == folder.path
+    assert (first.architecture, first.parameters, first.size_bytes, first.dtype) == (
+        "GPT2LMHeadModel",
+        104,
+        416,
+        "float32",
+    )
+    assert (first.context_length, first.has_chat_template, first.fault) == (8, False, None)
+
+
+def test_what_cannot_be_loaded(make: Any, snapshot: Any, tmp_path: Path) -> None:
+    broken = make("broken")
+    (broken.path / "model.safetensors").write_bytes(b"")
+    (snapshot("owner/broken") / "config.json").unlink()
+    entries = catalogue.find(tmp_path / "no starter", iter([broken.path, tmp_path / "gone"]), tmp_path / "hub")
+    assert [(entry.name, entry.fault.fault if entry.fault else None) for entry in entries] == [
+        ("broken", Fault.BROKEN_SAFETENSORS),
+        ("gone", Fault.FILE_NOT_FOUND),
+    ]
+
+
+def test_a_folder_stands_once(make: Any, snapshot: Any, tmp_path: Path) -> None:
+    starter, cached = make("starter").path, snapshot("owner/small")
+    (tmp_path / "link").symlink_to(starter)
+    entries = catalogue.find(starter, [cached, starter, tmp_path / "link", cached], tmp_path / "hub")
+    assert [(entry.name, entry.source) for entry in entries] == [("Starter 104", "box"), ("owner/small", "cache")]
+
+
+def test_the_snapshot_of_main(snapshot: Any, tmp_path: Path, make: Any) -> None:
+    old = snapshot("owner/small", "old", main=None)
+    new = snapshot("owner/small", "new", main=None)
+    os.utime(old, (1, 1))
+
+    def found() -> list[Path]:
+        return [entry.path for entry in catalogue.find(tmp_path / "none", [], tmp_path / "hub")]
+
+    assert found() == [new]
+    main = old.parent.parent / "refs" / "main"
+    main.parent.mkdir()
+    main.write_text("old\n")
+    assert found() == [old]
+    outside = make("outside").path
+    for hostile in (str(outside), "../../../../outside", "..", "", "gone", "\0", "x" * 10_000):
+        main.write_text(hostile)
+        assert found() == [new]
+
+
+@pytest.mark.parametrize("cache", ["missing", "file"])
+def test_no_cache(make: Any, tmp_path: Path, cache: str) -> None:
+    (tmp_path / "file").touch()
+    assert len(catalogue.find(make("starter").path, [], tmp_path / cache)) == 1
+
+
+def test_describe(make: Any, snapshot: Any) -> None:
+    assert catalogue.describe(make("mine").path).name == "mine"
+    assert catalogue.describe(snapshot("owner/small")).source == "cache"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "home/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/xdg", "HF_HOME": "/hf"}, "/hf/hub"),
+        ({"HF_HOME": "/hf", "HF_HUB_CACHE": "~/cache"}, "home/cache"),
+        ({"HF_HOME": "/hf", "HUGGINGFACE_HUB_CACHE": "$HF_HOME/old"}, "/hf/old"),
+    ],
+)
+def test_where_the_cache_is(
+    environment: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert catalogue.hub_cache() == tmp_path / expected
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (999, "999"),
+        (560_000, "560K"),
+        (7_100_000, "7M"),
+        (124_439_808, "124M"),
+        (1_240_000_000, "1.2B"),
+        (7 * 10**9, "7B"),
+    ],
+)
+def test_short_count(number: int, text: str) -> None:
+    assert catalogue.short_count(number) == text
