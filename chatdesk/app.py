@@ -1,0 +1,129 @@
+"""The composition root: the only module that names concrete classes. Window and engine are imported when wanted."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatdesk import paths
+from chatdesk.errors import Fault, UserError
+from chatdesk.paths import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtWidgets import QApplication
+
+    from chatdesk.engine.api import Engine, Event
+    from chatdesk.engine.client import EngineClient
+    from chatdesk.settings.store import Settings
+    from chatdesk.storage.store import Store
+    from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.models import Models
+    from chatdesk.ui.main_window import MainWindow
+
+
+def local_engine() -> "Engine":
+    """The engine in this very process: for the command line and for tests."""
+    from chatdesk.engine.local import LocalEngine
+
+    return LocalEngine()
+
+
+def run_window(profile: Profile) -> int:
+    """Open the window on a profile and run until it is closed. A second start raises the first window: 0."""
+    if not _has_display():
+        print(f"chatdesk: {UserError(Fault.NO_DISPLAY)}", file=sys.stderr)
+        return 2
+    from chatdesk.storage.lock import acquire_lock
+
+    lock = acquire_lock(profile.root)
+    if lock is None:
+        from chatdesk.ui.application import raise_other
+
+        raise_other(profile)
+        print(f"chatdesk: {UserError(Fault.ALREADY_RUNNING, path=profile.root)}", file=sys.stderr)
+        return 0
+    try:
+        desk = assemble(profile)
+        desk.open_last()
+        return desk.run()
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The assembled program: what a test or a benchmark needs to drive it."""
+
+    qt: "QApplication"
+    window: "MainWindow"
+    chat: "Chat"
+    models: "Models"
+    engine: "EngineClient"
+    store: "Store"
+    settings: "Settings"
+    profile: Profile
+
+    def run(self) -> int:
+        """Show the window until it is closed; then close everything. Returns the exit status."""
+        from chatdesk.ui import application
+
+        try:
+            return application.run(self.qt, self.window, self.profile)
+        finally:
+            self.close()
+
+    def open_last(self) -> None:
+        """Load the checkpoint used last, or the model in the box."""
+        last = self.settings["model"]
+        self.models.load(last if last and Path(last).is_dir() else str(paths.starter()))
+
+    def close(self) -> None:
+        """Store what is under way, then end the engine and the storage thread, and wait for both."""
+        self.chat.close()
+        self.engine.close()
+        self.store.close()
+
+
+def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) -> Desk:
+    """Put the program together on a profile. ``engine_command`` starts another engine process, such as the fake.
+
+    The engine process is started before the window is built, so that it gets ready while the window paints.
+    """
+    from chatdesk.engine.client import EngineClient
+    from chatdesk.library import catalogue
+    from chatdesk.settings.store import Settings
+    from chatdesk.storage.store import Store
+    from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.models import Models
+    from chatdesk.ui import application
+    from chatdesk.ui.engine_bridge import EngineBridge
+
+    settings = Settings(profile.settings)
+    qt = application.create(settings)
+    bridge = EngineBridge(qt)
+    engine = EngineClient(bridge.post, command=engine_command, log=profile.log)
+    engine.start()
+    store = Store(profile.database, profile.backups)
+    models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
+    chat = Chat(store, engine, models, bridge.call)
+
+    def on_event(event: "Event") -> None:
+        models.on_event(event)
+        chat.on_event(event)
+
+    bridge.on_event = on_event
+    from chatdesk.ui.main_window import MainWindow
+
+    window = MainWindow(chat, models, settings, profile)
+    chat.on_change = models.on_change = window.apply
+    return Desk(qt, window, chat, models, engine, store, settings, profile)
+
+
+def _has_display() -> bool:
+    """Whether Qt will find a screen; without one it would abort the process."""
+    return not sys.platform.startswith("linux") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    )

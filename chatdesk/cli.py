@@ -1,0 +1,285 @@
+"""The command line: what the window can do, a script can do. It speaks English and never opens the store.
+
+Text goes to stdout and nothing else does; progress and notes go to stderr. A user error is one sentence and exit
+code 2.
+"""
+
+import functools
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chatdesk import __version__, app
+from chatdesk.engine.api import (
+    ChatMessage,
+    Device,
+    Dtype,
+    Engine,
+    Failed,
+    Finished,
+    Generate,
+    Load,
+    Loaded,
+    ModelInfo,
+    Sampling,
+    Started,
+    TokenEvent,
+)
+from chatdesk.engine.api import Progress as LoadProgress
+from chatdesk.errors import Fault, UserError
+from chatdesk.paths import Profile, starter
+from chatdesk.tasks.completion import Completion
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+_notes = Console(stderr=True, highlight=False)
+
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to run.")]
+DtypeOption = Annotated[Dtype, typer.Option(help="Precision of the weights.")]
+Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
+TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]
+TopK = Annotated[int | None, typer.Option(help="Only the K likeliest tokens; 0 is off.")]
+MinP = Annotated[float | None, typer.Option(help="Least probability next to the likeliest token; 0 is off.")]
+Repetition = Annotated[float | None, typer.Option(help="Above 1 repeats less; 1 is off.")]
+NewTokens = Annotated[int | None, typer.Option(help="Most new tokens. Default: 512, or the checkpoint's own.")]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Random if left out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def main() -> None:
+    """Run the command line; `__main__` calls it."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():  # a pipe: UTF-8 on every system
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    cli(prog_name="chatdesk")
+
+
+def _user_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a `UserError` into its sentence and exit code 2, and Ctrl+C into exit code 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except UserError as error:
+            print(f"chatdesk: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader of our stdout has left
+            sys.stderr.close()
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+@cli.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    profile: Annotated[Path | None, typer.Option(help="Keep all data in this folder.")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """A desktop chat for language models of your own. Without a command it opens the window."""
+    context.obj = Profile(profile.resolve()) if profile else Profile.default()
+    if version:
+        print(f"chatdesk {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.Exit(app.run_window(context.obj))
+
+
+@cli.command()
+@_user_errors
+def complete(
+    prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
+    model: ModelOption = None,
+    temperature: Temperature = None,
+    max_new_tokens: NewTokens = None,
+    max_length: Annotated[int | None, typer.Option(help="Most tokens of prompt and new text together.")] = None,
+    top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
+    repetition_penalty: Repetition = None,
+    seed: Seed = None,
+    alternatives: Annotated[int, typer.Option(help="How many drafts; they share one reading of the prompt.")] = 1,
+    logprobs: Annotated[int, typer.Option(help="With --json: list this many alternative tokens each.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be given several times.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Continue a text: raw completion, no chat template."""
+    text = sys.stdin.read() if prompt == "-" else prompt
+    sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
+    with _engine(model, device, dtype, quiet=as_json) as (engine, info):
+        result = Completion(max(alternatives, 1))
+        request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs)
+        for event in engine.run(request):
+            result.take(event)
+            if isinstance(event, Started):
+                _say_dropped(event)
+            if isinstance(event, TokenEvent) and alternatives == 1 and not as_json:
+                print(event.text, end="", flush=True)
+    if as_json:
+        print(json.dumps(result.to_builtins(info), ensure_ascii=False))
+    elif alternatives == 1:
+        streamed = sum(len(token.text) for token in result.drafts[0].tokens)
+        print(result.drafts[0].text[streamed:])
+    else:
+        for number, draft in enumerate(result.drafts, 1):
+            print(f"{number}. {text}{draft.text}\n")
+    if not as_json and result.finished is not None:
+        _say_speed(result.finished)
+
+
+@cli.command()
+@_user_errors
+def chat(
+    model: ModelOption = None,
+    system: Annotated[str, typer.Option(help="System prompt.")] = "",
+    temperature: Temperature = None,
+    max_new_tokens: NewTokens = None,
+    top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
+    repetition_penalty: Repetition = None,
+    seed: Seed = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+) -> None:
+    """Chat in the terminal. Ctrl+C stops a reply, Ctrl+D leaves. Piped input is answered line by line."""
+    sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens)
+    is_terminal = sys.stdin.isatty()
+    messages = [ChatMessage("system", system)] if system else []
+    with _engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
+        if is_terminal:
+            _notes.print(f"{info.name} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim")
+        for number, line in enumerate(_lines(is_terminal), 2):
+            messages.append(ChatMessage("user", line))
+            reply = _answer(engine, Generate(number, tuple(messages), sampling, seed))
+            messages.append(reply)
+
+
+@cli.command()
+@_user_errors
+def train(
+    context: typer.Context,
+    recipe: Annotated[Path, typer.Argument(help="The recipe: a TOML file.")],
+    text: Annotated[Path | None, typer.Option(help="Folder that the recipe's files are in.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; in the profile if left out.")] = None,
+) -> None:
+    """Train a model by a recipe. A run that was stopped goes on where it was."""
+    from chatdesk.training import trainer  # torch: only when it is wanted
+    from chatdesk.training.report import Terminal
+
+    folder = out or context.obj.runs / recipe.stem
+    with Terminal(_notes) as terminal:
+        checkpoint = trainer.train(recipe, text, folder, terminal.show)
+    print(checkpoint)
+
+
+@cli.command("eval")
+@_user_errors
+def evaluate(
+    textfile: Annotated[Path, typer.Argument(help="A UTF-8 text file.")],
+    model: ModelOption = None,
+    stride: Annotated[
+        int | None, typer.Option(help="Tokens between two windows; half the context if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model on a text: perplexity and bits per UTF-8 byte, by a sliding window."""
+    from chatdesk.training.evaluate import evaluate_text
+
+    found = evaluate_text(textfile, model or starter(), stride)
+    if as_json:
+        print(json.dumps(found.to_builtins()))
+    else:
+        print(found.table())
+
+
+def _lines(is_terminal: bool) -> Iterator[str]:
+    """What the person types, or the lines of a pipe; blank ones are passed over."""
+    while True:
+        try:
+            line = input("> " if is_terminal else "")
+        except (EOFError, KeyboardInterrupt):
+            if is_terminal:
+                print()
+            return
+        if line.strip():
+            yield line
+
+
+def _answer(engine: Engine, request: Generate) -> ChatMessage:
+    """Print a reply as it comes; Ctrl+C keeps what is there. Returns it as the next message of the prompt."""
+    result = Completion(1)
+    draft = result.drafts[0]
+    events = engine.run(request)
+    printed = 0
+    try:
+        for event in events:
+            result.take(event)
+            if isinstance(event, Started):
+                _say_dropped(event)
+            print(draft.text[printed:], end="", flush=True)
+            printed = len(draft.text)
+    except KeyboardInterrupt:
+        events.close()  # type: ignore[attr-defined]  # a generator; closing it cancels
+    print(flush=True)
+    return ChatMessage("assistant", draft.text, tuple(token.id for token in draft.tokens))
+
+
+@contextmanager
+def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> Iterator[tuple[Engine, ModelInfo]]:
+    """The engine in this process with a checkpoint loaded."""
+    path = model or starter()
+    engine = app.local_engine()
+    bar = Progress(
+        TextColumn("loading {task.description}"), BarColumn(), TimeElapsedColumn(), console=_notes, transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )  # fmt: skip
+    info: ModelInfo | None = None
+    try:
+        with bar:
+            task = bar.add_task(path.name)
+            for event in engine.run(Load(1, str(path), device, dtype)):
+                match event:
+                    case LoadProgress(done=done, total=total):
+                        bar.update(task, completed=done, total=total)
+                    case Loaded(model=loaded):
+                        info = loaded
+                    case Failed(fault=fault, fields=fields):
+                        raise UserError(Fault(fault), **fields)
+        assert info is not None, "a load ends with Loaded or Failed"
+        yield engine, info
+    finally:
+        engine.close()
+
+
+def _say_dropped(started: Started) -> None:
+    if started.dropped_tokens:
+        _note(f"The prompt is longer than the context: its first {started.dropped_tokens} tokens were left out.")
+    if started.dropped_messages:
+        _note(f"The context is full: the model no longer sees the first {started.dropped_messages} messages.")
+
+
+def _say_speed(finished: Finished) -> None:
+    _note(f"{finished.new_tokens} tokens, {finished.tokens_per_s:.0f} tokens/s, first after {finished.ttft_s:.2f} s")
+
+
+def _note(text: str) -> None:
+    _notes.print(text, style="dim", soft_wrap=True)

@@ -1,0 +1,171 @@
+"""What tasks say has changed: one frozen record for each kind of change. Screens repaint from these alone."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from chatdesk.engine.api import ModelInfo
+from chatdesk.errors import Fault
+from chatdesk.storage.records import Conversation
+
+Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "unload", ""]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A message as the transcript shows it.
+
+    ``state``: ``waiting`` (asked, no token yet: the model loads or reads the prompt), ``streaming``, ``done``.
+    ``finish_reason``: of a done reply, see `chatdesk.engine.api.FinishReason`; ``interrupted`` by a crash;
+    ``damaged`` when what is stored is no longer what was written.
+    ``version`` of ``versions``: siblings, counted from 1. Speeds are of replies: seconds, tokens per second.
+    """
+
+    id: str
+    role: str
+    text: str
+    state: Literal["waiting", "streaming", "done"] = "done"
+    finish_reason: str | None = None
+    version: int = 1
+    versions: int = 1
+    model: str | None = None
+    ttft_s: float | None = None
+    tokens_per_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A user error where it happened: its sentence is made from fault and fields, ``action`` is its one button."""
+
+    fault: Fault
+    fields: dict[str, str]
+    action: Action = ""
+
+
+@dataclass(frozen=True)
+class ListChanged:
+    """The conversations, newest change first; ``deleted``: the one that can be brought back now, if any."""
+
+    conversations: tuple[Conversation, ...]
+    deleted: Conversation | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Another conversation is shown: all its turns from the root to the tip. ``None``: a new, empty one."""
+
+    conversation: Conversation | None
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """The open conversation has got another title."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class TurnAdded:
+    """A turn stands at the end now. For the person's own words this is the moment they are safe on disk."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class TurnGrew:
+    """The streaming turn ``id`` has got more text."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TurnReplaced:
+    """Turn ``id`` is now ``turn`` (its id may be another one: a partial reply that became a message)."""
+
+    id: str
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class TurnRemoved:
+    """Turn ``id`` is gone: a reply that ended before its first word."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class NoticeChanged:
+    """What stands under the last turn: an error with a button, or nothing."""
+
+    notice: Notice | None
+
+
+@dataclass(frozen=True)
+class ContextDropped:
+    """The model does not see the first ``turns`` turns of the open conversation."""
+
+    turns: int
+
+
+@dataclass(frozen=True)
+class ReplyingChanged:
+    """Whether a reply is being written in the open conversation (Stop is offered then)."""
+
+    replying: bool
+
+
+@dataclass(frozen=True)
+class DraftChanged:
+    """The composer's text was set by the task: another conversation's unsent text, or a message given back."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class SettingsChanged:
+    """The open conversation's settings. ``defaults`` are the loaded checkpoint's, for what ``values`` leaves out."""
+
+    values: dict[str, object]
+    defaults: dict[str, object]
+
+
+@dataclass(frozen=True)
+class ModelChanged:
+    """The model: ``none``, ``loading`` (``done`` of ``total`` bytes), ``ready`` (``info``), ``failed`` (``notice``)."""
+
+    state: Literal["none", "loading", "ready", "failed"]
+    name: str = ""
+    path: str = ""
+    done: int = 0
+    total: int = 0
+    info: ModelInfo | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True)
+class StatusChanged:
+    """Figures of the last or running reply for the status strip; 0 where nothing is known yet."""
+
+    tokens_per_s: float = 0.0
+    ttft_s: float = 0.0
+    context_used: int = 0
+    context_length: int = 0
+
+
+Change: TypeAlias = (
+    ListChanged
+    | Opened
+    | Renamed
+    | TurnAdded
+    | TurnGrew
+    | TurnReplaced
+    | TurnRemoved
+    | NoticeChanged
+    | ContextDropped
+    | ReplyingChanged
+    | DraftChanged
+    | SettingsChanged
+    | ModelChanged
+    | StatusChanged
+)

@@ -1,0 +1,129 @@
+"""The model in use: loading a checkpoint, leaving it, and the list of those on this machine."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from chatdesk.engine.api import Device, Dtype, Event, Failed, Load, Loaded, ModelInfo, Progress
+from chatdesk.errors import Fault
+from chatdesk.library.catalogue import Entry
+from chatdesk.settings.store import Settings
+from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
+from chatdesk.tasks.ports import EngineLink, Post
+
+_ACTIONS: dict[Fault, Action] = {
+    Fault.OUT_OF_MEMORY: "use_cpu",
+    Fault.NO_DEVICE: "use_cpu",
+    Fault.ENGINE_DIED: "retry",
+    Fault.ENGINE_HUNG: "retry",
+    Fault.ENGINE_BUG: "retry",
+    Fault.ENGINE_KEEPS_DYING: "restart_engine",
+}
+
+
+class Models:
+    """Loads and unloads; says `ModelChanged`. All methods and ``on_event`` belong to the tasks' thread.
+
+    Attributes: ``state``, the last `ModelChanged`; ``on_change`` and ``on_ready``, set by whoever assembles.
+    """
+
+    def __init__(
+        self,
+        engine: EngineLink,
+        find: Callable[[tuple[str, ...]], list[Entry]],
+        settings: Settings,
+        post: Post,
+    ) -> None:
+        self._engine = engine
+        self._find = find
+        self._settings = settings
+        self._post = post
+        self._load: Load | None = None
+        self._cancelled = False
+        self.state = ModelChanged("none")
+        self.on_change: Callable[[Change], None] = lambda change: None
+        self.on_settled: Callable[[], None] = lambda: None
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """The loaded model, if one is ready."""
+        return self.state.info if self.state.state == "ready" else None
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a load is under way: what is sent now is answered when it has ended."""
+        return self.state.state == "loading"
+
+    def load(self, path: str, device: Device = "auto", dtype: Dtype = "auto") -> None:
+        """Load the checkpoint folder ``path`` in place of the present one; a load under way is cancelled."""
+        if self.is_loading and self._load is not None:
+            self._engine.cancel(self._load.id)
+        self._load = Load(self._engine.next_id(), path, device, dtype)
+        self._cancelled = False
+        self._say(ModelChanged("loading", self._name(), path))
+        self._engine.send(self._load)
+
+    def reload(self, device: Device = "auto") -> None:
+        """Load the same checkpoint again, perhaps on another device."""
+        if self._load is not None:
+            self.load(self._load.path, device, self._load.dtype)
+
+    def cancel_load(self) -> None:
+        """Stop loading; no model is loaded then."""
+        if self._load is not None and self.is_loading:
+            self._cancelled = True
+            self._engine.cancel(self._load.id)
+
+    def unload(self) -> None:
+        """Leave the model and give its memory back."""
+        self._load = None
+        self._engine.unload()
+        self._say(ModelChanged("none"))
+        self.on_settled()
+
+    def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
+        """Look for checkpoints on this machine in the background; ``callback`` gets them on the tasks' thread."""
+        folders = self._settings["folders"]
+
+        def look() -> None:
+            entries = self._find(folders)
+            self._post(lambda: callback(entries))
+
+        threading.Thread(target=look, name="catalogue", daemon=True).start()
+
+    def on_event(self, event: Event) -> None:
+        """Take an engine event; those of other requests are ignored."""
+        if self._load is None or event.request != self._load.id:
+            return
+        match event:
+            case Progress(done=done, total=total):
+                self._say(ModelChanged("loading", self._name(), self._load.path, done, total))
+            case Loaded(model=info):
+                self._say(ModelChanged("ready", info.name, info.path, info=info))
+                self._remember(info.path)
+                self.on_settled()
+            case Failed(fault=fault, fields=fields):
+                self._failed(Fault(fault), fields)
+
+    def _failed(self, fault: Fault, fields: dict[str, str]) -> None:
+        if fault is Fault.CANCELLED or self._cancelled:
+            self._load = None
+            self._say(ModelChanged("none"))
+        else:
+            notice = Notice(fault, fields, _ACTIONS.get(fault, "choose_model"))
+            path = self._load.path if self._load else ""
+            self._say(ModelChanged("failed", self._name(), path, notice=notice))
+        self.on_settled()
+
+    def _remember(self, path: str) -> None:
+        """Keep a folder the person opened, newest first; the model in the box and the cache are found anyway."""
+        self._settings["model"] = path
+        folders = tuple(folder for folder in self._settings["folders"] if folder != path)
+        self._settings["folders"] = (path, *folders)[:20]
+
+    def _name(self) -> str:
+        return Path(self._load.path).name if self._load else ""
+
+    def _say(self, state: ModelChanged) -> None:
+        self.state = state
+        self.on_change(state)

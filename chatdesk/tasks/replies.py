@@ -1,0 +1,285 @@
+"""Replies being written: asked, streamed, flushed, stored. `Chat` shows them; here they are kept.
+
+A reply is a partial in the store from the moment it is asked; `Replies.flush` writes its text at least once a second,
+and when it ends it becomes a message. When the disk refuses, the text stays here and `flush` tries again.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
+
+from chatdesk.engine.api import (
+    ChatMessage,
+    DraftFinished,
+    Event,
+    Failed,
+    Finished,
+    Generate,
+    ModelInfo,
+    Sampling,
+    Started,
+    TokenEvent,
+)
+from chatdesk.errors import Fault, UserError
+from chatdesk.settings.options import CHAT
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.records import Partial
+from chatdesk.tasks import turns
+from chatdesk.tasks.changes import Action, Notice, Turn
+from chatdesk.tasks.models import Models
+from chatdesk.tasks.ports import EngineLink, StoreLink
+
+SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CHAT)
+
+_ACTIONS: dict[Fault, Action] = {
+    Fault.NO_MODEL: "choose_model",
+    Fault.PROMPT_TOO_LONG: "new_chat",
+    Fault.ENGINE_KEEPS_DYING: "restart_engine",
+    Fault.NOT_FINITE: "choose_model",
+    Fault.CHAT_TEMPLATE: "choose_model",
+}
+
+
+def notice(error: UserError) -> Notice:
+    """A user error with the button that helps: asking again, where nothing better is known."""
+    return Notice(error.fault, error.fields, _ACTIONS.get(error.fault, "retry"))
+
+
+@dataclass
+class Reply:
+    """One reply from the question to its last token. ``replaces``: the version that was shown before it."""
+
+    turn_id: str
+    conversation_id: str
+    parent_id: str
+    replaces: Turn | None = None
+    request: int = 0
+    model: ModelInfo | None = None
+    partial: Future[Partial] | None = None
+    started: Started | None = None
+    finished: Finished | None = None
+    reason: str | None = None
+    text: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    is_dirty: bool = False
+    first_token_at: float = 0.0
+
+    def take(self, event: TokenEvent | DraftFinished) -> None:
+        """Add what the event says."""
+        if isinstance(event, TokenEvent):
+            self.token_ids.append(event.id)
+            self.first_token_at = self.first_token_at or monotonic()
+        else:
+            self.reason = event.reason
+        self.text += event.text
+        self.is_dirty = True
+
+    def tokens_per_s(self) -> float:
+        """Speed until now, tokens a second; the engine's own figure once it has finished."""
+        if self.finished is not None:
+            return self.finished.tokens_per_s
+        passed = monotonic() - self.first_token_at
+        return (len(self.token_ids) - 1) / passed if self.first_token_at and passed > 0.2 else 0.0
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the text comes from: model, sampling, seed, speed; JSON values only."""
+        model, started, finished = self.model, self.started, self.finished
+        return {
+            "model": model.name if model else "",
+            "model_path": model.path if model else "",
+            "device": model.device if model else "",
+            "dtype": model.dtype if model else "",
+            "sampling": msgspec.to_builtins(started.sampling) if started else {},
+            "seed": started.seed if started else None,
+            "prompt_tokens": len(started.prompt_token_ids) if started else 0,
+            "new_tokens": len(self.token_ids),
+            "ttft_s": finished.ttft_s if finished else None,
+            "tokens_per_s": self.tokens_per_s() or None,
+            "dropped_messages": started.dropped_messages if started else 0,
+        }
+
+    def turn(self) -> Turn:
+        """The reply as the transcript shows it while it is written."""
+        versions = self.replaces.versions + 1 if self.replaces else 1
+        return Turn(
+            self.turn_id, "assistant", self.text, "streaming" if self.text else "waiting", None, versions, versions
+        )
+
+
+class Audience(Protocol):
+    """Who is told of a reply's progress; `Chat`."""
+
+    def values_of(self, reply: Reply) -> dict[str, Any] | None:
+        """The settings of the reply's conversation when it is the open one; they may be newer than the stored."""
+        ...
+
+    def reply_started(self, reply: Reply) -> None:
+        """The engine has read the prompt."""
+        ...
+
+    def reply_grew(self, reply: Reply, text: str) -> None:
+        """``text`` was added."""
+        ...
+
+    def reply_ended(self, reply: Reply, turn: Turn | None, notice: Notice | None) -> None:
+        """It is a message now, or never got a word (``turn`` is None)."""
+        ...
+
+    def reply_unsaved(self, reply: Reply, notice: Notice) -> None:
+        """It has ended, but the disk refused it; `Replies.flush` tries again."""
+        ...
+
+
+class Replies:
+    """All replies between question and store, of any conversation. One thread; never blocks."""
+
+    def __init__(self, store: StoreLink, engine: EngineLink, models: Models, audience: Audience) -> None:
+        self._store = store
+        self._engine = engine
+        self._models = models
+        self._audience = audience
+        self._asked: dict[int, Reply] = {}
+        self._waiting: list[Reply] = []
+        self._unsaved: list[Reply] = []
+
+    def of(self, conversation_id: str) -> Reply | None:
+        """The reply being written in a conversation."""
+        every = [*self._asked.values(), *self._waiting]
+        return next((reply for reply in every if reply.conversation_id == conversation_id), None)
+
+    def ask(self, reply: Reply) -> None:
+        """Answer as soon as a model is there; while one loads the question waits."""
+        self._waiting.append(reply)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """The model is ready, or will not be: answer what waits."""
+        if self._models.is_loading:
+            return
+        waiting, self._waiting = self._waiting, []
+        for reply in waiting:
+            if self._models.info is not None:
+                self._prepare(reply, self._models.info)
+            else:
+                missing = self._models.state.notice or Notice(Fault.NO_MODEL, {}, "choose_model")
+                self._audience.reply_ended(reply, None, missing)
+
+    def stop(self, reply: Reply) -> None:
+        """Stop a reply; what is written stays."""
+        if reply in self._waiting:
+            self._waiting.remove(reply)
+        elif reply.partial is not None:
+            self._engine.cancel(reply.request)
+            return
+        else:  # its branch is still being read: the engine knows nothing of it
+            self._asked.pop(reply.request, None)
+        self._audience.reply_ended(reply, None, None)
+
+    def on_event(self, event: Event) -> None:
+        """Take an engine event; those of requests that are not replies are ignored."""
+        reply = self._asked.get(event.request)
+        if reply is None:
+            return
+        match event:
+            case Started():
+                reply.started = event
+                self._audience.reply_started(reply)
+            case TokenEvent() | DraftFinished():
+                reply.take(event)
+                self._audience.reply_grew(reply, event.text)
+            case Finished():
+                reply.finished = event
+                self._finish(reply, reply.reason or "stop")
+            case Failed(fault=fault, fields=fields):
+                self._finish(reply, "error", notice(UserError(Fault(fault), **fields)))
+
+    def flush(self) -> None:
+        """Write what is not yet on disk; to be called at least once a second."""
+        for reply in self._asked.values():
+            if reply.is_dirty and reply.partial is not None:
+                reply.is_dirty = False
+                self._store.call(_extension(reply.partial, reply.text, tuple(reply.token_ids)))
+        unsaved, self._unsaved = self._unsaved, []
+        for reply in unsaved:
+            self._save(reply, None)
+
+    def close(self) -> None:
+        """Stop all and store them as interrupted."""
+        for reply in list(self._asked.values()):
+            self._engine.cancel(reply.request)
+            self._finish(reply, "interrupted")
+
+    def _prepare(self, reply: Reply, model: ModelInfo) -> None:
+        """Read the branch, then send it; the partial is made before the first token is flushed."""
+        reply.model = model
+        reply.request = self._engine.next_id()
+        self._asked[reply.request] = reply
+
+        def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]]:
+            return c.get(reply.conversation_id).settings, turns.prompt(c, reply.parent_id, model.path)
+
+        def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]]) -> None:
+            if reply.request in self._asked:  # not stopped meanwhile
+                stored, messages = found
+                values = self._audience.values_of(reply)
+                self._send(reply, messages, stored if values is None else values)
+
+        def failed(error: UserError) -> None:
+            self._asked.pop(reply.request, None)
+            self._audience.reply_ended(reply, None, notice(error))
+
+        self._store.call(work, then, failed)
+
+    def _send(self, reply: Reply, messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
+        if system := str(values.get("system_prompt", "")).strip():
+            messages = (ChatMessage("system", system), *messages)
+        provenance = reply.provenance()
+        reply.partial = self._store.call(lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance))
+        sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
+        self._engine.send(Generate(reply.request, messages, sampling, seed=values.get("seed")))
+
+    def _finish(self, reply: Reply, reason: str, why: Notice | None = None) -> None:
+        """The reply has ended: its text becomes a message; without a word it goes away."""
+        self._asked.pop(reply.request, None)
+        reply.reason = reason
+        if reply.text or reason == "stop":
+            self._save(reply, why)
+            return
+        if (partial := reply.partial) is not None:
+            self._store.call(lambda c: c.drop_reply(partial.result().id))
+        self._audience.reply_ended(reply, None, why)
+
+    def _save(self, reply: Reply, why: Notice | None) -> None:
+        text, token_ids, provenance = reply.text, tuple(reply.token_ids), reply.provenance()
+        reason = reply.reason or "stop"
+
+        def work(c: Conversations) -> Turn:
+            partial = _partial(c, reply, provenance)
+            message = c.finish_reply(partial.id, text, token_ids, reason, provenance)
+            return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
+
+        def failed(error: UserError) -> None:
+            self._unsaved.append(reply)
+            self._audience.reply_unsaved(reply, Notice(error.fault, error.fields))
+
+        self._store.call(work, lambda turn: self._audience.reply_ended(reply, turn, why), failed)
+
+
+def _extension(partial: Future[Partial], text: str, token_ids: tuple[int, ...]) -> Callable[[Conversations], object]:
+    """Write the text so far; a partial that could not be made on a full disk is made when the reply is saved."""
+
+    def work(c: Conversations) -> None:
+        if partial.exception() is None:
+            c.extend_reply(partial.result().id, text, token_ids)
+
+    return work
+
+
+def _partial(c: Conversations, reply: Reply, provenance: dict[str, Any]) -> Partial:
+    if reply.partial is not None and reply.partial.exception() is None:
+        return reply.partial.result()
+    return c.begin_reply(reply.conversation_id, reply.parent_id, provenance)

@@ -1,0 +1,57 @@
+"""From stored messages to what a transcript shows and what an engine reads."""
+
+from typing import cast
+
+from chatdesk.engine.api import ChatMessage, Role
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.records import Message, Provenance
+from chatdesk.tasks.changes import Turn
+
+_TITLE_CHARS = 60
+
+
+def turns(c: Conversations, conversation_id: str) -> list[Turn]:
+    """The chosen branch of a conversation, root first."""
+    branch = c.branch(conversation_id)
+    origins = c.provenance([message.id for message in branch])
+    return [turn(message, c.siblings(message.id), origins.get(message.id)) for message in branch]
+
+
+def turn(message: Message, siblings: list[Message], origin: Provenance | None) -> Turn:
+    """A stored message as a turn; ``siblings`` are all its versions, itself among them."""
+    return Turn(
+        message.id,
+        message.role,
+        message.text,
+        "done",
+        "damaged" if message.damaged else message.finish_reason,
+        [sibling.id for sibling in siblings].index(message.id) + 1,
+        len(siblings),
+        origin.model if origin else None,
+        origin.ttft_s if origin else None,
+        origin.tokens_per_s if origin else None,
+    )
+
+
+def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMessage, ...]:
+    """The messages from the root to ``message_id``, as an engine reads them.
+
+    A reply goes with its token ids when the checkpoint at ``model_path`` made it: its text is not encoded again.
+    """
+    path = c.path(message_id)
+    origins = c.provenance([message.id for message in path])
+
+    def chat_message(message: Message) -> ChatMessage:
+        origin = origins.get(message.id)
+        kept = message.token_ids if origin is not None and origin.model_path == model_path else None
+        return ChatMessage(cast("Role", message.role), message.text, kept)
+
+    return tuple(chat_message(message) for message in path)
+
+
+def title(text: str) -> str:
+    """The first line of a message, cut at a word, as the title of its conversation."""
+    line = next(line.strip() for line in text.splitlines() if line.strip())
+    if len(line) <= _TITLE_CHARS:
+        return line
+    return line[:_TITLE_CHARS].rsplit(" ", 1)[0].rstrip(",.;:") + "…"

@@ -1,0 +1,324 @@
+"""The conversation without a window: what is stored, shown and asked, in which order, whatever goes wrong."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdesk.engine.api import ChatMessage, Generate, Started
+from chatdesk.errors import Fault, UserError
+from chatdesk.tasks.changes import (
+    ContextDropped,
+    DraftChanged,
+    ListChanged,
+    NoticeChanged,
+    Opened,
+    Renamed,
+    ReplyingChanged,
+    SettingsChanged,
+    StatusChanged,
+    TurnAdded,
+    TurnGrew,
+    TurnReplaced,
+)
+from tests.tasks.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_message_is_stored_before_it_is_shown_and_asked(desk: Desk) -> None:
+    desk.load()
+    desk.chat.send("Hello there")
+    assert not [c for c in desk.changes if isinstance(c, TurnAdded)]  # not before the commit
+    request = desk.asked()
+    assert request.prompt == (ChatMessage("user", "Hello there"),)
+    [conversation] = desk.store.submit(lambda c: c.list()).result()
+    assert conversation.title == "Hello there"
+    assert [m.text for m in desk.store.submit(lambda c: c.branch(conversation.id)).result()] == ["Hello there"]
+
+
+def test_a_reply_streams_and_becomes_a_message_with_its_provenance(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Good", " day")
+    assert desk.last(TurnGrew).text == " day"
+    assert desk.last(StatusChanged).context_used == 5
+    desk.finish(request)
+    turn = desk.last(TurnReplaced).turn
+    assert (turn.text, turn.state, turn.model, turn.tokens_per_s) == ("Good day", "done", "Tiny", 50.0)
+    assert desk.last(ReplyingChanged).replying is False
+    origin = desk.store.submit(lambda c: c.provenance([turn.id])[turn.id]).result()
+    assert (origin.seed, origin.new_tokens, origin.model_path) == (7, 2, "/models/tiny")
+
+
+def test_the_next_prompt_splices_the_kept_tokens(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "Good", " day")
+    assert desk.send("And?").prompt == (
+        ChatMessage("user", "Hi"),
+        ChatMessage("assistant", "Good day", (10, 11)),
+        ChatMessage("user", "And?"),
+    )
+
+
+def test_what_is_sent_while_the_model_loads_is_answered_when_it_has(desk: Desk) -> None:
+    desk.models.load("/models/tiny")
+    desk.chat.send("Hi")
+    desk.settle()
+    assert not [r for r in desk.engine.requests if isinstance(r, Generate)]
+    assert desk.last(ReplyingChanged).replying is True
+    desk.load()
+    assert isinstance(desk.asked(), Generate)
+
+
+def test_without_a_model_the_question_stays_and_a_button_helps(desk: Desk) -> None:
+    desk.chat.send("Hi")
+    desk.settle()
+    notice = desk.last(NoticeChanged).notice
+    assert (notice.fault, notice.action) == (Fault.NO_MODEL, "choose_model")
+    assert desk.texts() == ["Hi"]
+    desk.load()
+    desk.chat.act("retry")
+    assert desk.asked().prompt == (ChatMessage("user", "Hi"),)
+
+
+def test_the_engine_dies_mid_reply(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Good", " d")
+    desk.fail(request, Fault.ENGINE_DIED, reason="killed")
+    assert desk.texts() == ["Hi", "Good d"]
+    assert desk.last(TurnReplaced).turn.finish_reason == "error"
+    notice = desk.last(NoticeChanged).notice
+    assert (notice.fault, notice.action) == (Fault.ENGINE_DIED, "retry")
+    desk.answer("Again", "Yes")
+    assert desk.texts() == ["Hi", "Good d", "Again", "Yes"]
+
+
+def test_a_failure_before_the_first_word_leaves_no_reply(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.fail(request, Fault.PROMPT_TOO_LONG, tokens="9", limit="5")
+    assert desk.texts() == ["Hi"]
+    assert desk.last(NoticeChanged).notice.action == "new_chat"
+    assert desk.store.submit(lambda c: c.recover()).result() == []  # no partial is left behind
+
+
+def test_stop_keeps_the_text(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Good")
+    desk.chat.stop()
+    assert desk.engine.cancelled == [request.id]
+    desk.finish(request, "cancelled")
+    assert desk.texts() == ["Hi", "Good"]
+    assert desk.last(TurnReplaced).turn.finish_reason == "cancelled"
+
+
+def test_regenerating_makes_a_version_and_versions_can_be_chosen(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.regenerate()
+    request = desk.asked()
+    assert request.prompt == (ChatMessage("user", "Hi"),)
+    desk.stream(request, "Two")
+    desk.finish(request)
+    turn = desk.last(TurnReplaced).turn
+    assert (turn.text, turn.version, turn.versions) == ("Two", 2, 2)
+    desk.chat.choose_version(turn.id, -1)
+    desk.settle()
+    assert [t.text for t in desk.last(Opened).turns] == ["Hi", "One"]
+
+
+def test_a_regeneration_without_a_word_brings_the_old_reply_back(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.regenerate()
+    desk.fail(desk.asked(), Fault.OUT_OF_MEMORY, device="CPU")
+    assert desk.texts() == ["Hi", "One"]
+
+
+def test_a_reply_in_another_conversation_goes_on_and_is_kept(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("First")
+    desk.stream(request, "Go")
+    first = desk.chat._conversation.id
+    desk.chat.new()
+    desk.say()
+    desk.stream(request, "od")
+    assert desk.texts() == []
+    desk.chat.open(first)
+    desk.settle()
+    assert desk.texts() == ["First", "Good"]
+    assert desk.last(ReplyingChanged).replying is True
+    desk.finish(request)
+    assert desk.texts() == ["First", "Good"]
+
+
+def test_unsent_text_is_kept_for_each_conversation(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    first = desk.chat._conversation.id
+    desk.chat.set_draft("half a thou")
+    desk.chat.new()
+    desk.chat.set_draft("something new")
+    desk.chat.tick()
+    desk.settle()
+    desk.chat.open(first)
+    desk.settle()
+    assert desk.last(DraftChanged).text == "half a thou"
+    other = next(c for c in desk.last(ListChanged).conversations if c.id != first)
+    desk.chat.open(other.id)
+    desk.settle()
+    assert desk.last(DraftChanged).text == "something new"
+
+
+def test_typing_and_sending_at_once_makes_one_conversation(desk: Desk) -> None:
+    desk.load()
+    desk.chat.set_draft("Hello")
+    desk.chat.tick()
+    desk.chat.send("Hello")
+    desk.settle()
+    [conversation] = desk.store.submit(lambda c: c.list()).result()
+    assert (conversation.title, conversation.draft) == ("Hello", "")
+
+
+def test_settings_belong_to_their_conversation(desk: Desk) -> None:
+    desk.load()
+    desk.chat.set_setting("temperature", 0.2)
+    desk.chat.set_setting("system_prompt", "Be brief.")
+    desk.chat.set_setting("seed", 5)
+    request = desk.send("Hi")
+    assert request.prompt[0] == ChatMessage("system", "Be brief.")
+    assert (request.sampling.temperature, request.sampling.top_p, request.seed) == (0.2, None, 5)
+    first = desk.chat._conversation.id
+    desk.chat.new()
+    assert desk.last(SettingsChanged).values == {}
+    desk.chat.open(first)
+    desk.settle()
+    assert desk.last(SettingsChanged).values["temperature"] == 0.2
+    desk.chat.set_setting("temperature", None)
+    assert "temperature" not in desk.last(SettingsChanged).values
+    with pytest.raises(UserError, match="a number from 0 to 10"):
+        desk.chat.set_setting("temperature", 99.0)
+
+
+def test_delete_can_be_undone(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    conversation = desk.chat._conversation.id
+    desk.chat.delete(conversation)
+    desk.settle()
+    assert desk.last(ListChanged).conversations == ()
+    assert desk.last(ListChanged).deleted.id == conversation
+    assert desk.texts() == []
+    desk.chat.undo_delete()
+    desk.settle()
+    assert [c.id for c in desk.last(ListChanged).conversations] == [conversation]
+    assert desk.texts() == ["Hi", "One"]
+
+
+def test_rename(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.rename(desk.chat._conversation.id, "  A greeting ")
+    desk.settle()
+    assert desk.last(Renamed).title == "A greeting"
+    assert desk.last(ListChanged).conversations[0].title == "A greeting"
+
+
+def test_what_the_model_does_not_see_is_said(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.say(Started(request.id, (1,), request.sampling, 1, dropped_messages=4))
+    assert desk.last(ContextDropped).turns == 4
+
+
+def test_a_stop_between_question_and_prompt(desk: Desk) -> None:
+    desk.load()
+    desk.chat.send("Hi")
+    desk.store.submit(lambda c: None).result()
+    desk._posted.get()()  # the message is stored and asked, its branch not yet read
+    desk.chat.stop()
+    desk.settle()
+    assert not [r for r in desk.engine.requests if isinstance(r, Generate)]
+    assert desk.texts() == ["Hi"]
+
+
+def test_a_crash_mid_reply_is_found_at_the_next_start(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Half", " an answer")
+    desk.chat.tick()
+    desk.settle()
+    conversation = desk.chat._conversation.id
+    desk.store.close()  # without chat.close: as a crash leaves it
+    desk.close = lambda: None  # type: ignore[method-assign]
+    again = Desk(tmp_path)
+    again.chat.open(conversation)
+    again.settle()
+    assert [(t.text, t.finish_reason) for t in again.chat._turns] == [("Hi", None), ("Half an answer", "interrupted")]
+    again.close()
+
+
+def test_closing_keeps_a_streaming_reply(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Half")
+    desk.chat.set_draft("next question")
+    conversation = desk.chat._conversation.id
+    desk.close()
+    again = Desk(tmp_path)
+    again.chat.open(conversation)
+    again.settle()
+    assert again.texts() == ["Hi", "Half"]
+    assert again.last(DraftChanged).text == "next question"
+    again.close()
+
+
+def test_a_disk_that_refuses_keeps_the_words_and_tries_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatdesk.storage.conversations import Conversations
+
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Good")
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="/data")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "finish_reply", full)
+        patch.setattr(Conversations, "add_message", full)
+        desk.finish(request)
+        assert desk.last(NoticeChanged).notice.fault is Fault.DISK_FULL
+        assert desk.texts() == ["Hi", "Good"]
+        desk.chat.send("More")
+        desk.settle()
+        assert not [c for c in desk.changes if isinstance(c, TurnAdded) and c.turn.text == "More"]
+    desk.chat.tick()
+    desk.settle()
+    assert desk.last(TurnReplaced).turn.finish_reason == "stop"
+    desk.chat.send("More")
+    desk.settle()
+    assert desk.texts()[:3] == ["Hi", "Good", "More"]
+
+
+def test_a_full_disk_when_the_reply_begins(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatdesk.storage.conversations import Conversations
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="/data")
+
+    desk.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "begin_reply", full)
+        request = desk.send("Hi")
+    desk.stream(request, "Good")
+    desk.chat.tick()
+    desk.finish(request)
+    assert desk.last(TurnReplaced).turn.text == "Good"

@@ -1,0 +1,64 @@
+"""Loading and leaving models, without a window."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdesk.engine.api import Load, Loaded, Progress
+from chatdesk.errors import Fault
+from chatdesk.settings.store import Settings
+from chatdesk.tasks.changes import ModelChanged
+from tests.tasks.desk import INFO, Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+def test_progress_then_ready(desk: Desk) -> None:
+    desk.models.load("/models/tiny")
+    desk.say(Progress(1, 30, 100))
+    assert desk.last(ModelChanged) == ModelChanged("loading", "tiny", "/models/tiny", 30, 100)
+    desk.say(Loaded(1, INFO))
+    assert desk.last(ModelChanged).info is INFO
+    assert Settings(desk.folder / "settings.toml")["model"] == "/models/tiny"
+
+
+def test_the_last_choice_wins(desk: Desk) -> None:
+    desk.models.load("/models/a")
+    desk.models.load("/models/b", device="cpu")
+    assert desk.engine.cancelled == [1]
+    desk.fail(Load(1, ""), Fault.CANCELLED)
+    assert desk.last(ModelChanged).path == "/models/b"
+    assert desk.engine.requests[-1] == Load(2, "/models/b", "cpu")
+
+
+def test_cancelling_is_no_failure(desk: Desk) -> None:
+    desk.models.load("/models/a")
+    desk.models.cancel_load()
+    desk.fail(Load(1, ""), Fault.CANCELLED)
+    assert desk.last(ModelChanged) == ModelChanged("none")
+
+
+def test_a_failure_says_why_and_what_helps(desk: Desk) -> None:
+    desk.models.load("/models/a")
+    desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="CUDA")
+    state = desk.last(ModelChanged)
+    assert (state.state, state.notice.fault, state.notice.action) == ("failed", Fault.OUT_OF_MEMORY, "use_cpu")
+
+
+def test_unload(desk: Desk) -> None:
+    desk.load()
+    desk.models.unload()
+    assert desk.engine.is_unloaded
+    assert desk.models.info is None
+
+
+def test_folders_opened_before_are_remembered_once(desk: Desk) -> None:
+    desk.load()
+    desk.load()
+    assert Settings(desk.folder / "settings.toml")["folders"] == ("/models/tiny",)
