@@ -1,0 +1,124 @@
+"""The storage thread: it owns the only connection, and does what it is given in order.
+
+Opening, migrating and the daily backup happen on this thread, so that no window waits for them. `Store.opened` says how
+the opening went; if it failed, every piece of work fails with the same `UserError`.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from msgspec import Struct
+
+from chatdesk.errors import UserError
+from chatdesk.storage.backups import DailyBackup
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.database import Database, open_database
+
+T = TypeVar("T")
+
+_PAUSE_S = 0.01  # between two steps of a backup: 25 MB/s at most
+
+
+class Opened(Struct, frozen=True):
+    """How the opening went. ``read_only``: why nothing can be written (reading works), or None."""
+
+    read_only: UserError | None
+
+
+class Store:
+    """The database of a profile. `submit` from any thread; `close` (or leave the ``with`` block) at the end.
+
+    ``quiet_s``: after so many seconds without work the backup of the day begins.
+    """
+
+    def __init__(self, path: Path, backups: Path, quiet_s: float = 3.0) -> None:
+        self.opened: Future[Opened] = Future()
+        self._path = path
+        self._backups = backups
+        self._quiet_s = quiet_s
+        self._queue: SimpleQueue[tuple[Future[Any], Callable[[Conversations], Any]] | None] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="chatdesk-storage")
+        self._thread.start()
+
+    def submit(self, work: Callable[[Conversations], T]) -> Future[T]:
+        """Do some work on the storage thread, after all that was given before; its outcome is in the future."""
+        future: Future[T] = Future()
+        with self._closing:
+            if self._closed:
+                raise RuntimeError("the store is closed")
+            self._queue.put((future, work))
+        return future
+
+    def close(self) -> None:
+        """Do what was given, end the backup, close the database. Harmless a second time."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            self._open_and_serve()
+        except _Closing:
+            return
+        except Exception as error:  # the opening failed, or it is a mistake of ours: nobody waits in vain
+            if not self.opened.done():
+                self.opened.set_exception(error)
+            while (job := self._queue.get()) is not None:
+                if job[0].set_running_or_notify_cancel():
+                    job[0].set_exception(error)
+
+    def _open_and_serve(self) -> None:
+        database = open_database(self._path, self._backups)
+        self.opened.set_result(Opened(database.read_only))
+        backup = DailyBackup(database.connection, self._backups)
+        try:
+            self._serve(database, backup)
+        finally:
+            backup.stop()
+            database.close()
+
+    def _serve(self, database: Database, backup: DailyBackup) -> None:
+        conversations = Conversations(database)
+        wanted = database.read_only is None
+        while True:
+            if not self._work(conversations, self._quiet_s if wanted else None):
+                wanted = False
+                if backup.due():
+                    backup.copy(lambda: self._work(conversations, _PAUSE_S))
+
+    def _work(self, conversations: Conversations, timeout: float | None) -> bool:
+        """Wait for one piece of work and do it; False when there was none in time (seconds)."""
+        try:
+            job = self._queue.get(timeout=timeout)
+        except Empty:
+            return False
+        if job is None:
+            raise _Closing
+        future, work = job
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work(conversations))
+            except Exception as error:
+                future.set_exception(error)
+        return True
+
+
+class _Closing(Exception):
+    """All work is done and the store is to be closed."""
