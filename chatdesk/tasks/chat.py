@@ -80,6 +80,8 @@ class Chat:
 
         def then(conversations: list[Conversation]) -> None:
             self.on_change(ListChanged(tuple(conversations)))
+            if (error := self._store.read_only()) is not None:
+                self.on_change(NoticeChanged(Notice(error.fault, error.fields)))
             if any(found.id == conversation_id for found in conversations):
                 self.open(conversation_id)
 

@@ -44,6 +44,10 @@ class StoreLink:
         self._post = post
         self._failed = failed
 
+    def read_only(self) -> UserError | None:
+        """Why nothing can be written, or None; known once the first answer has come."""
+        return self._store.opened.result().read_only
+
     def call(
         self,
         work: Callable[[Conversations], T],

@@ -70,7 +70,7 @@ class Desk:
     def settle(self) -> None:
         """Until the store has answered everything and everything it answered was taken."""
         for _ in range(4):  # an answer may ask the store again
-            self.store.submit(lambda c: None).result(20)
+            self.store.submit(lambda c: None).exception(20)  # of a store that could not be opened
             while not self._posted.empty():
                 self._posted.get()()
 

@@ -1,5 +1,7 @@
 """The conversation without a window: what is stored, shown and asked, in which order, whatever goes wrong."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -322,3 +324,27 @@ def test_a_full_disk_when_the_reply_begins(desk: Desk, monkeypatch: pytest.Monke
     desk.chat.tick()
     desk.finish(request)
     assert desk.last(TurnReplaced).turn.text == "Good"
+
+
+def test_a_database_that_cannot_be_written_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = UserError(Fault.DISK_FULL, path="/data")
+    monkeypatch.setattr("chatdesk.tasks.ports.StoreLink.read_only", lambda self: full)
+    desk = Desk(tmp_path)
+    assert desk.last(NoticeChanged).notice.fault is Fault.DISK_FULL
+    desk.close()
+
+
+def test_a_newer_database_is_refused_and_said(tmp_path: Path) -> None:
+    Desk(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "chatdesk.db")) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = (tmp_path / "chatdesk.db").read_bytes()
+    desk = Desk(tmp_path)
+    assert desk.last(NoticeChanged).notice.fault is Fault.DATABASE_NEWER
+    desk.chat.send("Hi")
+    desk.settle()
+    assert not [c for c in desk.changes if isinstance(c, TurnAdded)]
+    desk.close()
+    assert (tmp_path / "chatdesk.db").read_bytes() == before
