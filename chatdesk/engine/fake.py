@@ -49,6 +49,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.errors import Fault, UserError
+from chatdesk.settings.options import SAMPLING
 
 _WORDS = re.findall(
     r"\w+",
@@ -56,13 +57,6 @@ _WORDS = re.findall(
     "went came saw kept found opened she he they we it was is there then again never always",
 )
 _RANGES = {
-    "temperature": (0.0, math.inf, "0 or more"),
-    "top_p": (1e-9, 1.0, "above 0 and at most 1"),
-    "top_k": (0, math.inf, "0 or more"),
-    "min_p": (0.0, 1.0, "from 0 to 1"),
-    "repetition_penalty": (1e-9, math.inf, "above 0"),
-    "max_new_tokens": (1, math.inf, "1 or more"),
-    "max_length": (1, math.inf, "1 or more"),
     "drafts": (1, 64, "from 1 to 64"),
     "top_logprobs": (0, 100, "from 0 to 100"),
     "seed": (0, 2**63 - 64, "from 0 to 2^63 - 64"),
@@ -288,8 +282,11 @@ def _checked(request: Generate) -> Sampling:
     asked = {name: getattr(request.sampling, name) for name in request.sampling.__struct_fields__}
     if asked["max_new_tokens"] is not None and asked["max_length"] is not None:
         raise UserError(Fault.BOTH_LENGTHS)
+    for name, value in asked.items():
+        if value is not None:
+            SAMPLING[name].check(value)
     for name, (low, high, allowed) in _RANGES.items():
-        value = asked[name] if name in asked else getattr(request, name)
+        value = getattr(request, name)
         if value is not None and not low <= value <= high:
             raise UserError(Fault.BAD_VALUE, name=name, value=value, allowed=allowed)
     if not all(request.stop):

@@ -61,7 +61,7 @@ def find(starter: Path, folders: Iterable[Path], cache: Path | None = None) -> l
 def describe(folder: Path, starter: Path | None = None) -> Entry:
     """The entry of one checkpoint folder; raises `UserError` as `safety.check` does."""
     checked = safety.check(folder)
-    name, source = _name(checked, starter)
+    name, source = name_and_source(checked, starter)
     return Entry(
         name=name,
         path=checked.folder,
@@ -91,7 +91,8 @@ def short_count(number: int) -> str:
     return str(number)
 
 
-def _name(checked: safety.Checked, starter: Path | None) -> tuple[str, Source]:
+def name_and_source(checked: safety.Checked, starter: Path | None) -> tuple[str, Source]:
+    """How a checkpoint is called wherever it is shown, and where it comes from."""
     folder = checked.folder
     if starter is not None and os.path.realpath(folder) == os.path.realpath(starter):
         return f"Starter {short_count(checked.parameters)}", "box"

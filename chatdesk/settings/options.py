@@ -4,7 +4,7 @@ Two families: `CHAT` belongs to a conversation and is kept with it in the databa
 the checkpoint says"); `APPLICATION` belongs to the person and is kept in the settings file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chatdesk.errors import QT_TRANSLATE_NOOP, Fault, UserError
@@ -42,7 +42,8 @@ class Option:
         if fits and self.low is not None:
             fits = self.low <= value <= (self.high if self.high is not None else value)
         if not fits:
-            raise UserError(Fault.BAD_VALUE, name=self.name, value=repr(value), allowed=self.allowed())
+            shown = str(value) if isinstance(value, int | float) else repr(value)
+            raise UserError(Fault.BAD_VALUE, name=self.name, value=shown, allowed=self.allowed())
         return value
 
     def allowed(self) -> str:
@@ -75,7 +76,7 @@ CHAT: dict[str, Option] = {
             "top_p", float, 0.95,
             QT_TRANSLATE_NOOP("options", "Top-p"),
             QT_TRANSLATE_NOOP("options", "Only the likeliest words that make up this share."),
-            low=0.0, high=1.0, step=0.01, neutral=1.0,
+            low=0.01, high=1.0, step=0.01, neutral=1.0,
         ),
         Option(
             "top_k", int, 0,
@@ -108,6 +109,9 @@ CHAT: dict[str, Option] = {
         ),
     )
 }  # fmt: skip
+
+SAMPLING: dict[str, Option] = CHAT | {"max_length": replace(CHAT["max_new_tokens"], name="max_length")}
+"""`CHAT` and what only a request of the command line may say besides."""
 
 APPLICATION: dict[str, Option] = {
     option.name: option

@@ -1,0 +1,138 @@
+"""The local engine: a checkpoint in this process, on its GPU or CPU. See ARCHITECTURE.md.
+
+Making a `LocalEngine` is cheap; torch and transformers are imported by the first load, or ahead by `warm_up`.
+"""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from chatdesk.engine.api import (
+    Cancel,
+    Capability,
+    Count,
+    Counted,
+    Event,
+    Failed,
+    Generate,
+    Load,
+    Loaded,
+    Ping,
+    Pong,
+    Request,
+)
+from chatdesk.errors import Fault, UserError
+
+if TYPE_CHECKING:
+    from chatdesk.engine.local.generation import Generator
+
+
+class LocalEngine:
+    """Runs one checkpoint. `run` from one thread at a time, but `Count` and `Ping` from any, at any time."""
+
+    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT)
+
+    def __init__(self) -> None:
+        self._generator: Generator | None = None
+        self._cancelled: set[int] = set()
+        self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Import what a load needs, ahead of it: seconds."""
+        from transformers import AutoTokenizer  # noqa: F401 - imported for its time
+
+        import chatdesk.engine.local.generation  # noqa: F401
+
+    def run(self, request: Request) -> Iterator[Event]:
+        """The events of one request, the last of them ending it. Closing the iterator cancels.
+
+        User errors and lack of memory are events; any other exception is a mistake of ours and is raised.
+        """
+        try:
+            yield from self._events(request)
+        except UserError as error:
+            yield Failed(request.id, error.fault, error.fields)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            device = self._device_name()
+            error.__traceback__ = None  # its frames hold the tensors
+            gc.collect()
+            _empty_device_cache()
+            yield Failed(request.id, Fault.OUT_OF_MEMORY, {"device": device})
+        finally:
+            with self._lock:
+                self._cancelled.discard(request.id)
+
+    def cancel(self, request: int) -> None:
+        """Make a running or waiting request end early; harmless when it is over."""
+        with self._lock:
+            self._cancelled.add(request)
+
+    def count(self, text: str) -> int:
+        """Tokens of a text; from any thread. ``NO_MODEL`` where nothing is loaded."""
+        return len(self._loaded().checkpoint.tokens.encode(text))
+
+    def close(self) -> None:
+        """Free the model; nothing can be run after this."""
+        generator, self._generator = self._generator, None
+        if generator is not None:
+            generator.close()
+            del generator  # the last reference to the model
+            _empty_device_cache()
+
+    def _events(self, request: Request) -> Iterator[Event]:
+        match request:
+            case Load():
+                yield from self._load(request)
+            case Generate():
+                yield from self._loaded().run(request, lambda: request.id in self._cancelled)
+            case Count():
+                yield Counted(request.id, self.count(request.text))
+            case Ping():
+                yield Pong(request.id)
+            case Cancel():
+                self.cancel(request.request)
+
+    def _load(self, request: Load) -> Iterator[Event]:
+        from chatdesk.engine.local.generation import Generator
+        from chatdesk.engine.local.loading import Checkpoint, load
+
+        self.close()
+        with closing(load(request, lambda: request.id in self._cancelled)) as items:
+            try:
+                for item in items:
+                    if isinstance(item, Checkpoint):
+                        self._generator = Generator(item)
+                        yield Loaded(request.id, item.info)
+                    else:
+                        yield item
+            except GeneratorExit:
+                self.cancel(request.id)
+                raise
+
+    def _loaded(self) -> "Generator":
+        generator = self._generator
+        if generator is None:
+            raise UserError(Fault.NO_MODEL)
+        return generator
+
+    def _device_name(self) -> str:
+        generator = self._generator
+        return generator.checkpoint.info.device_name if generator else "The computer"
+
+
+def _empty_device_cache() -> None:
+    """Give the GPU's freed memory back to the system."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the computer has no more memory; torch's CPU allocator says so in words only."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)

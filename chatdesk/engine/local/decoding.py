@@ -1,0 +1,115 @@
+"""Reading a prompt and decoding, over `cache.Batch`: the loops know no sampler, no text and no events.
+
+A prompt is read in chunks. A cancel is noticed before each layer of the model, so a chunk is as long as all layers
+read in `LAYER_S` each, as measured on the chunks before it, but at most `CHUNK_S`, for there is a word about the
+progress after each. Longer chunks are better: every one reads all the weights again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+from chatdesk.engine.local.cache import Batch, Stopped
+
+CHUNK_S = 1.0
+LAYER_S = 0.08
+"""How long a chunk of a prompt and one layer's part of it should take at most, in seconds."""
+
+_LONGEST_CHUNK = 4096
+_SHORTEST_CHUNK = 128
+_CAUTIOUS_SPEED = {"cpu": 5e10}  # floating-point operations a second, for a first guess
+_CAUTIOUS_SPEED_GPU = 5e12
+
+
+class HasId(Protocol):
+    """A choice of a token."""
+
+    @property
+    def id(self) -> int:
+        """The token."""
+
+
+Chosen = TypeVar("Chosen", bound=HasId)
+
+
+class ChunkSize:
+    """How many tokens of a prompt to read at once; remembered from one prompt to the next."""
+
+    def __init__(self, device: str, parameters: int, layers: int) -> None:
+        self._target_s = min(CHUNK_S, LAYER_S * max(1, layers))
+        speed = _CAUTIOUS_SPEED.get(device, _CAUTIOUS_SPEED_GPU) / (2 * parameters)  # tokens a second
+        self.tokens = _power_of_two(self._target_s * speed)
+
+    def measured(self, tokens: int, seconds: float) -> None:
+        """Adapt to a chunk that was read; at most twice as long next time, a power of two."""
+        if tokens < self.tokens and seconds < self._target_s:
+            return  # the short rest of a prompt says nothing about longer ones
+        self.tokens = _power_of_two(min(tokens * self._target_s / max(seconds, 1e-6), 2.0 * self.tokens))
+
+
+def _power_of_two(tokens: float) -> int:
+    """The next lower power of two, within the limits."""
+    return 1 << (int(max(_SHORTEST_CHUNK, min(tokens, _LONGEST_CHUNK))).bit_length() - 1)
+
+
+def prefill(
+    batch: Batch, prompt: Sequence[int], chunk: ChunkSize, is_cancelled: Callable[[], bool]
+) -> Iterator[int | torch.Tensor]:
+    """Read what the batch does not hold of a prompt, at least its last token.
+
+    Yields the number of prompt tokens read after each chunk but the last, then the logits after the last token, float32
+    ``[1, vocabulary]``. Ends without logits when it is cancelled.
+    """
+    while not is_cancelled():
+        started = time.perf_counter()
+        size = chunk.tokens if batch.can_continue else len(prompt)
+        new = prompt[batch.length : batch.length + size]
+        try:
+            logits = batch.extend([new])
+        except Stopped:
+            return
+        if batch.length == len(prompt):
+            yield logits
+            return
+        if logits.device.type != "cpu":
+            logits[0, 0].item()  # wait for the device: its queue must not hide how long a chunk takes
+        chunk.measured(len(new), time.perf_counter() - started)
+        yield batch.length
+
+
+@dataclass
+class Step(Generic[Chosen]):
+    """One token for each live draft. The consumer puts drafts that end with it into ``ended``."""
+
+    drafts: list[int]
+    choices: Sequence[Chosen]
+    ended: set[int] = field(default_factory=set)
+
+
+def decode(
+    batch: Batch, logits: torch.Tensor, choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Chosen]]
+) -> Iterator[Step[Chosen]]:
+    """Continue each row of a batch, until all have ended.
+
+    ``logits``: float32 ``[rows or 1, vocabulary]`` after the prompt. ``choose(logits, drafts)`` picks one token for
+    each of the drafts whose logits it gets. A token is fed only when the next one is wanted.
+    Ends early when it is stopped.
+    """
+    drafts = list(range(len(batch.rows)))
+    logits = logits.expand(len(drafts), -1)
+    while True:
+        step = Step(drafts, choose(logits, drafts))
+        yield step
+        staying = [row for row, draft in enumerate(drafts) if draft not in step.ended]
+        if not staying:
+            return
+        if len(staying) < len(drafts):
+            batch.keep(staying)
+        drafts = [drafts[row] for row in staying]
+        try:
+            logits = batch.extend([[step.choices[row].id] for row in staying])
+        except Stopped:
+            return

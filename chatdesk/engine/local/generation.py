@@ -1,0 +1,195 @@
+"""One `Generate` request from its prompt to its last event: the glue between prompt, decoding, sampling and text."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Generator as TypedGenerator
+
+from chatdesk.engine.api import (
+    AlternativeToken,
+    DraftFinished,
+    Event,
+    Finished,
+    FinishReason,
+    Generate,
+    Progress,
+    Sampling,
+    Started,
+    TokenEvent,
+)
+from chatdesk.engine.local.cache import PrefixCache, Runner
+from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
+from chatdesk.engine.local.detokenize import Detokenizer, StopStrings
+from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.prompts import Prompt, PromptMaker
+from chatdesk.engine.local.sampling import (
+    MAX_DRAFTS,
+    MAX_SEED,
+    MAX_TOP_LOGPROBS,
+    Choice,
+    Sampler,
+    check_range,
+    resolve,
+)
+from chatdesk.engine.local.tokens import Tokens
+from chatdesk.errors import Fault, UserError
+
+
+class Generator:
+    """Generates with one loaded checkpoint; keeps its cache and what it learned about its speed."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
+        self._cache = PrefixCache(Runner(checkpoint.model))
+        info, layers = checkpoint.info, self._cache.runner.brake.layers
+        self._chunk = ChunkSize(info.device, info.parameters, layers)
+        self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
+
+    def close(self) -> None:
+        """Free the cache and end the template process."""
+        self._cache.forget()
+        self._prompts.close()
+
+    def run(self, request: Generate, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
+        """The events of a request; raises `UserError`, and memory errors as they come."""
+        started = time.perf_counter()
+        _check(request)
+        sampling = resolve(request.sampling, self.checkpoint.info.sampling)
+        prompt = self._prompts.make(request.prompt, sampling)
+        self._check_ids(prompt)
+        seed = secrets.randbelow(2**32) if request.seed is None else request.seed
+        writing = _Writing(request, self.checkpoint, prompt, sampling)
+        sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs)
+        said = Started(request.id, prompt.ids, sampling, seed, prompt.dropped_messages, prompt.dropped_tokens)
+        self._cache.runner.brake.should_stop = is_cancelled
+        try:
+            reused = yield from self._write(said, writing, sampler, is_cancelled)
+        except Exception:
+            self._cache.forget()  # a forward pass may have left it half written
+            raise
+        yield writing.finished(len(prompt.ids), reused, started)
+
+    def _write(
+        self, said: Started, writing: "_Writing", sampler: Sampler, is_cancelled: Callable[[], bool]
+    ) -> TypedGenerator[Event, None, int]:
+        """All events but the last; returns how many tokens came from the cache."""
+        prompt = said.prompt_token_ids
+        batch = self._cache.take(prompt)
+        reused = batch.length
+        logits = None
+        for item in prefill(batch, prompt, self._chunk, is_cancelled):
+            if isinstance(item, int):
+                yield Progress(said.request, item, len(prompt))
+            else:
+                logits = item
+        yield said
+        if logits is None:
+            yield from writing.cancel()
+            return reused
+        live = batch if writing.drafts == 1 else batch.fan_out(writing.drafts)
+        for step in decode(live, logits, sampler.choose):
+            yield from writing.take(step)
+            if is_cancelled():
+                yield from writing.cancel()
+            step.ended |= writing.ended
+        yield from writing.cancel()  # what a stopped step has left
+        return reused
+
+    def _check_ids(self, prompt: Prompt) -> None:
+        """A token that the model does not know is an error of the checkpoint; a GPU would fail for good on it."""
+        if max(prompt.ids) >= self._vocabulary:
+            reason = f"the tokenizer made token {max(prompt.ids)}, but the model has {self._vocabulary}"
+            raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
+
+
+class _Draft:
+    """The text of one draft as it grows."""
+
+    def __init__(self, tokens: Tokens, prompt: Prompt, stops: tuple[str, ...]) -> None:
+        self._detokenizer = Detokenizer(tokens, prompt.ids if prompt.continues else ())
+        self._stops = StopStrings(stops)
+        self.tokens = 0
+
+    def feed(self, token_id: int) -> str:
+        self.tokens += 1
+        return self._stops.feed(self._detokenizer.feed(token_id))
+
+    def flush(self) -> str:
+        return self._stops.feed(self._detokenizer.flush()) + self._stops.flush()
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stops.found
+
+
+class _Writing:
+    """Turns the steps of one request into events, and decides which drafts have ended."""
+
+    def __init__(self, request: Generate, checkpoint: Checkpoint, prompt: Prompt, sampling: Sampling) -> None:
+        self._request, self._checkpoint = request.id, checkpoint
+        stops = (*request.stop, *prompt.stops)
+        self.drafts = request.drafts
+        self._drafts = [_Draft(checkpoint.tokens, prompt, stops) for _ in range(request.drafts)]
+        self._limit, self._reason = _limit(len(prompt.ids), sampling, checkpoint.info.context_length)
+        self.ended: set[int] = set()
+        self._first: tuple[float, int] | None = None  # when the first step came, and its tokens
+
+    def take(self, step: Step[Choice]) -> Iterator[Event]:
+        """The events of one step."""
+        now = time.perf_counter()
+        for draft, choice in zip(step.drafts, step.choices, strict=True):
+            if choice.id in self._checkpoint.eos_ids:
+                yield self._end(draft, "stop")
+                continue
+            yield self._token(draft, choice)
+            if self._drafts[draft].is_stopped:
+                yield self._end(draft, "stop")
+            elif self._drafts[draft].tokens == self._limit:
+                yield self._end(draft, self._reason)
+        if self._first is None:
+            self._first = (now, self._new_tokens)
+
+    def cancel(self) -> Iterator[Event]:
+        """End what has not ended."""
+        for draft in range(len(self._drafts)):
+            if draft not in self.ended:
+                yield self._end(draft, "cancelled")
+
+    def finished(self, prompt_tokens: int, reused: int, started: float) -> Finished:
+        """The last event. The speed is that of all steps after the first."""
+        first, at_first = self._first or (started, 0)
+        seconds, tokens = time.perf_counter() - first, self._new_tokens - at_first
+        speed = tokens / seconds if tokens and seconds > 0 else 0.0
+        return Finished(self._request, prompt_tokens, reused, self._new_tokens, first - started, speed)
+
+    @property
+    def _new_tokens(self) -> int:
+        return sum(draft.tokens for draft in self._drafts)
+
+    def _token(self, draft: int, choice: Choice) -> TokenEvent:
+        shown = self._checkpoint.tokens.shown
+        top = tuple(AlternativeToken(i, shown(i), own, sampled) for i, own, sampled in choice.top)
+        text = self._drafts[draft].feed(choice.id)
+        return TokenEvent(self._request, draft, choice.id, text, choice.logprob, choice.sampled_logprob, top)
+
+    def _end(self, draft: int, reason: FinishReason) -> DraftFinished:
+        self.ended.add(draft)
+        return DraftFinished(self._request, draft, reason, self._drafts[draft].flush())
+
+
+def _limit(prompt_tokens: int, sampling: Sampling, context: int) -> tuple[int, FinishReason]:
+    """How many tokens a draft may have, and why it ends then."""
+    wanted = sampling.max_new_tokens or (sampling.max_length or 0) - prompt_tokens
+    room = context - prompt_tokens
+    return (wanted, "length") if wanted <= room else (room, "context")
+
+
+def _check(request: Generate) -> None:
+    """``BAD_VALUE`` for what is not part of the sampling."""
+    check_range("drafts", request.drafts, (1, MAX_DRAFTS, f"from 1 to {MAX_DRAFTS}"))
+    check_range("top_logprobs", request.top_logprobs, (0, MAX_TOP_LOGPROBS, f"from 0 to {MAX_TOP_LOGPROBS}"))
+    if request.seed is not None:
+        check_range("seed", request.seed, (0, MAX_SEED, f"from 0 to {MAX_SEED}"))
+    if not all(request.stop):
+        raise UserError(Fault.BAD_VALUE, name="stop", value="empty", allowed="at least one character")

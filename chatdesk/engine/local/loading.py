@@ -1,0 +1,279 @@
+"""Loading a checkpoint folder: checked first, weights by transformers' own key mapping, nothing left to chance.
+
+transformers gets the config as `chatdesk.library.safety` cleaned it and the tensors as objects that read themselves
+from the checked files when they are asked for. So no file is opened by a name that the checkpoint chose, the bytes
+that were really read are the progress, and a cancel stops at the next tensor.
+
+Not here: quantised and adapter checkpoints, offloading to the disk.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+import transformers
+from safetensors import safe_open
+
+from chatdesk.engine.api import Load, ModelInfo, Progress
+from chatdesk.engine.local.placement import choose_device, choose_dtype, device_name
+from chatdesk.engine.local.sampling import checkpoint_defaults
+from chatdesk.engine.local.tokens import Tokens
+from chatdesk.errors import Fault, UserError
+from chatdesk.library import safety
+from chatdesk.library.catalogue import name_and_source
+from chatdesk.paths import starter
+
+_LISTED = 3
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_seq_length")
+UNBOUNDED_CONTEXT = 8192
+"""Context in tokens where the config names none: BLOOM's and MPT's position biases know no end."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint. ``eos_ids``: any of these tokens ends a reply."""
+
+    model: Any
+    tokens: Tokens
+    info: ModelInfo
+    eos_ids: frozenset[int]
+
+
+class _Cancelled(BaseException):
+    """Ends a load from inside transformers, which collects ordinary exceptions."""
+
+
+class _Reading:
+    """How far a load is: bytes read, and whether to go on. Called from transformers' reading threads."""
+
+    def __init__(self, total: int, report: Callable[[int], None], is_cancelled: Callable[[], bool]) -> None:
+        self._total, self._report, self._is_cancelled = total, report, is_cancelled
+        self._lock = threading.Lock()
+        self._done = self._reported = 0
+
+    def before_tensor(self) -> None:
+        if self._is_cancelled():
+            raise _Cancelled
+
+    def has_read(self, size_bytes: int) -> None:
+        with self._lock:
+            self._done += size_bytes
+            if self._done - self._reported >= self._total // 100 or self._done == self._total:
+                self._reported = self._done
+                self._report(self._done)
+
+
+class _Tensor:
+    """A tensor in a file, read when it is sliced. transformers reads with ``[...]`` and asks for shape and type."""
+
+    def __init__(self, part: Any, reading: _Reading) -> None:
+        self._part, self._reading = part, reading
+
+    def get_shape(self) -> list[int]:
+        return list(self._part.get_shape())
+
+    def get_dtype(self) -> str:
+        return str(self._part.get_dtype())
+
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        self._reading.before_tensor()
+        tensor: torch.Tensor = self._part[index]
+        self._reading.has_read(tensor.nbytes)
+        return tensor
+
+
+class _Report(logging.Handler):
+    """Keeps what transformers says about a load, which its exceptions leave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage() + "\n"
+
+
+def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress | Checkpoint, None, None]:
+    """Load a folder: `Progress` in bytes, at the end the `Checkpoint`.
+
+    Raises `UserError`: what `safety.check` finds, ``NO_DEVICE``, ``NO_TOKENIZER``, ``TENSORS_DO_NOT_MATCH``,
+    ``CANCELLED``; memory errors as they come.
+    """
+    started = time.perf_counter()
+    checked = safety.check(Path(request.path))
+    device = choose_device(request.device)
+    dtype = choose_dtype(request.dtype, device, checked.dtype, checked.parameters)
+    if is_cancelled():
+        raise UserError(Fault.CANCELLED)
+    tokens = Tokens.load(checked)
+    model: Any = None
+    for item in _in_thread(lambda report: _load_model(checked, device, dtype, report, is_cancelled)):
+        if isinstance(item, int):
+            yield Progress(request.id, item, checked.weight_bytes)
+        else:
+            model = item
+    if is_cancelled():
+        raise UserError(Fault.CANCELLED)
+    info = ModelInfo(
+        name=name_and_source(checked, starter())[0],
+        path=str(checked.folder),
+        architecture=checked.architecture,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        device=device.type,
+        device_name=device_name(device),
+        dtype=str(dtype).removeprefix("torch."),
+        context_length=_context_length(model.config.get_text_config(decoder=True)),
+        has_chat_template=tokens.chat_template is not None,
+        sampling=checkpoint_defaults(checked.generation_config),
+        load_s=time.perf_counter() - started,
+    )
+    yield Checkpoint(model, tokens, info, _eos_ids(checked, tokens))
+
+
+def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
+    """Run ``work(report)`` beside: yields what it reports, then its result; raises what it raises."""
+    queue: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            queue.put(("result", work(lambda done: queue.put(("report", done)))))
+        except BaseException as error:
+            queue.put(("error", error))
+
+    thread = threading.Thread(target=run, name="loading")
+    thread.start()
+    try:
+        while True:
+            kind, value = queue.get()
+            if kind == "error":
+                raise value
+            yield value
+            if kind == "result":
+                return
+    finally:
+        thread.join()
+
+
+def _load_model(
+    checked: safety.Checked,
+    device: torch.device,
+    dtype: torch.dtype,
+    report: Callable[[int], None],
+    is_cancelled: Callable[[], bool],
+) -> Any:
+    model_class = getattr(transformers, checked.architecture)
+    config = model_class.config_class.from_dict(dict(checked.config))
+    reading = _Reading(checked.weight_bytes, report, is_cancelled)
+    try:
+        with _open(checked.weight_files, reading) as tensors, _transformers_report() as said:
+            model, found = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=tensors,
+                dtype=dtype,
+                device_map=None if device.type == "cpu" else {"": device},
+                attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+    except _Cancelled:
+        raise UserError(Fault.CANCELLED) from None
+    except RuntimeError as error:
+        if "memory" in said.text:
+            raise MemoryError(said.text[-500:]) from error
+        if said.text:
+            raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=_short(said.text)) from error
+        raise
+    _refuse_mismatch(found, model)
+    return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def _open(files: tuple[Path, ...], reading: _Reading) -> Iterator[dict[str, _Tensor]]:
+    """The tensors of all files by name, unread."""
+    opened: list[Any] = [safe_open(file, framework="pt", device="cpu") for file in files]
+    try:
+        yield {name: _Tensor(file.get_slice(name), reading) for file in opened for name in file.keys()}  # noqa: SIM118
+    finally:
+        for file in opened:
+            file.__exit__(None, None, None)
+
+
+@contextmanager
+def _transformers_report() -> Iterator[_Report]:
+    """Take transformers' report of the load instead of letting it print, and its progress bar away."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    report, level, propagate = _Report(), logger.level, logger.propagate
+    verbosity = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity(logging.ERROR)
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logger.addHandler(report)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    try:
+        yield report
+    finally:
+        logger.removeHandler(report)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        transformers.utils.logging.set_verbosity(verbosity)
+
+
+def _refuse_mismatch(found: dict[str, Any], model: Any) -> None:
+    """``TENSORS_DO_NOT_MATCH`` for every way in which a weight would be missing from the model or left out of it.
+
+    A tensor that the model does not know is no harm (the mask buffers of old checkpoints), unless it is one more of a
+    kind that the model has: then the config names fewer layers than the file holds.
+    """
+    missing = sorted(found["missing_keys"])
+    shapes = sorted(found["mismatched_keys"])
+    kinds = {_kind(name) for name in model.state_dict()}
+    left_out = sorted(name for name in found["unexpected_keys"] if _kind(name) in kinds)
+    if not (missing or shapes or left_out):
+        return
+    reasons = [
+        f"missing: {_listed(missing)}" if missing else "",
+        f"not in the model: {_listed(sorted(found['unexpected_keys']))}" if found["unexpected_keys"] else "",
+        f"wrong shape: {_listed([f'{name} {tuple(has)}, not {tuple(wants)}' for name, has, wants in shapes])}"
+        if shapes
+        else "",
+    ]
+    raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason="; ".join(filter(None, reasons)))
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _short(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m|\s+", " ", text).strip()[:300]
+
+
+def _context_length(config: Any) -> int:
+    for key in _CONTEXT_KEYS:
+        value = getattr(config, key, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return UNBOUNDED_CONTEXT
+
+
+def _eos_ids(checked: safety.Checked, tokens: Tokens) -> frozenset[int]:
+    """End tokens as generation_config.json names them, else config.json; the tokenizer's own besides."""
+    named = checked.generation_config.get("eos_token_id", checked.config.get("eos_token_id"))
+    listed = named if isinstance(named, list) else [named]
+    return frozenset(i for i in (*listed, tokens.eos_id) if isinstance(i, int) and not isinstance(i, bool))

@@ -1,0 +1,245 @@
+"""From a request's text or messages to the ids that the model sees, so that they fit into its context.
+
+A chat goes through the checkpoint's template, rendered in another process; a checkpoint without one gets
+`PLAIN_DIALOGUE`. A template that refuses or ignores a system message gets its text in front of the first message.
+A last message by the assistant is continued.
+
+Replies that carry their ids are spliced in as they were generated: the text is rendered a second time with marks in
+place of the replies, and only if both texts agree, and the spliced ids decode to the text, are they used.
+
+What does not fit is dropped at the beginning: of a text, tokens; of a chat, the oldest turns, but never the system
+message nor the last user message. Room is left for the wanted new tokens, at most a quarter of the context.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chatdesk.engine.api import ChatMessage, Sampling
+from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
+from chatdesk.engine.local.tokens import Tokens
+from chatdesk.errors import Fault, UserError
+
+PLAIN_DIALOGUE = "plain dialogue"
+"""Name of the prompt for checkpoints without a template: "User: …", "Assistant: …", line by line."""
+
+PLAIN_STOP = "\nUser:"
+"""Ends a reply in `PLAIN_DIALOGUE`: the model goes on with the other's part."""
+
+_MARK = "\ue000{}\ue001"
+"""Stands for the n-th reply; characters for private use, which no template contains."""
+
+Render = Callable[[Sequence[ChatMessage], bool], str]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model sees. ``continues``: the new text goes on within ``ids``; else it stands by itself."""
+
+    ids: tuple[int, ...]
+    stops: tuple[str, ...] = ()
+    continues: bool = True
+    dropped_messages: int = 0
+    dropped_tokens: int = 0
+
+
+class PromptMaker:
+    """Makes prompts for one checkpoint. ``context``: tokens the model can see."""
+
+    def __init__(self, tokens: Tokens, context: int) -> None:
+        self._tokens, self._context = tokens, context
+        self._renderer = (
+            TemplateRenderer(tokens.chat_template, tokens.special) if tokens.chat_template is not None else None
+        )
+        if self._renderer is not None:
+            self._renderer.start()
+
+    def close(self) -> None:
+        """End the process that renders."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def make(self, prompt: str | Sequence[ChatMessage], sampling: Sampling) -> Prompt:
+        """The prompt for a request whose sampling is resolved.
+
+        Faults: ``EMPTY_PROMPT``, ``PROMPT_TOO_LONG``, ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for a ``max_length`` that
+        the prompt fills.
+        """
+        made = self._of_text(prompt, sampling) if isinstance(prompt, str) else self._of_chat(prompt, sampling)
+        if sampling.max_length is not None and sampling.max_length <= len(made.ids):
+            allowed = f"more than the {len(made.ids)} tokens of the prompt"
+            raise UserError(Fault.BAD_VALUE, name="max_length", value=sampling.max_length, allowed=allowed)
+        return made
+
+    def _limit(self, tokens: int, sampling: Sampling) -> int:
+        """The longest prompt that leaves room for new tokens, where the whole one has ``tokens``."""
+        wanted = sampling.max_new_tokens or max(1, (sampling.max_length or 0) - tokens)
+        return self._context - max(1, min(wanted, self._context // 4))
+
+    def _of_text(self, text: str, sampling: Sampling) -> Prompt:
+        if not text.strip():
+            raise UserError(Fault.EMPTY_PROMPT)
+        leading, ids = self._tokens.leading, self._tokens.encode(text)
+        limit = self._limit(len(leading) + len(ids), sampling) - len(leading)
+        dropped = max(0, len(ids) - max(1, limit))
+        return Prompt((*leading, *ids[dropped:]), dropped_tokens=dropped)
+
+    def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling) -> Prompt:
+        if not messages or not messages[-1].text.strip():
+            raise UserError(Fault.EMPTY_PROMPT)
+        system = [message for message in messages if message.role == "system"]
+        turns = _turns([message for message in messages if message.role != "system"])
+        sizes = [sum(self._size(message) for message in turn) for turn in turns]
+        dropped = self._clearly_too_many(sizes, sum(map(self._size, system)), sampling)
+        while True:
+            kept = [*system, *(message for turn in turns[dropped:] for message in turn)]
+            ids = self._encode_chat(kept)
+            if len(ids) <= self._limit(len(ids), sampling):
+                break
+            if dropped + 1 >= len(turns):
+                if len(ids) < self._context:  # what the last message leaves, if less than wanted
+                    break
+                raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=self._context)
+            dropped += 1
+        return Prompt(
+            tuple(ids),
+            stops=() if self._renderer else (PLAIN_STOP,),
+            continues=messages[-1].role == "assistant",
+            dropped_messages=len(messages) - len(kept),
+        )
+
+    def _size(self, message: ChatMessage) -> int:
+        return len(message.token_ids) if message.token_ids else len(self._tokens.encode(message.text))
+
+    def _clearly_too_many(self, sizes: Sequence[int], system: int, sampling: Sampling) -> int:
+        """Turns that cannot fit, whatever the template adds: they need not be rendered to see it."""
+        limit = self._limit(system + sum(sizes), sampling)
+        dropped = 0
+        while dropped + 1 < len(sizes) and system + sum(sizes[dropped:]) > limit:
+            dropped += 1
+        return dropped
+
+    def _encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""
+        if self._renderer is None:
+            text, parts = _parts(plain_dialogue, messages)
+        else:
+            text, parts = self._rendered(messages)
+        ids = self._tokens.encode(text)
+        if any(message is not None and message.token_ids for message, _ in parts):
+            ids = self._spliced(parts, ids)
+        leading = list(self._tokens.leading)
+        return ids if ids[: len(leading)] == leading else leading + ids
+
+    def _rendered(self, messages: Sequence[ChatMessage]) -> "tuple[str, Parts]":
+        system = "\n\n".join(message.text for message in messages if message.role == "system")
+        merged = _with_system_in_front(messages, system) if system else messages
+        try:
+            text, parts = _parts(self._render, messages)
+        except TemplateError as refused:
+            if not system:
+                raise
+            try:
+                return _parts(self._render, merged)
+            except TemplateError:
+                raise refused from None
+        return (text, parts) if system.strip() in text else _parts(self._render, merged)
+
+    def _render(self, messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
+        if self._renderer is None:
+            raise RuntimeError("this checkpoint has no chat template")
+        plain = [{"role": message.role, "content": message.text} for message in messages]
+        return self._renderer.render(plain, add_generation_prompt=add_generation_prompt)
+
+    def _spliced(self, parts: "Parts", encoded: list[int]) -> list[int]:
+        """The ids with replies as they were generated, if they say the same as the plain encoding; else that."""
+        ids: list[int] = []
+        for message, following in parts:
+            if message is not None:
+                ids += message.token_ids or self._tokens.encode(message.text)
+            ids += self._tokens.encode(following)
+        decode = self._tokens.decode
+        return ids if decode(ids, skip_special=False) == decode(encoded, skip_special=False) else encoded
+
+
+Parts = list[tuple[ChatMessage | None, str]]
+"""Replies of a rendered chat, each with the text after it; the first item, without a reply, is the beginning."""
+
+
+def _parts(render: Render, messages: Sequence[ChatMessage]) -> tuple[str, Parts]:
+    """The rendered text, cut after a last reply that is to be continued, and its parts; none where they are unclear.
+
+    A template that changes the replies (trims them, folds their reasoning) leaves no parts.
+    """
+    is_continued = messages[-1].role == "assistant"
+    text = render(messages, not is_continued)
+    replies = [message for message in messages if message.role == "assistant"]
+    if not is_continued and not any(message.token_ids for message in replies):
+        return text, []
+    numbers = iter(range(len(replies)))
+    marked = [
+        ChatMessage("assistant", _mark(message, next(numbers))) if message.role == "assistant" else message
+        for message in messages
+    ]
+    rest = render(marked, not is_continued)
+    parts: Parts = []
+    reply = None
+    for number, following in enumerate(replies):
+        before, mark, rest = rest.partition(_mark(following, number))
+        if not mark:
+            return _cut(text, replies[-1]) if is_continued else text, []
+        parts.append((reply, before))
+        reply = following
+    parts.append((reply, rest))
+    if "".join((message.text if message else "") + following for message, following in parts) != text:
+        return _cut(text, replies[-1]) if is_continued else text, []
+    if is_continued:
+        parts[-1] = (reply, "")
+        text = text.removesuffix(rest)
+    return text, parts
+
+
+def _mark(reply: ChatMessage, number: int) -> str:
+    """What stands for a reply. It begins with white space where the reply does, as a prompt may depend on that."""
+    first = reply.text[:1]
+    return (first if first.isspace() else "") + _MARK.format(number)
+
+
+def _cut(text: str, reply: ChatMessage) -> str:
+    """A rendered text up to the end of its last reply."""
+    said = reply.text.strip()
+    place = text.rfind(said)
+    if place < 0:
+        raise TemplateError("it leaves out the reply that is to be continued")
+    return text[: place + len(said)]
+
+
+def plain_dialogue(messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
+    """The `PLAIN_DIALOGUE` of some messages."""
+    lines = []
+    for message in messages:
+        space = "" if message.text[:1].isspace() else " "
+        match message.role:
+            case "system":
+                lines.append(f"{message.text}\n")
+            case "user":
+                lines.append(f"User:{space}{message.text}")
+            case "assistant":
+                lines.append(f"Assistant:{space}{message.text}")
+    return "\n".join([*lines, "Assistant:"] if add_generation_prompt else lines)
+
+
+def _turns(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
+    """Groups that begin with a user's message and hold the replies to it."""
+    turns: list[list[ChatMessage]] = []
+    for message in messages:
+        if message.role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns
+
+
+def _with_system_in_front(messages: Sequence[ChatMessage], system: str) -> list[ChatMessage]:
+    rest = [message for message in messages if message.role != "system"]
+    if not rest:
+        return list(messages)
+    return [ChatMessage(rest[0].role, f"{system}\n\n{rest[0].text}"), *rest[1:]]

@@ -1,0 +1,81 @@
+"""The checkpoint's tokenizer as the engine uses it: text to ids and back, special tokens, the chat template's text.
+
+Only the Rust tokenizer underneath transformers' is used after loading, and nothing on it is changed any more. So
+`Tokens` may be read from several threads at once: a text is counted while another is generated.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.safety import Checked
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_PLAIN = "a"
+"""A text that no tokenizer changes, to see what it puts around one."""
+
+
+class Tokens:
+    """Encoding and decoding for one checkpoint.
+
+    Attributes: ``backend``, the Rust tokenizer; ``leading``, ids that the tokenizer puts in front of every text;
+    ``special``, names and texts of the special tokens for a chat template; ``chat_template``, None without one.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.backend: Tokenizer = tokenizer.backend_tokenizer
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        encoding = self.backend.encode(_PLAIN)
+        marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+        self.leading = tuple(token_id for token_id, _ in takewhile(lambda pair: pair[1], marked))
+        self.special: dict[str, str] = {
+            name: str(text) for name, text in tokenizer.special_tokens_map.items() if isinstance(text, str)
+        }
+        self.eos_id: int | None = tokenizer.eos_token_id
+        self.chat_template = _default_template(tokenizer.chat_template)
+        self._anchor = self.backend.encode(_PLAIN, add_special_tokens=False).ids
+        self._shown: dict[int, str] = {}
+
+    @classmethod
+    def load(cls, checked: Checked) -> "Tokens":
+        """The tokenizer of a checkpoint folder; ``NO_TOKENIZER`` where there is none."""
+        from transformers import AutoTokenizer
+
+        folder = str(checked.folder)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # files of a stranger: transformers and the Rust side raise whatever they meet
+            raise UserError(Fault.NO_TOKENIZER, path=folder) from error
+        if not getattr(tokenizer, "is_fast", False):
+            raise UserError(Fault.NO_TOKENIZER, path=folder)
+        return cls(tokenizer)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, with nothing put around it; names of special tokens in it become those tokens."""
+        ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """The text of some ids."""
+        return str(self.backend.decode(list(ids), skip_special_tokens=skip_special))
+
+    def shown(self, token_id: int) -> str:
+        """One token's text inside a sentence, with its leading space; "�" stands for a part of a character."""
+        text = self._shown.get(token_id)
+        if text is None:
+            text = self.decode([*self._anchor, token_id], skip_special=False).removeprefix(_PLAIN)
+            self._shown[token_id] = text
+        return text
+
+
+def _default_template(template: object) -> str | None:
+    """The template for plain chat; a checkpoint may carry several by name."""
+    if isinstance(template, dict):
+        template = template.get("default", next(iter(template.values()), None))
+    return template if isinstance(template, str) and template.strip() else None

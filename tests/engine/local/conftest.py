@@ -1,0 +1,42 @@
+"""Checkpoints and loaded engines that the tests of the local engine share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from chatdesk.engine.local import LocalEngine
+from tests.engine.checkpoints import make_checkpoint
+from tests.engine.local.driving import load
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny matrices are slower with more threads, many times so beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a checkpoint of a model type once for all tests."""
+    made: dict[str, Path] = {}
+
+    def make(model_type: str) -> Path:
+        if model_type not in made:
+            made[model_type] = make_checkpoint(tmp_path_factory.mktemp(model_type), model_type)
+        return made[model_type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def gpt2(checkpoint: Callable[..., Path]) -> Iterator[LocalEngine]:
+    """An engine with a tiny GPT-2 on the CPU. What it caches depends on the tests before."""
+    engine = LocalEngine()
+    load(engine, checkpoint("gpt2"))
+    yield engine
+    engine.close()

@@ -1,0 +1,287 @@
+"""Prompts: chat templates in their child process, plain dialogue, splicing of kept ids, overflow of a chat."""
+
+import time
+
+import pytest
+from msgspec import structs
+
+from chatdesk.engine.api import ChatMessage, DraftFinished, Finished, Started
+from chatdesk.engine.local import LocalEngine, templates
+from chatdesk.engine.local.prompts import plain_dialogue
+from chatdesk.engine.local.templates import RENDER_S, TemplateError, TemplateRenderer
+from tests.engine.checkpoints import END, START, make_checkpoint
+from tests.engine.local.driving import GREEDY, generate, ids_of, load, only, text_of
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|start|>' + message['role'] + '\\n' + message['content'] + '<|end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start|>assistant\\n' }}{% endif %}"
+)
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHATML
+)
+
+
+def user(text: str) -> ChatMessage:
+    return ChatMessage("user", text)
+
+
+def assistant(text: str, ids: tuple[int, ...] | None = None) -> ChatMessage:
+    return ChatMessage("assistant", text, ids)
+
+
+def system(text: str) -> ChatMessage:
+    return ChatMessage("system", text)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Makes engines by template; all are closed."""
+    engines: dict[str | None, LocalEngine] = {}
+
+    def make(template: str | None, **more) -> LocalEngine:
+        if template not in engines:
+            engines[template] = LocalEngine()
+            load(engines[template], make_checkpoint(tmp_path_factory.mktemp("chat"), chat_template=template, **more))
+            object.__setattr__(engines[template]._loaded().checkpoint, "eos_ids", frozenset())
+        return engines[template]
+
+    yield make
+    for engine in engines.values():
+        engine.close()
+
+
+def prompt_of(engine: LocalEngine, *messages: ChatMessage, sampling=GREEDY) -> str:
+    """The prompt as text, special tokens and all."""
+    events = generate(engine, messages, sampling)
+    assert isinstance(events[-1], Finished), events[-1]
+    return engine._loaded().checkpoint.tokens.decode(only(events, Started).prompt_token_ids, skip_special=False)
+
+
+def test_template(made):
+    """As the template says."""
+    text = prompt_of(made(CHATML), system("Be kind."), user("Hi"))
+    assert text == f"{START}system\nBe kind.{END}\n{START}user\nHi{END}\n{START}assistant\n"
+
+
+def test_a_refused_system_message_goes_to_the_user(made):
+    """In front of the first one."""
+    text = prompt_of(made(NO_SYSTEM), system("Be kind."), user("Hi"), assistant("Yes"), user("So"))
+    assert text.startswith(f"{START}user\nBe kind.\n\nHi{END}")
+    assert "system" not in text
+
+
+def test_an_ignored_system_message_goes_to_the_user(made):
+    """A template that leaves it out without a word."""
+    silent = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    assert prompt_of(made(silent), system("Be kind."), user("Hi")) == "[user]Be kind.\n\nHi"
+
+
+def test_plain_dialogue(made):
+    """Without a template: named roles, line by line; the other's part ends the reply."""
+    engine = made(None)
+    text = prompt_of(engine, system("Be kind."), user("Hi"), assistant(" Hello"), user("So"))
+    assert text == "Be kind.\n\nUser: Hi\nAssistant: Hello\nUser: So\nAssistant:"
+    assert plain_dialogue([user("a"), assistant("b")], False) == "User: a\nAssistant: b"
+    long = structs.replace(GREEDY, temperature=1.0, max_new_tokens=40)
+    reply = text_of(generate(engine, (user("Hi"),), long, seed=1))
+    assert "\nUser:" not in reply
+
+
+def test_plain_dialogue_stops_at_the_other_part(made, monkeypatch):
+    """The stop string is found in a reply, and is no part of it."""
+    engine = made(None)
+    tokens = engine._loaded().checkpoint.tokens
+    script = iter(tokens.encode(" Fine.\nUser: And"))
+    monkeypatch.setattr(
+        "chatdesk.engine.local.generation.Sampler.choose",
+        lambda self, logits, drafts: [Scripted(next(script)) for _ in drafts],
+    )
+    events = generate(engine, (user("Hi"),))
+    assert text_of(events) == " Fine."
+    assert only(events, DraftFinished).reason == "stop"
+
+
+class Scripted:
+    """A choice that was made before."""
+
+    logprob = sampled_logprob = 0.0
+    top = ()
+
+    def __init__(self, token_id: int) -> None:
+        self.id = token_id
+
+
+@pytest.mark.parametrize("template", [CHATML, None])
+def test_kept_ids_are_spliced(made, template):
+    """The next turn's prompt begins with the last prompt and the very ids of its reply, so the cache covers both."""
+    engine = made(template)
+    first = generate(engine, (user("Hi"),), structs.replace(GREEDY, temperature=2.0, max_new_tokens=20), seed=3)
+    ids, text = tuple(ids_of(first)), text_of(first)
+    second = generate(engine, (user("Hi"), assistant(text, ids), user("And?")))
+    before = only(first, Started).prompt_token_ids
+    assert engine._loaded().checkpoint.tokens.decode(ids, skip_special=False) == text
+    assert only(second, Started).prompt_token_ids[: len(before) + len(ids)] == before + ids
+    assert only(second, Finished).reused_tokens == len(before) + len(ids) - 1
+
+
+def test_ids_that_say_something_else_are_not_spliced(made):
+    """An edited reply with the ids of the old one is encoded as it reads."""
+    engine = made(CHATML)
+    tokens = engine._loaded().checkpoint.tokens
+    wrong = (user("Hi"), assistant("Yes", tuple(tokens.encode("No"))), user("So"))
+    right = (user("Hi"), assistant("Yes"), user("So"))
+    assert prompt_of(engine, *wrong) == prompt_of(engine, *right)
+
+
+def test_unusual_splits_survive(made):
+    """Ids that no encoding of the text gives are kept as they are."""
+    engine = made(CHATML)
+    tokens = engine._loaded().checkpoint.tokens
+    letters = tuple(i for letter in "the dog" for i in tokens.encode(letter))
+    assert letters != tuple(tokens.encode("the dog"))
+    events = generate(engine, (user("Hi"), assistant("the dog", letters), user("So")))
+    start = len(tokens.encode(f"{START}user\nHi{END}\n{START}assistant\n"))
+    assert only(events, Started).prompt_token_ids[start : start + len(letters)] == letters
+
+
+@pytest.mark.parametrize("template", [CHATML, None, CHATML.replace("message['content']", "message['content'] | trim")])
+def test_a_last_reply_is_continued(made, template):
+    """The prompt ends with its text, and what comes is more of it."""
+    text = prompt_of(made(template), user("Hi"), assistant("Once upon"))
+    assert text.endswith("Once upon")
+
+
+def test_leading_tokens_of_the_tokenizer(tmp_path):
+    """Once: in front of a raw text, and of a chat whose template does not write them itself."""
+    silent = "{{ messages[0].content }}"
+    for template, start in ((CHATML, f"{START}user"), (silent, f"{START}Hi")):
+        engine = LocalEngine()
+        load(engine, make_checkpoint(tmp_path / str(len(start)), chat_template=template, adds_start=True))
+        assert prompt_of(engine, user("Hi")).startswith(start)
+        raw = only(generate(engine, "Hi"), Started).prompt_token_ids
+        assert raw[0] == 1
+        assert engine.count("Hi") == len(raw) - 1
+        engine.close()
+
+
+def test_variables_of_a_template(made):
+    """Special tokens, JSON as transformers writes it, the date, loop controls."""
+    template = (
+        "{{ bos_token }}{{ {'a': 'é<'} | tojson }}{{ strftime_now('%Y') | length }}"
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% break %}{% endfor %}"
+        "{{ eos_token }}"
+    )
+    assert prompt_of(made(template), user("Hi")) == START + '{"a": "é<"}4Hi' + END
+
+
+def chat(turns: int, words: int) -> tuple[ChatMessage, ...]:
+    """So many whole turns and a question; every message ``words`` letters, one token each."""
+    pairs = [message for i in range(turns) for message in (user("b" * words), assistant(f"{i}" * words))]
+    return (system("kind"), *pairs, user("So"))
+
+
+def test_oldest_turns_are_dropped(made):
+    """Whole turns from the oldest on, never the system message or the question; room for the answer is left."""
+    engine = made(CHATML)
+    for turns in range(2, 12):
+        events = generate(engine, chat(turns, 30))
+        started = only(events, Started)
+        assert started.dropped_messages % 2 == 0
+        assert len(started.prompt_token_ids) <= 512 - 16
+        text = engine._loaded().checkpoint.tokens.decode(started.prompt_token_ids, skip_special=False)
+        assert text.startswith(f"{START}system\nkind{END}\n{START}user\n")
+        assert text.endswith(f"So{END}\n{START}assistant\n")
+        kept = (2 * turns - started.dropped_messages) // 2
+        assert text.count("b" * 30) == kept
+        one_more = len(started.prompt_token_ids) + (len(started.prompt_token_ids) - 40) // max(kept, 1)
+        assert started.dropped_messages == 0 or one_more > 512 - 16
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_chat_at_the_edge_of_the_context(made, more):
+    """The last length at which the old turn still fits."""
+    engine = made(CHATML)
+    base = (user("b"), assistant("c"), user("So"))
+    size = len(only(generate(engine, base), Started).prompt_token_ids)
+    grown = (user("b" * (512 - 16 - size + 1 + more)), assistant("c"), user("So"))
+    # "bb" is no token of its own, so every letter is one more token
+    assert only(generate(engine, grown), Started).dropped_messages == (2 if more > 0 else 0)
+
+
+def test_a_last_message_that_does_not_fit(made):
+    """Refused with both numbers, not cut."""
+    (*_, failed) = generate(made(CHATML), (user("a"), assistant("b"), user("c" * 600)))
+    assert failed.fault == "prompt_too_long"
+    assert failed.fields["limit"] == "512"
+    assert int(failed.fields["tokens"]) > 600
+
+
+def test_a_last_message_that_just_fits(made):
+    """It is answered, with less room than wanted."""
+    events = generate(made(CHATML), (user("c" * 490),))
+    assert only(events, DraftFinished).reason == "context"
+    assert 0 < only(events, Finished).new_tokens < 16
+
+
+@pytest.mark.parametrize("messages", [(), (user(" "),), (user("a"), assistant("b"), user(""))])
+def test_empty_prompt(made, messages):
+    """Nothing to answer."""
+    assert generate(made(CHATML), messages)[-1].fault == "empty_prompt"
+
+
+HOSTILE = {
+    "endless loop": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "huge string": "{{ 'a' * 5000000000 }}",
+    "much text": "{% for i in range(90000) %}{{ 'abcdefghijklmnopqrstuvwxyz' }}{% endfor %}",
+    "much memory": "{% set n = namespace(x='aaaa') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
+    "class": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "globals": "{{ raise_exception.__globals__['sys'].modules }}",
+    "init": "{{ cycler.__init__.__globals__.os.popen('touch CANARY').read() }}",
+    "attr": "{{ (messages|attr('__class__'))|attr('__base__') }}{{ lipsum.__globals__['os'].system('touch CANARY') }}",
+    "format": "{{ '{0.__class__.__init__.__globals__}'.format(strftime_now).x }}",
+    "recursion": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "syntax": "{% for %}",
+    "undefined call": "{{ nothing() }}",
+    "mutation": "{{ messages.append(1) }}",
+    "include": "{% include '/etc/passwd' %}",
+    "import": "{% import 'os' as os %}{{ os.system('touch CANARY') }}",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_templates(name, tmp_path, monkeypatch):
+    """Each ends with the fault within the limits, runs nothing, and leaves no child behind."""
+    monkeypatch.chdir(tmp_path)
+    renderer = TemplateRenderer(HOSTILE[name], {})
+    renderer.start()
+    child = renderer._child
+    started = time.perf_counter()
+    with pytest.raises(TemplateError) as caught:
+        renderer.render([{"role": "user", "content": "Hi"}], add_generation_prompt=True)
+    assert time.perf_counter() - started < RENDER_S + 15  # the start of the child on a busy machine
+    assert str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    renderer.close()
+    assert child is not None
+    assert child.returncode is not None
+
+
+def test_a_good_template_after_a_hostile_one(monkeypatch):
+    """A child that was ended is started again."""
+    monkeypatch.setattr(templates, "RENDER_S", 0.5)
+    renderer = TemplateRenderer(HOSTILE["endless loop"], {})
+    with pytest.raises(TemplateError, match=r"longer than 0\.5 s"):
+        renderer.render([], add_generation_prompt=True)
+    monkeypatch.undo()
+    renderer._template = "{{ messages | length }}"
+    assert renderer.render([{}, {}], add_generation_prompt=False) == "2"
+    renderer.close()
+
+
+def test_hostile_template_is_a_fault(made):
+    """Through the engine; with its reason."""
+    failed = generate(made("{{ raise_exception('Not today') }}"), (user("Hi"),))[-1]
+    assert failed.fault == "chat_template"
+    assert "Not today" in failed.fields["reason"]

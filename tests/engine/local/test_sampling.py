@@ -1,0 +1,215 @@
+"""The samplers mean what transformers' processors mean, and a draw follows the probabilities."""
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from transformers import (
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
+from chatdesk.engine.local.sampling import FLOOR, Sampler, candidates, checkpoint_defaults, draw, resolve
+from chatdesk.errors import Fault, UserError
+from tests.engine.local.driving import NEUTRAL
+
+
+def theirs(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Tensor:
+    """Log-probabilities by transformers' processors, in the order in which its `generate` applies them."""
+    ids = torch.tensor([seen] * len(logits), dtype=torch.long)
+    scores = logits
+    if sampling.repetition_penalty != 1 and seen:
+        scores = RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty))(ids, scores)
+    scores = TemperatureLogitsWarper(float(sampling.temperature))(ids, scores)
+    if sampling.top_k:
+        scores = TopKLogitsWarper(sampling.top_k)(ids, scores)
+    if sampling.top_p < 1:
+        scores = TopPLogitsWarper(sampling.top_p)(ids, scores)
+    if sampling.min_p > 0:
+        scores = MinPLogitsWarper(sampling.min_p)(ids, scores)
+    return scores.log_softmax(-1)
+
+
+def ours(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Tensor:
+    """The same by `candidates`, over the whole vocabulary."""
+    sampler = Sampler(sampling, seen, 0, len(logits), 0)
+    scores = sampler._penalised(logits, range(len(logits))) / sampling.temperature
+    ids, logprobs = candidates(scores, sampling)
+    return torch.full_like(logits, -math.inf).scatter(1, ids, logprobs)
+
+
+SAMPLINGS = st.builds(
+    Sampling,
+    temperature=st.floats(0.1, 3),
+    top_p=st.one_of(st.just(1.0), st.floats(0.05, 0.99)),
+    top_k=st.one_of(st.just(0), st.integers(1, 400)),
+    min_p=st.one_of(st.just(0.0), st.floats(0.001, 0.9)),
+    repetition_penalty=st.one_of(st.just(1.0), st.floats(0.5, 2)),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    SAMPLINGS,
+    st.integers(0, 2**32),
+    st.integers(2, 1500),
+    st.floats(0.01, 8),
+    st.lists(st.integers(0, 5000), max_size=20),
+)
+def test_filters_equal_transformers(sampling, seed, vocabulary, spread, seen):
+    """Any settings, small and large vocabularies, flat and peaked: the same tokens stay, equally probable."""
+    random = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, vocabulary, generator=random, dtype=torch.float32) * spread
+    seen = [token % vocabulary for token in seen]
+    expected, found = theirs(logits, seen, sampling), ours(logits, seen, sampling)
+    differ = torch.isinf(expected) != torch.isinf(found)
+    # A token at the very edge of top-p or min-p may fall to either side by rounding: then it is one, and alone.
+    assert differ.sum(-1).max() <= 1
+    for row in range(2):
+        if not differ[row].any():
+            torch.testing.assert_close(found[row], expected[row], atol=2e-4, rtol=1e-4)
+    assert differ.any(-1).sum() == 0 or is_at_the_edge(logits, seen, sampling, differ)
+
+
+def is_at_the_edge(logits, seen, sampling, differ) -> bool:
+    """Whether settings a hair apart give transformers itself the other answer."""
+    hairs = [
+        structs.replace(sampling, top_p=min(1.0, sampling.top_p * hair), min_p=sampling.min_p / hair)
+        for hair in (1 - 1e-5, 1 + 1e-5)
+    ]
+    low, high = (torch.isinf(theirs(logits, seen, hair)) for hair in hairs)
+    return bool(((low != high) | ~differ).all())
+
+
+def test_ties_with_the_kth_stay():
+    """As with transformers: top-k keeps all tokens that are as good as the k-th."""
+    logits = torch.tensor([[3.0, 1.0, 1.0, 1.0, 0.0]])
+    sampling = structs.replace(NEUTRAL, top_k=2)
+    assert torch.isfinite(ours(logits, [], sampling)).sum() == torch.isfinite(theirs(logits, [], sampling)).sum() == 4
+
+
+def test_flat_distribution_needs_more_than_the_first_look():
+    """Top-p over a flat distribution of 5000 tokens keeps thousands."""
+    logits = torch.randn(1, 5000, generator=torch.Generator().manual_seed(1)) * 0.01
+    sampling = structs.replace(NEUTRAL, top_p=0.9)
+    expected, found = theirs(logits, [], sampling), ours(logits, [], sampling)
+    assert (torch.isinf(expected) != torch.isinf(found)).sum() <= 2
+    assert torch.isfinite(found).sum() > 4000
+
+
+def chi_square(counts: torch.Tensor, probabilities: torch.Tensor) -> float:
+    """The statistic over cells that can occur; -1 where an impossible token was drawn."""
+    possible = probabilities > 0
+    if counts[~possible].any():
+        return -1.0
+    expected = probabilities[possible] * counts.sum()
+    return float((((counts[possible] - expected) ** 2) / expected).sum())
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        NEUTRAL,
+        structs.replace(NEUTRAL, temperature=0.5),
+        structs.replace(NEUTRAL, top_k=5),
+        structs.replace(NEUTRAL, top_p=0.8),
+        structs.replace(NEUTRAL, min_p=0.1, temperature=1.5, top_p=0.95),
+    ],
+)
+def test_draws_follow_the_probabilities(sampling):
+    """Chi-square of 20,000 draws over 12 tokens; 40 has a probability below 1e-4 with at most 11 degrees."""
+    logits = torch.randn(1, 12, generator=torch.Generator().manual_seed(3))
+    probabilities = theirs(logits, [], sampling).exp()[0]
+    ids, logprobs = candidates(logits / sampling.temperature, sampling)
+    random = torch.Generator().manual_seed(4)
+    numbers = torch.rand(20_000, generator=random, dtype=torch.float64)
+    index = draw(logprobs.expand(20_000, -1), numbers)
+    counts = torch.bincount(ids[0][index[:, 0]], minlength=12)
+    assert 0 <= chi_square(counts, probabilities) < 40
+
+
+def test_a_sampler_draws_from_the_whole_distribution():
+    """The same through `Sampler.choose`, one token at a time."""
+    logits = torch.tensor([[1.0, 0.0, -1.0, 0.5]])
+    sampler = Sampler(NEUTRAL, [], 7, 1, 0)
+    counts = torch.bincount(torch.tensor([sampler.choose(logits, [0])[0].id for _ in range(2000)]), minlength=4)
+    assert 0 <= chi_square(counts, logits.softmax(-1)[0]) < 25
+
+
+def test_draws_reach_neither_end_wrongly():
+    """0 draws the first possible token, a number just below 1 the last possible one."""
+    logprobs = torch.tensor([[-math.inf, math.log(0.5), math.log(0.5), -math.inf]])
+    numbers = torch.tensor([0.0, math.nextafter(1, 0)], dtype=torch.float64)
+    assert draw(logprobs.expand(2, -1), numbers)[:, 0].tolist() == [1, 2]
+
+
+def test_a_draft_does_not_depend_on_the_others():
+    """Draft 2 of 3 draws what a single draft draws with seed + 2."""
+    logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
+    three, one = Sampler(NEUTRAL, [], 10, 3, 0), Sampler(NEUTRAL, [], 12, 1, 0)
+    for _ in range(20):
+        assert three.choose(logits, [0, 1, 2])[2].id == one.choose(logits[2:], [0])[0].id
+
+
+def test_greedy_probabilities_are_valid_json():
+    """Temperature 0: the chosen token has probability 1 after the samplers, the others the floor."""
+    sampler = Sampler(structs.replace(NEUTRAL, temperature=0), [], 0, 1, 3)
+    (choice,) = sampler.choose(torch.tensor([[0.0, 2.0, 1.0, -math.inf]]), [0])
+    assert (choice.id, choice.sampled_logprob) == (1, 0.0)
+    assert [sampled for _, _, sampled in choice.top] == [0.0, FLOOR, FLOOR]
+    assert json.loads(json.dumps(choice.top, allow_nan=False))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_not_finite(bad):
+    """One bad logit is an error with a name."""
+    sampler = Sampler(NEUTRAL, [], 0, 1, 0)
+    with pytest.raises(UserError) as caught:
+        sampler.choose(torch.tensor([[0.0, bad]]), [0])
+    assert caught.value.fault is Fault.NOT_FINITE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", -0.1),
+        ("temperature", math.nan),
+        ("top_p", 0.0),
+        ("top_p", 1.01),
+        ("top_k", -1),
+        ("min_p", 1.5),
+        ("repetition_penalty", 0.0),
+        ("max_new_tokens", 0),
+        ("max_length", 0),
+    ],
+)
+def test_bad_values_are_named(name, value):
+    """The fault says which value is wrong and what it may be."""
+    with pytest.raises(UserError) as caught:
+        resolve(Sampling(**{name: value}), DEFAULT_SAMPLING)
+    assert (caught.value.fault, caught.value.fields["name"]) == (Fault.BAD_VALUE, name)
+    assert str(caught.value)
+
+
+def test_both_lengths_are_refused():
+    """Give one of them."""
+    with pytest.raises(UserError) as caught:
+        resolve(Sampling(max_new_tokens=5, max_length=9), DEFAULT_SAMPLING)
+    assert caught.value.fault is Fault.BOTH_LENGTHS
+
+
+def test_defaults_come_from_the_checkpoint():
+    """Only what its file says; a request goes first."""
+    named = checkpoint_defaults({"temperature": 0.6, "top_p": 0.9, "max_length": 20, "min_p": None, "top_k": -3})
+    assert named == structs.replace(DEFAULT_SAMPLING, temperature=0.6, top_p=0.9)
+    assert checkpoint_defaults({"do_sample": False}).temperature == 0
+    asked = resolve(Sampling(top_p=0.5, max_length=99), named)
+    assert asked == Sampling(0.6, 0.5, 0, 0.05, 1.1, None, 99)
