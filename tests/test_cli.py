@@ -1,0 +1,147 @@
+"""The command line: what it prints, where, with which exit code. The engine is the real one, on a tiny checkpoint."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from chatdesk import __version__, app
+from chatdesk.cli import cli
+from tests.engine.checkpoints import make_checkpoint
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_checkpoint(tmp_path_factory.mktemp("cli") / "tiny", "gpt2"))
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "profile"
+    assert not (tmp_path / "profile").exists(), "the command line opened the store"
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"chatdesk {__version__}\n"
+
+
+def test_complete_prints_the_text_alone_on_stdout(model: str, profile: Path) -> None:
+    args = ("complete", "once upon", "--model", model, "--seed", "3", "--max-new-tokens", "8")
+    shown, told = run("--profile", str(profile), *args), run(*args, "--json")
+    assert shown.exit_code == told.exit_code == 0
+    assert shown.stdout == json.loads(told.stdout)["drafts"][0]["text"] + "\n"
+    assert "tokens/s" in shown.stderr
+
+
+def test_json_has_all_that_is_promised(model: str) -> None:
+    args = ("--alternatives", "5", "--temperature", "0.7", "--logprobs", "3", "--max-length", "20", "--seed", "1")
+    told = json.loads(run("complete", "once upon a time", "--model", model, *args, "--json").stdout)
+    assert set(told) == {
+        "model", "device", "dtype", "seed", "sampling", "prompt_tokens", "prompt_token_ids", "drafts", "stats",
+    }  # fmt: skip
+    assert len(told["drafts"]) == 5
+    assert len({draft["text"] for draft in told["drafts"]}) > 1
+    for draft in told["drafts"]:
+        assert "".join(token["text"] for token in draft["tokens"]) in draft["text"]
+        assert draft["token_ids"] == [token["id"] for token in draft["tokens"]]
+        assert all(len(token["top"]) == 3 for token in draft["tokens"])
+        assert told["prompt_tokens"] + len(draft["tokens"]) <= 20
+    assert {"ttft_s", "tokens_per_s", "load_s"} <= set(told["stats"])
+    assert told["sampling"]["temperature"] == 0.7
+
+
+def test_several_drafts_are_printed_whole(model: str) -> None:
+    shown = run("complete", "once upon", "--model", model, "--alternatives", "2", "--max-new-tokens", "4")
+    assert "1. once upon" in shown.stdout
+    assert "2. once upon" in shown.stdout
+
+
+def test_the_prompt_may_come_from_a_pipe(model: str) -> None:
+    told = run("complete", "-", "--model", model, "--max-new-tokens", "1", "--json", stdin="from a pipe")
+    assert json.loads(told.stdout)["prompt_tokens"] > 0
+
+
+def test_chat_answers_a_pipe_line_by_line(model: str) -> None:
+    args = ("--model", model, "--max-new-tokens", "4", "--system", "Be brief.", "--seed", "1")
+    shown = run("chat", *args, stdin="Hello\n\nAnd you?\n")
+    assert shown.exit_code == 0
+    assert shown.stdout.count("\n") >= 2  # two replies: the blank line is passed over
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["complete", ""], "The prompt is empty"),
+        (["complete", "x", "--temperature", "-1"], "temperature is -1.0"),
+        (["complete", "x", "--max-length", "9", "--max-new-tokens", "9"], "not both"),
+        (["complete", "x", "--alternatives", "0"], "drafts is 0"),
+        (["complete", "x", "--device", "cuda"], "no device cuda"),
+        (["chat", "--top-p", "7"], "top_p is 7.0"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(model: str, arguments: list[str], words: str) -> None:
+    if arguments[-1] == "cuda" and _has_cuda():
+        pytest.skip("this machine has the device that is missing here")
+    failed = run(*arguments, "--model", model, stdin="Hello\n")
+    assert failed.exit_code == 2
+    assert words in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert failed.stdout == ""
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    failed = run("complete", "x", "--model", str(tmp_path / "none"))
+    assert failed.exit_code == 2
+    assert "does not exist" in failed.stderr
+
+
+def test_a_prompt_longer_than_the_context_says_what_was_left_out(model: str) -> None:
+    shown = run("complete", "word " * 3000, "--model", model, "--max-new-tokens", "2")
+    assert shown.exit_code == 0
+    assert "tokens were left out" in shown.stderr
+
+
+def test_a_recipe_with_a_wrong_key(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("version = 1\nlayerz = 3\n")
+    failed = run("train", str(recipe), "--out", str(tmp_path / "run"))
+    assert failed.exit_code == 2
+    assert "layerz" in failed.stderr
+
+
+def test_eval_prints_what_it_measured(model: str, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("The quick brown fox jumps over the lazy dog. " * 30)
+    told = json.loads(run("eval", str(text), "--model", model, "--json").stdout)
+    assert told["bytes"] == len(text.read_bytes())
+    assert told["bits_per_byte"] > 0
+    assert told["stride"] > 0
+    assert "perplexity" in run("eval", str(text), "--model", model).stdout
+
+
+def test_eval_of_nothing(model: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    failed = run("eval", str(tmp_path / "empty.txt"), "--model", model)
+    assert failed.exit_code == 2
+    assert "no text" in failed.stderr
+
+
+def test_without_a_display_the_window_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(app.sys, "platform", "linux")
+    failed = run("--profile", str(tmp_path))
+    assert failed.exit_code == 2
+    assert "chatdesk chat" in failed.stderr
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
