@@ -53,6 +53,8 @@ class Fault(StrEnum):
     DATABASE_CORRUPT = "database_corrupt"
     ALREADY_RUNNING = "already_running"
     NO_DISPLAY = "no_display"
+    IMPORT_UNREADABLE = "import_unreadable"
+    IMPORT_TOO_LARGE = "import_too_large"
     # training and command line
     BAD_RECIPE = "bad_recipe"
     NO_TEXT = "no_text"
@@ -168,6 +170,16 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.NO_DISPLAY: QT_TRANSLATE_NOOP(
         "errors", "There is no display to open a window on. Chat in the terminal instead: chatdesk chat."
+    ),
+    Fault.IMPORT_UNREADABLE: QT_TRANSLATE_NOOP(
+        "errors",
+        "Nothing was imported from {path}: {reason}. "
+        "Choose an export of chatdesk, ChatGPT, Open WebUI, LM Studio or Jan, or export it again there.",
+    ),
+    Fault.IMPORT_TOO_LARGE: QT_TRANSLATE_NOOP(
+        "errors",
+        "Nothing was imported from {path}: it has {size} GB, and at most 1 GB is read at a time. "
+        "Export fewer conversations at a time there.",
     ),
     Fault.BAD_RECIPE: QT_TRANSLATE_NOOP("errors", "{path}: {reason}."),
     Fault.NO_TEXT: QT_TRANSLATE_NOOP("errors", "{path} holds no text to work on. Choose files with text in them."),

@@ -1,0 +1,108 @@
+"""The line above a conversation: its title, the model, the settings, and what else can be done with it."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QStackedWidget
+
+from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.model_menu import ModelButton
+from chatdesk.ui.widgets.buttons import IconButton
+from chatdesk.ui.widgets.labels import ElidedLabel
+
+
+class _Title(ElidedLabel):
+    """A title that is renamed by clicking it."""
+
+    clicked = Signal()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self.rect().contains(event.position().toPoint()):
+            self.clicked.emit()
+
+
+class Header(QFrame):
+    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``.
+
+    Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
+    """
+
+    renamed = Signal(str)
+    list_wanted = Signal()
+    panel_wanted = Signal(bool)
+    delete_wanted = Signal()
+
+    def __init__(self, model_button: ModelButton) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.list_button = IconButton("list", shortcuts.title("list"), shortcuts.hint("list"))
+        self.list_button.clicked.connect(self.list_wanted)
+        self.title = _Title(kind="title")
+        self.title.clicked.connect(self.edit_title)
+        self.editor = QLineEdit()
+        self.editor.setProperty("kind", "title")
+        self.editor.setMaxLength(200)
+        self.editor.setAccessibleName(self.tr("Title of the chat"))
+        self.editor.editingFinished.connect(self._on_edited)
+        self._editing = False
+        self._titles = QStackedWidget()
+        self._titles.addWidget(self.title)
+        self._titles.addWidget(self.editor)
+        self._titles.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.model_button = model_button
+        self.panel_button = IconButton("panel", shortcuts.title("panel"), shortcuts.hint("panel"), checkable=True)
+        self.panel_button.clicked.connect(self.panel_wanted)
+        self.more_button = IconButton("more", self.tr("More"))
+        self.more = self._make_menu()
+        self.more_button.setMenu(self.more)
+        self.more_button.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
+        self._row = QHBoxLayout(self)
+        for widget, stretch in (
+            (self.list_button, 0),
+            (self._titles, 1),
+            (model_button, 0),
+            (self.panel_button, 0),
+            (self.more_button, 0),
+        ):
+            self._row.addWidget(widget, stretch)
+        self.set_title("", False)
+        self._dress()
+        theme.watcher.changed.connect(self._dress)
+
+    def _make_menu(self) -> QMenu:
+        menu = QMenu(self)
+        self._rename = menu.addAction(shortcuts.title("rename") + "\t" + shortcuts.key_text("rename"), self.edit_title)
+        self._delete = menu.addAction(shortcuts.title("delete"), self.delete_wanted.emit)
+        return menu
+
+    def _dress(self) -> None:
+        self.setFixedHeight(theme.scaled(56))
+        self._row.setContentsMargins(theme.scaled(24), 0, theme.scaled(12), 0)
+        self._row.setSpacing(theme.scaled(6))
+
+    def set_title(self, title: str, stored: bool) -> None:
+        """Name the conversation; one that is not ``stored`` yet can be neither renamed nor deleted."""
+        self.title.set_words(title or self.tr("New chat"))
+        self.leave_title()
+        for action in (self._rename, self._delete):
+            action.setEnabled(stored)
+        self.more_button.setEnabled(stored)
+
+    def edit_title(self) -> None:
+        """Let the title be typed over."""
+        if self._rename.isEnabled():
+            self.editor.setText(self.title.words())
+            self._editing = True
+            self._titles.setCurrentWidget(self.editor)
+            self.editor.setFocus()
+            self.editor.selectAll()
+
+    def leave_title(self) -> bool:
+        """Give up editing the title; whether it was being edited."""
+        editing, self._editing = self._editing, False  # before the editor loses the focus and says that it is finished
+        self._titles.setCurrentWidget(self.title)
+        return editing
+
+    def _on_edited(self) -> None:
+        if self.leave_title() and (text := self.editor.text().strip()) and text != self.title.words():
+            self.title.set_words(text)
+            self.renamed.emit(text)

@@ -1,0 +1,85 @@
+"""Markdown into blocks. What a model writes is untrusted: nothing of it becomes HTML, is loaded or can be run.
+
+CommonMark with tables and strikethrough. Raw HTML stays text, an image becomes its description and address as text, a
+link keeps its address only for http, https and mailto. Control characters are shown as ^[ and the like.
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+BlockKind: TypeAlias = Literal["paragraph", "heading", "list", "quote", "table", "code", "rule"]
+
+_KINDS: dict[str, BlockKind] = {
+    "heading_open": "heading",
+    "bullet_list_open": "list",
+    "ordered_list_open": "list",
+    "blockquote_open": "quote",
+    "table_open": "table",
+    "fence": "code",
+    "code_block": "code",
+    "hr": "rule",
+}
+
+# Characters that a terminal or Qt's documents would act on; tab and newline are meant as they are.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufdd0\ufdd1\ufffc\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block at the left margin. Two of the same kind and source look the same; ``tokens`` are markdown-it's."""
+
+    kind: BlockKind
+    source: str
+    tokens: "tuple[Token, ...]" = field(compare=False)
+
+
+@cache
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # when the first text is shown: the window is painted before
+
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a text, from top to bottom."""
+    lines = text.split("\n")
+    found: list[Block] = []
+    opened: list[Token] = []
+    for token in _parser().parse(text):
+        opened.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            first = opened[0]
+            begin, end = first.map or (0, 0)
+            found.append(Block(_KINDS.get(first.type, "paragraph"), "\n".join(lines[begin:end]), tuple(opened)))
+            opened = []
+    return found
+
+
+def inert(text: str) -> str:
+    """The text with control characters made visible: an escape sequence is shown, not obeyed."""
+    if not _ACTIVE.search(text):
+        return text
+    return _ACTIVE.sub(_caret, text.replace("\r\n", "\n"))
+
+
+def _caret(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code in (0x2028, 0x2029, 0x0D):
+        return "\n"
+    return "^" + chr(code ^ 0x40) if code < 0x20 or code == 0x7F else "\ufffd"
+
+
+def address(href: object) -> str:
+    """The address of a link that may be opened, or an empty text."""
+    try:
+        scheme = urlsplit(str(href)).scheme.lower()
+    except ValueError:
+        return ""
+    return inert(str(href)) if scheme in ("http", "https", "mailto") else ""

@@ -1,0 +1,228 @@
+"""Choosing the model: the button in the header, its menu, and the strip that shows a load."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, get_args
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QVBoxLayout
+
+from chatdesk.engine.api import Device, Dtype, ModelInfo
+from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.tasks.changes import ModelChanged
+from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.labels import ElidedLabel
+
+if TYPE_CHECKING:
+    from chatdesk.library.catalogue import Entry
+
+_Value = TypeVar("_Value", Device, Dtype)
+
+_GROUPS = {
+    "box": QT_TRANSLATE_NOOP("ModelMenu", "In the box"),
+    "folder": QT_TRANSLATE_NOOP("ModelMenu", "Opened before"),
+    "cache": QT_TRANSLATE_NOOP("ModelMenu", "On this machine"),
+}
+_DEVICES: dict[Device, str] = {
+    "auto": QT_TRANSLATE_NOOP("ModelMenu", "Automatic"),
+    "cpu": QT_TRANSLATE_NOOP("ModelMenu", "CPU"),
+    "cuda": QT_TRANSLATE_NOOP("ModelMenu", "NVIDIA or AMD GPU"),
+    "mps": QT_TRANSLATE_NOOP("ModelMenu", "Apple GPU"),
+    "xpu": QT_TRANSLATE_NOOP("ModelMenu", "Intel GPU"),
+}
+
+
+def parameters(count: int) -> str:
+    """A number of parameters the way models are named: 7M, 1.5B."""
+    for unit, word in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K")):
+        if count >= unit:
+            number = count / unit
+            return f"{number:.1f}".removesuffix(".0") + word if number < 10 else f"{number:.0f}{word}"
+    return str(count)
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    for unit, word in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")):
+        if count >= unit:
+            number = count / unit
+            return f"{number:.1f} {word}" if number < 10 else f"{number:.0f} {word}"
+    return f"{count} B"
+
+
+def device(info: ModelInfo) -> str:
+    """Where a model runs, in one word."""
+    return "CPU" if info.device == "cpu" else "GPU"
+
+
+class ModelMenu(QMenu):
+    """The checkpoints on this machine, and what can be done with them.
+
+    Signals: ``load_wanted(path)``, ``folder_wanted``, ``unload_wanted``, ``placement_changed`` (`device`, `dtype`).
+    ``refresh`` looks for checkpoints in the background each time the menu opens; the last list is shown until then.
+    """
+
+    load_wanted = Signal(str)
+    folder_wanted = Signal()
+    unload_wanted = Signal()
+    placement_changed = Signal()
+
+    def __init__(self, refresh: Callable[[Callable[[list["Entry"]], None]], None]) -> None:
+        super().__init__()
+        self.device: Device = "auto"
+        self.dtype: Dtype = "auto"
+        self.setToolTipsVisible(True)
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
+        self._refresh = refresh
+        self._entries: list[Entry] | None = None
+        self._state = ModelChanged("none")
+        self.aboutToShow.connect(self._on_opened)
+
+    def show_state(self, state: ModelChanged) -> None:
+        """Mark what is loaded now."""
+        self._state = state
+        if self.isVisible():
+            self._fill()
+
+    def _on_opened(self) -> None:
+        self._refresh(self._on_found)
+        self._fill()
+
+    def _on_found(self, entries: list["Entry"]) -> None:
+        if entries != self._entries:
+            self._entries = entries
+            if self.isVisible():
+                self._fill()
+
+    def _fill(self) -> None:
+        self.clear()
+        if self._entries is None:
+            self.addAction(self.tr("Looking for models…")).setEnabled(False)
+        for source, heading in _GROUPS.items():
+            if group := [entry for entry in self._entries or () if entry.source == source]:
+                self.addAction(QCoreApplication.translate("ModelMenu", heading)).setEnabled(False)
+                for entry in group:
+                    self._add_entry(entry)
+                self.addSeparator()
+        if self._entries == []:
+            self.addAction(self.tr("No model was found on this machine")).setEnabled(False)
+        self.addAction(theme.icon("folder", size=16), self.tr("Open a checkpoint folder…"), self.folder_wanted.emit)
+        if self._state.state == "ready":
+            self.addAction(theme.icon("close", size=16), self.tr("Unload"), self.unload_wanted.emit)
+        self.addSeparator()
+        devices = {name: QCoreApplication.translate("ModelMenu", text) for name, text in _DEVICES.items()}
+        self._add_choices(self.tr("Device"), devices, self.device, self._on_device_chosen)
+        dtypes: dict[Dtype, str] = {name: name for name in get_args(Dtype)}
+        dtypes["auto"] = devices["auto"]
+        self._add_choices(self.tr("Precision"), dtypes, self.dtype, self._on_dtype_chosen)
+
+    def _add_entry(self, entry: "Entry") -> None:
+        facts = [parameters(entry.parameters), entry.dtype or "", size(entry.size_bytes)]
+        name = entry.name.replace("&", "&&")
+        if entry.fault is not None:
+            action = self.addAction(theme.icon("warning", "danger", 16), name)
+            action.setToolTip(sentence_of(entry.fault))
+            action.setEnabled(False)
+            return
+        action = self.addAction(theme.icon("cube", size=16), name + "\t" + " · ".join(fact for fact in facts if fact))
+        action.setToolTip(str(entry.path))
+        if self._state.state == "ready" and self._state.path and Path(self._state.path) == entry.path:
+            action.setIcon(theme.icon("check", "accent", 16))
+        action.triggered.connect(lambda: self.load_wanted.emit(str(entry.path)))
+
+    def _add_choices(
+        self, title: str, names: dict[_Value, str], chosen: _Value, done: Callable[[_Value, bool], None]
+    ) -> None:
+        menu = self.addMenu(f"{title}: {names[chosen]}")
+        group = QActionGroup(menu)
+        for value, name in names.items():
+            action = menu.addAction(name)
+            action.setCheckable(True)
+            action.setChecked(value == chosen)
+            action.triggered.connect(partial(done, value))
+            group.addAction(action)
+
+    def _on_device_chosen(self, value: Device, _checked: bool = True) -> None:
+        self.device = value
+        self.placement_changed.emit()
+
+    def _on_dtype_chosen(self, value: Dtype, _checked: bool = True) -> None:
+        self.dtype = value
+        self.placement_changed.emit()
+
+
+class ModelButton(TextButton):
+    """Which model answers: "Starter 7M · float32 · CPU"."""
+
+    def __init__(self, menu: ModelMenu) -> None:
+        super().__init__("", icon="chevron-down", icon_behind=True)
+        self._whole = ""
+        self.setMenu(menu)
+        self.show_state(ModelChanged("none"))
+
+    def show_state(self, state: ModelChanged) -> None:
+        """Name the model, or say that there is none."""
+        if state.state == "ready" and (info := state.info) is not None:
+            self._whole = f"{info.name} · {info.dtype} · {device(info)}"
+            self.setToolTip(
+                self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
+                    architecture=info.architecture,
+                    parameters=parameters(info.parameters),
+                    context=info.context_length,
+                    device=info.device_name,
+                )
+            )
+        else:
+            self._whole = state.name if state.state == "loading" else self.tr("Choose a model")
+            self.setToolTip(shortcuts.hint("models"))
+        self.fit(theme.scaled(320))
+
+    def fit(self, width: int) -> None:
+        """Cut the words to ``width`` pixels in all."""
+        room = width - theme.scaled(60)
+        self.set_words(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, room))
+        self.setAccessibleName(self.tr("Model: {name}").format(name=self._whole))
+
+
+class LoadingStrip(QFrame):
+    """A load under the header: what, how far, and a way out. Signals: ``cancel_wanted``."""
+
+    cancel_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = ElidedLabel(kind="small")
+        self.cancel = TextButton(self.tr("Cancel"), kind="link")
+        self.cancel.setAccessibleName(self.tr("Cancel loading"))
+        self.cancel.clicked.connect(self.cancel_wanted)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("Loading the model"))
+        self._row = QHBoxLayout()
+        self._row.setContentsMargins(theme.scaled(24), theme.scaled(6), theme.scaled(20), theme.scaled(6))
+        self._row.addWidget(self.words, 1)
+        self._row.addWidget(self.cancel)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.bar)
+        column.addLayout(self._row)
+        self.hide()
+
+    def show_state(self, state: ModelChanged) -> None:
+        """Show how far the load is; hide when there is none."""
+        self.setVisible(state.state == "loading")
+        if state.state != "loading":
+            return
+        self.bar.setRange(0, 1000 if state.total else 0)
+        if state.total:
+            self.bar.setValue(state.done * 1000 // state.total)
+            percent = state.done * 100 // state.total
+            words = self.tr("Loading {name} · {percent} %").format(name=state.name, percent=percent)
+        else:
+            words = self.tr("Loading {name}").format(name=state.name)
+        self.words.set_words(words)

@@ -1,0 +1,271 @@
+"""The window: a rail, the pages, keys, drops. A shell: what happens on a page is the page's.
+
+The settings page and the list of keys are built when they are wanted. Another language builds the page anew.
+"""
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+
+from chatdesk.paths import Profile
+from chatdesk.settings.options import APPLICATION
+from chatdesk.settings.store import Settings
+from chatdesk.tasks import changes
+from chatdesk.tasks.changes import Change
+from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.page import ChatPage
+from chatdesk.ui.widgets.buttons import IconButton
+
+if TYPE_CHECKING:
+    from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.models import Models
+    from chatdesk.ui.settings.page import SettingsPage
+
+RAIL_PX = 56
+SMALL_PX = 640
+_TICK_MS = 500
+_KEPT = (changes.ListChanged, changes.SettingsChanged, changes.StatusChanged, changes.ModelChanged)
+
+
+class Rail(QFrame):
+    """The pages there are: chat above, settings below. Signals: ``chosen(page)``."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("rail")
+        self.buttons: dict[str, IconButton] = {}
+        for name in ("chat", "settings"):
+            button = IconButton(name, shortcuts.title(name), shortcuts.hint(name), checkable=True)
+            button.clicked.connect(lambda _=False, n=name: self.chosen.emit(n))
+            self.buttons[name] = button
+        self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._row.addWidget(self.buttons["chat"])
+        self._row.addStretch()
+        self._row.addWidget(self.buttons["settings"])
+        self.set_flat(False)
+
+    def set_flat(self, flat: bool) -> None:
+        """Lie at the bottom of the list, or stand at the left edge."""
+        direction = QBoxLayout.Direction
+        self._row.setDirection(direction.LeftToRight if flat else direction.TopToBottom)
+        side, end = theme.scaled(10), theme.scaled(8 if flat else 14)
+        self._row.setContentsMargins(side, end, side, end)
+        self.setMinimumWidth(0)
+        self.setMaximumWidth(16_777_215)
+        if not flat:
+            self.setFixedWidth(theme.scaled(RAIL_PX))
+
+    def mark(self, page: str) -> None:
+        """Show which page is open."""
+        for name, button in self.buttons.items():
+            button.setChecked(name == page)
+
+
+class MainWindow(QMainWindow):
+    """The window of one profile. Signals: ``painted``, once, after the first paint."""
+
+    painted = Signal()
+
+    def __init__(self, chat: "Chat", models: "Models", settings: Settings, profile: Profile) -> None:
+        super().__init__()
+        self._chat, self._models, self._settings, self._profile = chat, models, settings, profile
+        self._kept: dict[type[Change], Change] = {}
+        self._was_painted = False
+        self.settings_page: SettingsPage | None = None
+        self.setWindowTitle("chatdesk")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(theme.scaled(360), theme.scaled(400))
+        self.resize(1280, 800)
+        self.restoreGeometry(QByteArray.fromBase64(settings["geometry"].encode()))
+        self._build()
+        self._add_actions()
+        self._tick = QTimer(self, interval=_TICK_MS)
+        self._tick.timeout.connect(chat.tick)
+        settings.watch(self._on_setting)
+        theme.watcher.changed.connect(self._fit)
+
+    def _build(self) -> None:
+        self.rail = Rail()
+        self.rail.chosen.connect(self.show_page)
+        self.page = ChatPage(self._chat, self._models, self._settings)
+        self.settings_page = None
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.page)
+        centre = QWidget()
+        self._row = QHBoxLayout(centre)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(0)
+        self._row.addWidget(self.rail)
+        self._row.addWidget(self._pages, 1)
+        self.setCentralWidget(centre)
+        self.rail.mark("chat")
+        self._fit()
+
+    def _add_actions(self) -> None:
+        for name, done in {
+            "send_anyway": lambda: self.page.send(),
+            "stop": self._on_escape,
+            "regenerate": lambda: self.page.regenerate(),
+            "version_before": lambda: self.page.choose_version(-1),
+            "version_after": lambda: self.page.choose_version(1),
+            "new_chat": self._new_chat,
+            "rename": lambda: self.page.rename(),
+            "models": self._open_models,
+            "list": lambda: self.page.toggle_list(),
+            "panel": lambda: self.page.toggle_panel(),
+            "chat": lambda: self.show_page("chat"),
+            "settings": lambda: self.show_page("settings"),
+            "larger": lambda: self._resize_text(1),
+            "smaller": lambda: self._resize_text(-1),
+            "normal_size": lambda: self._resize_text(0),
+            "keys": self._show_keys,
+            "quit": self.close,
+        }.items():
+            shortcuts.action(self, name, done)
+
+    def _new_chat(self) -> None:
+        self.show_page("chat")
+        self.page.new_chat()
+
+    def _open_models(self) -> None:
+        self.show_page("chat")
+        self.page.open_models()
+
+    def start(self) -> None:
+        """After the first paint: complete the page, bring the conversations and begin to keep them."""
+        self.page.complete()
+        self._chat.start(self._settings["conversation"])
+        self._tick.start()
+        self.page.composer.focus()
+        # Modules and widgets stay: a collector that looked at them again held the window up for 60 ms at a time.
+        gc.freeze()
+
+    def apply(self, change: Change) -> None:
+        """Show a change; see `chatdesk.tasks.changes`."""
+        if isinstance(change, _KEPT):
+            self._kept[type(change)] = change
+        self.page.apply(change)
+
+    def come_to_front(self) -> None:
+        """A second start asks for this window."""
+        self.setWindowState(self.windowState() & ~self.windowState().WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def show_page(self, name: str) -> None:
+        """Show the chat or the settings."""
+        if name == "settings":
+            self.page.close_drawers()
+            self._pages.setCurrentWidget(self._made_settings_page())
+        else:
+            self._pages.setCurrentWidget(self.page)
+            self.page.composer.focus()
+        self.rail.mark(name)
+
+    def _made_settings_page(self) -> "SettingsPage":
+        if self.settings_page is None:
+            from chatdesk.ui.settings.page import SettingsPage
+
+            self.settings_page = SettingsPage(self._settings, self._profile)
+            self.settings_page.back_wanted.connect(lambda: self.show_page("chat"))
+            self._pages.addWidget(self.settings_page)
+            self._fit()
+        return self.settings_page
+
+    def _fit(self) -> None:
+        """Where the rail stands and whether the sides of the page float, for this width and text size."""
+        small = self.width() < theme.scaled(SMALL_PX)
+        self.rail.set_flat(small)
+        if small != (self.rail.parentWidget() is self.page.list):
+            if small:
+                self.page.list.set_footer(self.rail)
+            else:
+                self._row.insertWidget(0, self.rail)
+        self.page.set_window_width(self.width())
+        if self.settings_page is not None:
+            self.settings_page.back_button.setVisible(small)
+
+    def _resize_text(self, steps: int) -> None:
+        option = APPLICATION["text_size"]
+        low, high, step = int(option.low or 0), int(option.high or 0), int(option.step or 1)
+        wanted = self._settings["text_size"] + steps * step if steps else option.default
+        self._settings["text_size"] = max(low, min(high, wanted))
+
+    def _show_keys(self) -> None:
+        dialog = shortcuts.KeysDialog(self, self._settings["enter_sends"])
+        dialog.open()
+
+    def _on_escape(self) -> None:
+        if self._pages.currentWidget() is self.page:
+            self.page.stop()
+        else:
+            self.show_page("chat")
+
+    def _on_setting(self, name: str) -> None:
+        self.page.show_setting(name)
+        if self.settings_page is not None:
+            self.settings_page.show_setting(name)
+        if name == "language":
+            QTimer.singleShot(0, self._rebuild)  # not inside the menu that chose it
+
+    def _rebuild(self) -> None:
+        """The same window in another language."""
+        text, page = self.page.composer.text(), self._pages.currentWidget()
+        shows_settings = page is not self.page
+        self._build()
+        self.page.complete()
+        for change in self._kept.values():
+            self.apply(change)
+        if self._chat.open_id:
+            self._chat.open(self._chat.open_id)
+        else:
+            self.apply(changes.DraftChanged(text))
+        if shows_settings:
+            self.show_page("settings")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Say when the first paint is through."""
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self.painted.emit)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A folder may be dropped."""
+        if _dropped_folder(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Load the checkpoint folder."""
+        if folder := _dropped_folder(event):
+            event.acceptProposedAction()
+            self.page.load(folder)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Keep the window's place; the conversation is kept by its task."""
+        self._tick.stop()
+        self.page.keep("geometry", self.saveGeometry().toBase64().toStdString())
+        super().closeEvent(event)
+
+
+def _dropped_folder(event: QDropEvent) -> str:
+    """The folder that is being dropped, or the one in which a dropped checkpoint file lies; else empty."""
+    urls = event.mimeData().urls()
+    if len(urls) != 1 or not urls[0].isLocalFile():
+        return ""
+    path = Path(urls[0].toLocalFile())
+    if path.is_dir():
+        return str(path)
+    return str(path.parent) if path.suffix == ".safetensors" or path.name == "config.json" else ""

@@ -1,0 +1,826 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN" sourcelanguage="en">
+<context>
+    <name>CodeFrame</name>
+    <message>
+        <source>Code</source>
+        <translation>代码</translation>
+    </message>
+    <message>
+        <source>code</source>
+        <translation>代码</translation>
+    </message>
+    <message>
+        <source>Copy the code</source>
+        <translation>复制代码</translation>
+    </message>
+</context>
+<context>
+    <name>Composer</name>
+    <message>
+        <source>Message</source>
+        <translation>输入消息</translation>
+    </message>
+    <message>
+        <source>Tokens of this conversation and what the model can see</source>
+        <translation>本对话的 token 数，以及模型能看到的上限</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Send</source>
+        <translation>发送</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationList</name>
+    <message>
+        <source>The chats you begin will stand here.</source>
+        <translation>你开始的对话会出现在这里。</translation>
+    </message>
+    <message>
+        <source>Chats</source>
+        <translation>对话列表</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationModel</name>
+    <message>
+        <source>Today</source>
+        <translation>今天</translation>
+    </message>
+    <message>
+        <source>Yesterday</source>
+        <translation>昨天</translation>
+    </message>
+    <message>
+        <source>Earlier</source>
+        <translation>更早</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>DroppedLine</name>
+    <message>
+        <source>the model does not see what is above</source>
+        <translation>以上内容模型看不到</translation>
+    </message>
+</context>
+<context>
+    <name>Editor</name>
+    <message>
+        <source>Pasted text, {count} characters</source>
+        <translation>粘贴的文本，{count} 个字符</translation>
+    </message>
+</context>
+<context>
+    <name>EmptyState</name>
+    <message>
+        <source>Type a message below. The model answers on this machine.</source>
+        <translation>在下面输入消息，模型就在这台电脑上回答。</translation>
+    </message>
+    <message>
+        <source>Hello, who are you?</source>
+        <translation>你好，你是谁？</translation>
+    </message>
+    <message>
+        <source>Tell me a short story about a lighthouse.</source>
+        <translation>讲一个关于灯塔的小故事。</translation>
+    </message>
+    <message>
+        <source>What does temperature do?</source>
+        <translation>“温度”是做什么用的？</translation>
+    </message>
+</context>
+<context>
+    <name>Header</name>
+    <message>
+        <source>Title of the chat</source>
+        <translation>对话标题</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>LoadingStrip</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancel loading</source>
+        <translation>取消加载</translation>
+    </message>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Loading {name} · {percent} %</source>
+        <translation>正在加载 {name} · {percent}%</translation>
+    </message>
+    <message>
+        <source>Loading {name}</source>
+        <translation>正在加载 {name}</translation>
+    </message>
+</context>
+<context>
+    <name>MarkdownView</name>
+    <message>
+        <source>Reply</source>
+        <translation>回复</translation>
+    </message>
+</context>
+<context>
+    <name>ModelButton</name>
+    <message>
+        <source>{architecture}, {parameters} parameters, {context} tokens of context, on {device}</source>
+        <translation>{architecture}，{parameters} 参数，上下文 {context} token，运行于 {device}</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+    <message>
+        <source>Model: {name}</source>
+        <translation>模型：{name}</translation>
+    </message>
+</context>
+<context>
+    <name>ModelMenu</name>
+    <message>
+        <source>In the box</source>
+        <translation>自带</translation>
+    </message>
+    <message>
+        <source>Opened before</source>
+        <translation>打开过的</translation>
+    </message>
+    <message>
+        <source>On this machine</source>
+        <translation>本机已有</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation>CPU</translation>
+    </message>
+    <message>
+        <source>NVIDIA or AMD GPU</source>
+        <translation>NVIDIA 或 AMD 显卡</translation>
+    </message>
+    <message>
+        <source>Apple GPU</source>
+        <translation>Apple 显卡</translation>
+    </message>
+    <message>
+        <source>Intel GPU</source>
+        <translation>Intel 显卡</translation>
+    </message>
+    <message>
+        <source>Looking for models…</source>
+        <translation>正在查找模型…</translation>
+    </message>
+    <message>
+        <source>No model was found on this machine</source>
+        <translation>这台电脑上没有找到模型</translation>
+    </message>
+    <message>
+        <source>Open a checkpoint folder…</source>
+        <translation>打开模型文件夹…</translation>
+    </message>
+    <message>
+        <source>Unload</source>
+        <translation>卸载模型</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>精度</translation>
+    </message>
+</context>
+<context>
+    <name>NoticeView</name>
+    <message>
+        <source>Error</source>
+        <translation>出错</translation>
+    </message>
+</context>
+<context>
+    <name>NumberRow</name>
+    <message>
+        <source>random</source>
+        <translation>随机</translation>
+    </message>
+    <message>
+        <source>Off</source>
+        <translation>关</translation>
+    </message>
+    <message>
+        <source>A whole number from {low} to {high}.</source>
+        <translation>{low} 到 {high} 之间的整数。</translation>
+    </message>
+    <message>
+        <source>A number from {low} to {high}.</source>
+        <translation>{low} 到 {high} 之间的数。</translation>
+    </message>
+</context>
+<context>
+    <name>OptionRow</name>
+    <message>
+        <source>Default {value}</source>
+        <translation>默认 {value}</translation>
+    </message>
+    <message>
+        <source>{title}: back to the default</source>
+        <translation>{title}：恢复默认</translation>
+    </message>
+</context>
+<context>
+    <name>PlainView</name>
+    <message>
+        <source>You</source>
+        <translation>你</translation>
+    </message>
+</context>
+<context>
+    <name>ReplyFooter</name>
+    <message>
+        <source>Previous version</source>
+        <translation>上一个版本</translation>
+    </message>
+    <message>
+        <source>Next version</source>
+        <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Regenerate</source>
+        <translation>重新生成</translation>
+    </message>
+    <message>
+        <source>Copy the reply</source>
+        <translation>复制回复</translation>
+    </message>
+    <message>
+        <source>Version {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>length reached</source>
+        <translation>达到长度上限</translation>
+    </message>
+    <message>
+        <source>interrupted</source>
+        <translation>中断</translation>
+    </message>
+    <message>
+        <source>context full</source>
+        <translation>上下文已满</translation>
+    </message>
+    <message>
+        <source>ended by an error</source>
+        <translation>因出错结束</translation>
+    </message>
+    <message>
+        <source>{speed} tok/s</source>
+        <translation>{speed} token/s</translation>
+    </message>
+    <message>
+        <source>first token {seconds} s</source>
+        <translation>首个 token {seconds} 秒</translation>
+    </message>
+</context>
+<context>
+    <name>RowViewport</name>
+    <message>
+        <source>To the end</source>
+        <translation>到最后</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Select all of this message</source>
+        <translation>选中整条消息</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsPage</name>
+    <message>
+        <source>Back to the chat</source>
+        <translation>回到对话</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Your data</source>
+        <translation>你的数据</translation>
+    </message>
+    <message>
+        <source>Show folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
+        <source>Chats and settings are kept in {folder}. Nothing leaves this machine.</source>
+        <translation>对话和设置保存在 {folder}，不会离开这台电脑。</translation>
+    </message>
+    <message>
+        <source>About</source>
+        <translation>关于</translation>
+    </message>
+    <message>
+        <source>chatdesk {version}, under the Apache License 2.0. The window is made with Qt {qt} (LGPL 3).</source>
+        <translation>chatdesk {version}，以 Apache 2.0 许可证发布。界面使用 Qt {qt}（LGPL 3）。</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsPanel</name>
+    <message>
+        <source>Settings of this chat</source>
+        <translation>本对话的设置</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>StatusStrip</name>
+    <message>
+        <source>{speed} tok/s</source>
+        <translation>{speed} token/s</translation>
+    </message>
+    <message>
+        <source>first token {seconds} s</source>
+        <translation>首个 token {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>Everything stays on this machine. A model can be wrong.</source>
+        <translation>一切都留在本机。模型可能出错。</translation>
+    </message>
+</context>
+<context>
+    <name>Surface</name>
+    <message>
+        <source>Scroll sideways</source>
+        <translation>左右滚动</translation>
+    </message>
+</context>
+<context>
+    <name>Transcript</name>
+    <message>
+        <source>Conversation</source>
+        <translation>对话</translation>
+    </message>
+</context>
+<context>
+    <name>Waiting</name>
+    <message>
+        <source>The model is reading</source>
+        <translation>模型正在阅读</translation>
+    </message>
+</context>
+<context>
+    <name>_Delegate</name>
+    <message>
+        <source>Title of the chat</source>
+        <translation>对话标题</translation>
+    </message>
+</context>
+<context>
+    <name>_UndoBar</name>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Deleted “{title}”</source>
+        <translation>已删除“{title}”</translation>
+    </message>
+</context>
+<context>
+    <name>dialogs</name>
+    <message>
+        <source>Open this address outside chatdesk?</source>
+        <translation>要在浏览器中打开这个地址吗？</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Open a checkpoint folder</source>
+        <translation>打开模型文件夹</translation>
+    </message>
+</context>
+<context>
+    <name>errors</name>
+    <message>
+        <source>{path} is not a checkpoint: {reason}. Choose a folder that holds config.json and .safetensors files.</source>
+        <translation>{path} 不是模型文件夹：{reason}。请选择含有 config.json 和 .safetensors 文件的文件夹。</translation>
+    </message>
+    <message>
+        <source>{path} holds its weights as a pickle ({file}), which can run code when it is opened. Look for the same model with .safetensors files.</source>
+        <translation>{path} 的权重是 pickle 格式（{file}），打开时可能会运行代码。请寻找同一模型的 .safetensors 版本。</translation>
+    </message>
+    <message>
+        <source>{path} holds a GGUF file ({file}), made for llama.cpp. Look for the original checkpoint with config.json and .safetensors files.</source>
+        <translation>{path} 里是为 llama.cpp 制作的 GGUF 文件（{file}）。请寻找带有 config.json 和 .safetensors 文件的原始模型。</translation>
+    </message>
+    <message>
+        <source>{file} is damaged: {reason}. Download or copy the file again.</source>
+        <translation>{file} 已损坏：{reason}。请重新下载或复制这个文件。</translation>
+    </message>
+    <message>
+        <source>The checkpoint points outside its folder ({file}) and was not opened. Get it from a source you trust.</source>
+        <translation>这个模型指向了自己文件夹之外的位置（{file}），没有打开。请从可信的来源获取。</translation>
+    </message>
+    <message>
+        <source>{file} asks to run code ({key}), so the checkpoint was not opened. Look for a version without this entry.</source>
+        <translation>{file} 要求运行代码（{key}），因此没有打开这个模型。请寻找不含这一项的版本。</translation>
+    </message>
+    <message>
+        <source>{file} cannot be read: {reason}. Download or copy the file again.</source>
+        <translation>无法读取 {file}：{reason}。请重新下载或复制这个文件。</translation>
+    </message>
+    <message>
+        <source>The architecture {architecture} is not one this program can run. Choose a causal language model that transformers supports by itself.</source>
+        <translation>本程序不能运行 {architecture} 架构。请选择 transformers 自带支持的因果语言模型。</translation>
+    </message>
+    <message>
+        <source>The weights do not fit config.json: {reason}. Nothing was loaded; get the checkpoint again from its source.</source>
+        <translation>权重与 config.json 不符：{reason}。什么都没有加载，请从来源重新获取这个模型。</translation>
+    </message>
+    <message>
+        <source>{path} has no tokenizer. Copy tokenizer.json (or vocab.json and merges.txt) of this model into the folder.</source>
+        <translation>{path} 缺少分词器。请把该模型的 tokenizer.json（或 vocab.json 和 merges.txt）放进这个文件夹。</translation>
+    </message>
+    <message>
+        <source>{file} is refused: {reason}. A checkpoint from a good source does not need so much.</source>
+        <translation>拒绝读取 {file}：{reason}。来源可靠的模型不需要这么多。</translation>
+    </message>
+    <message>
+        <source>The chat template of this checkpoint failed: {reason}. Remove the template to use plain dialogue.</source>
+        <translation>这个模型的对话模板出错：{reason}。去掉模板即可使用普通对话格式。</translation>
+    </message>
+    <message>
+        <source>No model is loaded. Choose one from the model menu.</source>
+        <translation>还没有加载模型。请从模型菜单中选择一个。</translation>
+    </message>
+    <message>
+        <source>{device} ran out of memory. Choose a smaller model, a shorter length, or the CPU. What was written is kept.</source>
+        <translation>{device} 内存不足。请换小一点的模型、缩短长度，或改用 CPU。已写出的内容都保留着。</translation>
+    </message>
+    <message>
+        <source>This machine has no device {device}. Choose one of: {available}.</source>
+        <translation>这台电脑没有设备 {device}。可选：{available}。</translation>
+    </message>
+    <message>
+        <source>The model computed no valid probabilities (NaN). Its weights are damaged or need float32: load it in float32 or get the checkpoint again.</source>
+        <translation>模型没有算出有效的概率（NaN）。权重可能已损坏，或需要 float32：请以 float32 加载，或重新获取这个模型。</translation>
+    </message>
+    <message>
+        <source>The prompt is empty. Type some text first.</source>
+        <translation>提示词是空的。请先输入一些文字。</translation>
+    </message>
+    <message>
+        <source>The text has {tokens} tokens and the model can see {limit}. Shorten it or choose one with a longer context.</source>
+        <translation>文本有 {tokens} 个 token，而模型只能看到 {limit} 个。请缩短文本，或换一个上下文更长的模型。</translation>
+    </message>
+    <message>
+        <source>{name} is {value}; it must be {allowed}.</source>
+        <translation>{name} 的值是 {value}，应为：{allowed}。</translation>
+    </message>
+    <message>
+        <source>Give either the number of new tokens or the whole length, not both.</source>
+        <translation>新 token 数和总长度只能给出一个。</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>已取消。</translation>
+    </message>
+    <message>
+        <source>The engine stopped unexpectedly ({reason}). A fresh one is starting; what was written is kept.</source>
+        <translation>引擎意外停止（{reason}）。正在重新启动，已写出的内容都保留着。</translation>
+    </message>
+    <message>
+        <source>The engine stopped three times in five minutes ({reason}) and was not started again. Try the CPU or another model.</source>
+        <translation>引擎在五分钟内停止了三次（{reason}），没有再启动。请试试 CPU 或其他模型。</translation>
+    </message>
+    <message>
+        <source>The engine did not answer and was ended. A fresh one is starting; what was written is kept.</source>
+        <translation>引擎没有响应，已被结束。正在重新启动，已写出的内容都保留着。</translation>
+    </message>
+    <message>
+        <source>Something in the engine went wrong ({reason}). This is a mistake of the program; details are in {log}.</source>
+        <translation>引擎内部出错（{reason}）。这是程序的错误，详情见 {log}。</translation>
+    </message>
+    <message>
+        <source>The engine belongs to another version of the program (it speaks protocol {found}, this one {known}). Install chatdesk again.</source>
+        <translation>引擎属于另一个版本的程序（它用协议 {found}，本程序用 {known}）。请重新安装 chatdesk。</translation>
+    </message>
+    <message>
+        <source>The disk with {path} is full. Free some space; what you typed is kept in the window until then.</source>
+        <translation>{path} 所在的磁盘已满。请腾出一些空间；在那之前，你输入的内容会留在窗口里。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written: {reason}. Check the folder&apos;s permissions or choose another profile.</source>
+        <translation>无法写入 {path}：{reason}。请检查文件夹权限，或换一个数据目录。</translation>
+    </message>
+    <message>
+        <source>{path} was written by a newer chatdesk (schema {found}, this one knows {known}). Install the newer program; the file was not touched.</source>
+        <translation>{path} 由更新版本的 chatdesk 写入（结构 {found}，本程序只认识到 {known}）。请安装新版本；文件没有被改动。</translation>
+    </message>
+    <message>
+        <source>{path} is damaged: {reason}. It was left as it is; restore a backup or start with a new one.</source>
+        <translation>{path} 已损坏：{reason}。文件保持原样；请恢复备份，或重新开始。</translation>
+    </message>
+    <message>
+        <source>chatdesk already runs with this profile ({path}). Its window was asked to come to the front.</source>
+        <translation>chatdesk 已经在使用这个数据目录（{path}）。已请它的窗口到前面来。</translation>
+    </message>
+    <message>
+        <source>There is no display to open a window on. Chat in the terminal instead: chatdesk chat.</source>
+        <translation>没有可以打开窗口的显示器。可以在终端里对话：chatdesk chat。</translation>
+    </message>
+    <message>
+        <source>Nothing was imported from {path}: {reason}. Choose an export of chatdesk, ChatGPT, Open WebUI, LM Studio or Jan, or export it again there.</source>
+        <translation>没有从 {path} 导入任何内容：{reason}。请选择 chatdesk、ChatGPT、Open WebUI、LM Studio 或 Jan 的导出文件，或在那里重新导出。</translation>
+    </message>
+    <message>
+        <source>Nothing was imported from {path}: it has {size} GB, and at most 1 GB is read at a time. Export fewer conversations at a time there.</source>
+        <translation>没有从 {path} 导入任何内容：它有 {size} GB，而一次最多读取 1 GB。请在那里分批导出对话。</translation>
+    </message>
+    <message>
+        <source>{path}: {reason}.</source>
+        <translation>{path}：{reason}。</translation>
+    </message>
+    <message>
+        <source>{path} holds no text to work on. Choose files with text in them.</source>
+        <translation>{path} 里没有可用的文本。请选择有文字内容的文件。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read: {reason}.</source>
+        <translation>无法读取 {path}：{reason}。</translation>
+    </message>
+    <message>
+        <source>{path} does not exist. Check the name.</source>
+        <translation>{path} 不存在。请检查名称。</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+    <message>
+        <source>Use the CPU</source>
+        <translation>改用 CPU</translation>
+    </message>
+    <message>
+        <source>Start the engine again</source>
+        <translation>重新启动引擎</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Unload the model</source>
+        <translation>卸载模型</translation>
+    </message>
+</context>
+<context>
+    <name>options</name>
+    <message>
+        <source>Temperature</source>
+        <translation>温度</translation>
+    </message>
+    <message>
+        <source>Higher is more surprising; 0 always takes the likeliest word.</source>
+        <translation>越高越出人意料；0 总取最可能的词。</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>长度</translation>
+    </message>
+    <message>
+        <source>Most new tokens in one reply.</source>
+        <translation>一次回复最多生成多少 token。</translation>
+    </message>
+    <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
+        <source>Only the likeliest words that make up this share.</source>
+        <translation>只从累计到这个比例的词里选。</translation>
+    </message>
+    <message>
+        <source>Top-k</source>
+        <translation>Top-k</translation>
+    </message>
+    <message>
+        <source>Only this many likeliest words.</source>
+        <translation>只从最可能的若干个词里选。</translation>
+    </message>
+    <message>
+        <source>Min-p</source>
+        <translation>Min-p</translation>
+    </message>
+    <message>
+        <source>Only words at least this likely, next to the likeliest.</source>
+        <translation>概率不到最可能词这个比例的不选。</translation>
+    </message>
+    <message>
+        <source>Repetition</source>
+        <translation>重复惩罚</translation>
+    </message>
+    <message>
+        <source>Above 1 repeats less.</source>
+        <translation>大于 1 更少重复。</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>随机种子</translation>
+    </message>
+    <message>
+        <source>The same seed gives the same reply. Empty is random.</source>
+        <translation>种子相同，回复就相同。留空为随机。</translation>
+    </message>
+    <message>
+        <source>System prompt</source>
+        <translation>系统提示词</translation>
+    </message>
+    <message>
+        <source>What the model is told before the conversation.</source>
+        <translation>对话开始前告诉模型的话。</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>The language of the window.</source>
+        <translation>界面使用的语言。</translation>
+    </message>
+    <message>
+        <source>Appearance</source>
+        <translation>外观</translation>
+    </message>
+    <message>
+        <source>Light, dark, or as the system says.</source>
+        <translation>浅色、深色，或跟随系统。</translation>
+    </message>
+    <message>
+        <source>Enter sends</source>
+        <translation>回车发送</translation>
+    </message>
+    <message>
+        <source>Off: Enter makes a new line and Ctrl+Enter sends.</source>
+        <translation>关闭后，回车换行，Ctrl+回车发送。</translation>
+    </message>
+    <message>
+        <source>Text size</source>
+        <translation>文字大小</translation>
+    </message>
+    <message>
+        <source>In percent. Ctrl + and Ctrl − change it anywhere.</source>
+        <translation>百分比。随时可用 Ctrl + 和 Ctrl − 调整。</translation>
+    </message>
+</context>
+<context>
+    <name>shortcuts</name>
+    <message>
+        <source>Send the message</source>
+        <translation>发送消息</translation>
+    </message>
+    <message>
+        <source>New line in the message</source>
+        <translation>在消息里换行</translation>
+    </message>
+    <message>
+        <source>Send, whatever Enter does</source>
+        <translation>发送（不论回车的设置）</translation>
+    </message>
+    <message>
+        <source>Stop the reply</source>
+        <translation>停止回复</translation>
+    </message>
+    <message>
+        <source>Write the last reply anew</source>
+        <translation>重新生成最后的回复</translation>
+    </message>
+    <message>
+        <source>Version before</source>
+        <translation>上一个版本</translation>
+    </message>
+    <message>
+        <source>Version after</source>
+        <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Undo the deletion</source>
+        <translation>撤销删除</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+    <message>
+        <source>Show or hide the chats</source>
+        <translation>显示或隐藏对话列表</translation>
+    </message>
+    <message>
+        <source>Show or hide the settings of this chat</source>
+        <translation>显示或隐藏本对话的设置</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Larger text</source>
+        <translation>放大文字</translation>
+    </message>
+    <message>
+        <source>Smaller text</source>
+        <translation>缩小文字</translation>
+    </message>
+    <message>
+        <source>Text in its normal size</source>
+        <translation>恢复文字大小</translation>
+    </message>
+    <message>
+        <source>All keys</source>
+        <translation>全部快捷键</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>退出</translation>
+    </message>
+</context>
+</TS>

@@ -1,0 +1,170 @@
+"""How smooth the window stays while a reply streams into a long conversation: the whole program, a scripted engine.
+
+    python tests/benchmarks/ui.py [--seconds 30] [--messages 200] [--tokens-per-s 220]
+
+A stall is the lateness of a precise 5 ms timer in the window's thread, over all beats; an empty window is measured
+before it in the same run. Memory is the private memory (USS) of the window's process at the end. The engine sleeps
+between tokens and so comes a little below its pace. Prints one line of JSON; to reach: longest stall <= 50 ms,
+p99 <= 16 ms, memory <= 250 MB. Nothing else may run on the machine meanwhile.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from chatdesk import app
+from chatdesk.engine.child import child_command
+from chatdesk.paths import Profile
+from chatdesk.storage.store import Store
+
+BEAT_MS = 5
+PARTS = (
+    "## A heading\n\nSome *plain* words with `code` in them, a [link](https://example.org) and **more** of it. ",
+    "The lighthouse keeper counted the waves and wrote every number down. ",
+    "\n\n```python\ndef attention(q, k, v):\n    score = q @ k.transpose(-2, -1)\n"
+    "    return score.softmax(-1) @ v\n```\n\n",
+    "\n\n* first\n* second, with `code`\n* third\n\n",
+    "每个位置都去问前面的每个位置“你有多重要”，再按权重取它们的值的平均。",
+    "\n\n| name | size |\n|---|---|\n| one | 1 |\n| two | 2 |\n\n",
+    "\n\n> Quoted words that go on for a while, and then a while longer than that.\n\n",
+)
+
+
+def text(words: random.Random, characters: int) -> str:
+    """Mixed markdown, code and Chinese."""
+    found = ""
+    while len(found) < characters:
+        found += words.choice(PARTS)
+    return found[:characters]
+
+
+def fill(profile: Profile, messages: int) -> str:
+    """A conversation of so many messages; returns its id."""
+    words = random.Random(1)
+    with Store(profile.database, profile.backups) as store:
+        home = store.submit(lambda c: c.create("Long")).result().id
+        parent = None
+        for number in range(messages):
+            role, length = ("user", 80) if number % 2 == 0 else ("assistant", 1500)
+            said = text(words, length)
+            reason = "stop" if role == "assistant" else None
+            parent = store.submit(
+                lambda c, p=parent, r=role, t=said, f=reason: c.add_message(home, p, r, t, finish_reason=f).id
+            ).result()
+    return home
+
+
+class Beats(QObject):
+    """Notes how late each beat of a precise timer comes, in milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[float] = []
+        self._timer = QTimer(self, interval=BEAT_MS)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._on_beat)
+        self._last = perf_counter()
+        self._timer.start()
+
+    def _on_beat(self) -> None:
+        now = perf_counter()
+        self.late.append(max(0.0, 1000 * (now - self._last) - BEAT_MS))
+        self._last = now
+
+    def stop(self) -> dict[str, float]:
+        """The longest and the 99th percentile."""
+        self._timer.stop()
+        late = sorted(self.late[2:])
+        return {"longest_ms": round(late[-1], 1), "p99_ms": round(late[len(late) * 99 // 100], 1)}
+
+
+def watch(seconds: float) -> dict[str, float]:
+    """Run the loop for so long and return the stalls."""
+    beats = Beats()
+    QTimer.singleShot(int(1000 * seconds), QApplication.quit)
+    QApplication.exec()
+    return beats.stop()
+
+
+def run(seconds: float, messages: int, tokens_per_s: float) -> dict[str, object]:
+    """One measurement."""
+    words = random.Random(2)
+    reply = text(words, int(4 * seconds * tokens_per_s * 1.2))
+    tokens = [reply[i : i + 4] for i in range(0, len(reply), 4)]
+    script = {"tokens": tokens, "tokens_per_s": tokens_per_s, "context_length": 10**9}
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Profile(Path(folder))
+        home = fill(profile, messages)
+        desk = app.assemble(profile, [*child_command(), "--fake", json.dumps(script)])
+        empty = QMainWindow()
+        empty.resize(1280, 800)
+        empty.show()
+        before = watch(min(seconds, 10))
+        empty.close()
+        desk.settings["conversation"] = home
+        desk.window.painted.connect(desk.window.start)
+        desk.window.show()
+        desk.models.load("fake:model")
+        desk.chat.on_change = count = Count(desk.window.apply)
+        watch(4)
+        desk.chat.set_setting("max_new_tokens", 1_000_000)
+        desk.window.page.composer.set_text("Go on.")
+        desk.window.page.send()
+        watch(1)
+        begun = count.grown
+        during = watch(seconds)
+        memory = psutil.Process().memory_full_info().uss / 1e6
+        rate = (count.grown - begun) / seconds
+        desk.chat.stop()
+        watch(1)
+        desk.window.close()
+        desk.close()
+    return {
+        **during,
+        "empty_longest_ms": before["longest_ms"],
+        "empty_p99_ms": before["p99_ms"],
+        "memory_mb": round(memory, 1),
+        "tokens_per_s": round(rate, 1),
+        "messages": messages,
+        "seconds": seconds,
+    }
+
+
+class Count:
+    """Counts the pieces of text that come, and hands all changes on."""
+
+    def __init__(self, apply: object) -> None:
+        self._apply = apply
+        self.grown = 0
+
+    def __call__(self, change: object) -> None:
+        self.grown += type(change).__name__ == "TurnGrew"
+        self._apply(change)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--tokens-per-s", type=float, default=220)
+    arguments = parser.parse_args()
+    print(json.dumps(run(arguments.seconds, arguments.messages, arguments.tokens_per_s)))
+
+
+if __name__ == "__main__":
+    main()

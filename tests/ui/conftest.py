@@ -1,0 +1,64 @@
+"""A real window over a scripted chat, in a profile that is thrown away."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+
+from chatdesk.paths import Profile
+from chatdesk.settings.store import Settings
+from chatdesk.ui import application, theme
+from chatdesk.ui.main_window import MainWindow
+from tests.ui.scripted import DEFAULTS, READY, ScriptedChat, ScriptedModels, conversation
+
+
+class Desk:
+    """A window with what it works on: ``chat`` and ``models`` note what they are asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.profile = Profile(root)
+        self.settings = Settings(self.profile.settings)
+        self.settings.watch(lambda name: application.follow(QApplication.instance(), self.settings, name))
+        self.chat, self.models = ScriptedChat(), ScriptedModels()
+        self.window = MainWindow(self.chat, self.models, self.settings, self.profile)
+        self.chat.on_change = self.window.apply
+        self.window.resize(1280, 800)
+        self.window.show()
+        self.window.start()
+        self.chat.say(READY)
+        self.chat.show(None)
+
+    @property
+    def page(self) -> Any:
+        """The chat page."""
+        return self.window.page
+
+    def show_some(self) -> list[Any]:
+        """Three conversations, the second one open."""
+        from chatdesk.tasks.changes import ListChanged
+
+        found = [conversation("a", "First", 0), conversation("b", "Second", 60), conversation("c", "Third", 9 * 86400)]
+        self.chat.say(ListChanged(tuple(found)))
+        self.chat.show(found[1])
+        self.chat.say(ListChanged(tuple(found)))
+        return found
+
+
+@pytest.fixture
+def desk(qtbot: Any, tmp_path: Path) -> Any:
+    theme.apply(QApplication.instance(), "light", 100)
+    desk = Desk(tmp_path)
+    yield desk
+    desk.window.close()
+    desk.window.deleteLater()
+    # Without a running loop nothing is deleted by itself, and every window left is dressed again by each theme.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    application.speak("en")
+    theme.apply(QApplication.instance(), "light", 100)
+
+
+@pytest.fixture
+def defaults() -> dict[str, Any]:
+    return dict(DEFAULTS)

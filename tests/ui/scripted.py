@@ -1,0 +1,84 @@
+"""A chat and models without an engine and a store: they note what the window asks and say what a test wants."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chatdesk.engine.api import DEFAULT_SAMPLING, ModelInfo
+from chatdesk.library.catalogue import Entry, Source
+from chatdesk.settings.options import CHAT
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks import changes
+from chatdesk.tasks.changes import Change, Turn
+
+INFO = ModelInfo(
+    "Starter 7M", "/box/starter", "LlamaForCausalLM", 7_100_000, "cpu", "CPU, 2 threads", "float32", 1024, True,
+    DEFAULT_SAMPLING, 0.4,
+)  # fmt: skip
+READY = changes.ModelChanged("ready", INFO.name, INFO.path, info=INFO)
+DEFAULTS: dict[str, Any] = {
+    name: getattr(DEFAULT_SAMPLING, name, option.default) for name, option in CHAT.items()
+}
+HOUR, DAY = 3600.0, 86400.0
+
+
+def conversation(id: str, title: str, age_s: float = 0.0) -> Conversation:
+    """A conversation last changed ``age_s`` seconds ago."""
+    then = time.time() - age_s
+    return Conversation(id, title, None, {}, "", then, then, None)
+
+
+def _entry(name: str, path: str, source: Source, parameters: int, dtype: str, context: int) -> Entry:
+    size = parameters * (4 if dtype == "float32" else 2)
+    return Entry(name, Path(path), source, "LlamaForCausalLM", parameters, size, dtype, context)
+
+
+class ScriptedModels:
+    """Notes calls in ``calls``; finds ``entries`` at once."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.entries: list[Entry] = [
+            _entry("Starter 7M", "/box/starter", "box", 7_100_000, "float32", 1024),
+            _entry("SmolLM2-135M-Instruct", "/cache/smol", "cache", 134_515_008, "bfloat16", 8192),
+            _entry("my-gpt2", "/models/my-gpt2", "folder", 124_439_808, "float32", 1024),
+        ]
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, *args))
+
+    def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
+        callback(self.entries)
+
+
+class ScriptedChat:
+    """Notes calls in ``calls``; ``say`` gives changes to the window."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.open_id = ""
+        self.on_change: Callable[[Change], None] = lambda change: None
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, *args))
+
+    def said(self, name: str) -> list[tuple[Any, ...]]:
+        """The arguments of all calls of ``name``."""
+        return [call[1:] for call in self.calls if call[0] == name]
+
+    def say(self, *what: Change) -> None:
+        for change in what:
+            self.on_change(change)
+
+    def show(self, conversation: Conversation | None, *turns: Turn) -> None:
+        """Open a conversation, as the task does it."""
+        self.open_id = conversation.id if conversation else ""
+        self.say(
+            changes.Opened(conversation, turns),
+            changes.DraftChanged(""),
+            changes.NoticeChanged(None),
+            changes.ReplyingChanged(False),
+            changes.ContextDropped(0),
+            changes.SettingsChanged({}, DEFAULTS),
+        )

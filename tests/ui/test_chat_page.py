@@ -1,0 +1,231 @@
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QMessageBox
+
+from chatdesk.errors import Fault
+from chatdesk.tasks import changes
+from chatdesk.tasks.changes import ModelChanged, Notice, Turn
+from tests.ui.scripted import conversation
+
+# What the offscreen platform says when a menu or a dialog opens.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+
+
+def press(desk, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
+    desk.window.activateWindow()
+    qtbot.keyClick(desk.window, key, modifier)
+
+
+# -- the conversation --------------------------------------------------------------------------------------------------
+
+
+def test_sending_clears_the_composer_when_the_words_are_safe(desk, qtbot):
+    desk.page.composer.set_text("Hello")
+    qtbot.keyClick(desk.page.composer.focusProxy(), Qt.Key.Key_Return)
+    assert desk.chat.said("send") == [("Hello",)]
+    assert desk.page.composer.text() == "Hello"
+    desk.chat.say(changes.TurnAdded(Turn("u", "user", "Hello")))
+    assert desk.page.composer.text() == ""
+
+
+def test_words_typed_meanwhile_stay(desk):
+    desk.page.composer.set_text("Hello, and more")
+    desk.chat.say(changes.TurnAdded(Turn("u", "user", "Hello")))
+    assert desk.page.composer.text() == "Hello, and more"
+
+
+def test_the_draft_goes_to_the_task_and_is_not_echoed(desk):
+    desk.page.composer.set_text("half a tho")
+    assert desk.chat.said("set_draft")[-1] == ("half a tho",)
+    said = len(desk.chat.said("set_draft"))
+    desk.chat.say(changes.DraftChanged("another one"))
+    assert desk.page.composer.text() == "another one"
+    assert len(desk.chat.said("set_draft")) == said
+
+
+def test_a_reply_streams_and_stops(desk, qtbot):
+    desk.chat.say(
+        changes.TurnAdded(Turn("u", "user", "Hi")),
+        changes.TurnAdded(Turn("r", "assistant", "", "waiting")),
+        changes.ReplyingChanged(True),
+        changes.TurnReplaced("r", Turn("r", "assistant", "Go", "streaming")),
+        changes.TurnGrew("r", "od day"),
+        changes.StatusChanged(142.4, 0.21, 412, 1024),
+    )
+    assert desk.page.transcript.text_of("r") == "Good day"
+    qtbot.waitUntil(lambda: desk.page.status.words() == "CPU · float32 · 142 tok/s · first token 0.2 s")
+    press(desk, qtbot, Qt.Key.Key_Escape)
+    assert desk.chat.said("stop") == [()]
+    desk.chat.say(changes.ReplyingChanged(False))
+    press(desk, qtbot, Qt.Key.Key_Escape)
+    assert desk.chat.said("stop") == [()]
+
+
+def test_versions_by_key(desk, qtbot):
+    turns = Turn("u", "user", "Hi"), Turn("r", "assistant", "two", version=2, versions=3, finish_reason="stop")
+    desk.chat.show(conversation("a", "A"), *turns)
+    press(desk, qtbot, Qt.Key.Key_Left, ALT)
+    press(desk, qtbot, Qt.Key.Key_Right, ALT)
+    assert desk.chat.said("choose_version") == [("r", -1), ("r", 1)]
+
+
+def test_an_error_stands_in_the_conversation_with_its_button(desk):
+    desk.chat.say(changes.NoticeChanged(Notice(Fault.OUT_OF_MEMORY, {"device": "GPU 0"}, "use_cpu")))
+    text, button = desk.page.transcript._notice
+    assert text.startswith("GPU 0 ran out of memory.")
+    assert button == "Use the CPU"
+    desk.page.transcript.notice_clicked.emit()
+    assert desk.chat.said("act") == [("use_cpu",)]
+    desk.chat.say(changes.NoticeChanged(None))
+    assert desk.page.transcript._notice is None
+
+
+def test_an_error_that_asks_for_a_model_opens_the_menu(desk, qtbot):
+    desk.chat.say(changes.NoticeChanged(Notice(Fault.NO_MODEL, {}, "choose_model")))
+    opened = []
+    desk.page.model_menu.aboutToShow.connect(lambda: opened.append(True))
+    from PySide6.QtCore import QTimer
+
+    QTimer.singleShot(0, lambda: desk.page.model_menu.close())
+    desk.page.transcript.notice_clicked.emit()
+    qtbot.waitUntil(lambda: opened == [True])
+    assert desk.chat.said("act") == []
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_a_sentence_even_without_its_fields(qapp, fault):
+    from chatdesk.ui.errors import sentence
+
+    assert "{" not in sentence(fault, {})
+    assert len(sentence(fault, {})) > 5 or fault is Fault.BAD_RECIPE
+
+
+def test_every_action_has_a_button():
+    from typing import get_args
+
+    from chatdesk.ui.errors import button
+
+    assert all(button(action) for action in get_args(changes.Action) if action)
+    assert button("") == ""
+
+
+def test_a_link_shows_its_address_before_it_is_opened(desk, monkeypatch, qtbot):
+    opened = []
+    monkeypatch.setattr("chatdesk.ui.chat.dialogs.QDesktopServices.openUrl", lambda url: opened.append(url.toString()))
+    desk.page.transcript.link_clicked.emit("https://example.org/a?b=1")
+    box = desk.window.findChild(QMessageBox)
+    assert (box.informativeText(), opened) == ("https://example.org/a?b=1", [])
+    next(button for button in box.buttons() if button.text() == "Open").click()
+    assert opened == ["https://example.org/a?b=1"]
+
+
+def test_the_title_is_renamed_by_clicking_it(desk, qtbot):
+    desk.show_some()
+    header = desk.page.header
+    qtbot.mouseClick(header.title, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert header.editor.isVisible()
+    header.editor.setText("Better")
+    qtbot.keyClick(header.editor, Qt.Key.Key_Return)
+    assert desk.chat.said("rename") == [("b", "Better")]
+    assert header.title.isVisible()
+
+
+def test_a_title_left_with_escape_stays(desk, qtbot):
+    desk.show_some()
+    desk.page.header.edit_title()
+    desk.page.header.editor.setText("Better")
+    press(desk, qtbot, Qt.Key.Key_Escape)
+    assert desk.chat.said("rename") == []
+    assert desk.page.header.title.words() == "Second"
+
+
+def test_a_new_conversation_can_be_neither_renamed_nor_deleted(desk):
+    assert not desk.page.header.more_button.isEnabled()
+    desk.page.header.edit_title()
+    assert desk.page.header.title.isVisible()
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def entries(menu):
+    return [action.text().split("\t")[0] for action in menu.actions() if not action.isSeparator()]
+
+
+def test_the_model_menu_lists_what_there_is_in_groups(desk):
+    menu = desk.page.model_menu
+    menu.aboutToShow.emit()
+    assert entries(menu) == [
+        "In the box", "Starter 7M", "Opened before", "my-gpt2", "On this machine", "SmolLM2-135M-Instruct",
+        "Open a checkpoint folder…", "Unload", "Device: Automatic", "Precision: Automatic",
+    ]  # fmt: skip
+    next(a for a in menu.actions() if a.text().startswith("my-gpt2")).trigger()
+    assert desk.models.calls == [("load", "/models/my-gpt2", "auto", "auto")]
+
+
+def test_device_and_precision_load_the_model_again(desk):
+    menu = desk.page.model_menu
+    menu.aboutToShow.emit()
+    devices = next(a.menu() for a in menu.actions() if a.text().startswith("Device"))
+    next(a for a in devices.actions() if a.text() == "CPU").trigger()
+    assert desk.models.calls == [("load", "/box/starter", "cpu", "auto")]
+
+
+def test_a_load_is_shown_and_can_be_cancelled(desk):
+    desk.chat.say(ModelChanged("loading", "SmolLM2", "/cache/smol", 120, 240))
+    strip = desk.page.loading
+    assert strip.isVisible()
+    assert (strip.words.words(), strip.bar.value()) == ("Loading SmolLM2 · 50 %", 500)
+    strip.cancel.click()
+    assert desk.models.calls == [("cancel_load",)]
+    desk.chat.say(ModelChanged("none"))
+    assert strip.isHidden()
+    assert desk.page.header.model_button.text().strip() == "Choose a model"
+
+
+def test_a_failed_load_says_why(desk):
+    notice = Notice(Fault.NO_TOKENIZER, {"path": "/m"}, "choose_model")
+    desk.chat.say(ModelChanged("failed", "m", "/m", notice=notice))
+    assert desk.page.transcript._notice[0].startswith("/m has no tokenizer.")
+    desk.chat.show(None)
+    assert desk.page.transcript._notice is not None
+    desk.chat.say(ModelChanged("loading", "n", "/n"))
+    assert desk.page.transcript._notice is None
+
+
+def drop(desk, path: Path) -> bool:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    arguments = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(9, 9), *arguments)
+    enter.ignore()
+    desk.window.dragEnterEvent(enter)
+    if enter.isAccepted():
+        desk.window.dropEvent(QDropEvent(QPointF(9, 9), *arguments))
+    return enter.isAccepted()
+
+
+def test_a_dropped_folder_is_loaded(desk, tmp_path):
+    assert drop(desk, tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert drop(desk, tmp_path / "config.json")
+    assert desk.models.calls == [("load", str(tmp_path), "auto", "auto")] * 2
+
+
+def test_a_folder_dropped_on_the_composer_is_for_the_window(desk, tmp_path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    assert not desk.page.composer.focusProxy().canInsertFromMimeData(data)
+    data = QMimeData()
+    data.setText("words")
+    assert desk.page.composer.focusProxy().canInsertFromMimeData(data)
+
+
+def test_anything_else_is_not_taken(desk, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    assert not drop(desk, tmp_path / "photo.jpg")
+    assert desk.models.calls == []

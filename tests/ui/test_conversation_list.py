@@ -1,0 +1,188 @@
+from datetime import datetime, timedelta
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QAbstractItemModelTester
+from PySide6.QtWidgets import QLineEdit
+
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks.changes import ListChanged
+from chatdesk.ui.chat.conversations import ID_ROLE, OPEN_ROLE, ConversationModel
+from tests.ui.scripted import conversation
+
+NOON = datetime(2026, 3, 29, 12, 0)  # a day of 23 hours in Europe
+
+
+def at(id: str, when: datetime, title: str = "T") -> Conversation:
+    return Conversation(id, title, None, {}, "", when.timestamp(), when.timestamp(), None)
+
+
+def titles(model):
+    return [model.index(row).data() for row in range(model.rowCount())]
+
+
+def test_groups_by_day(qtmodeltester):
+    model = ConversationModel()
+    model.set_conversations(
+        [
+            at("a", NOON, "noon"),
+            at("b", NOON.replace(hour=0, minute=0), "midnight"),
+            at("c", NOON - timedelta(hours=13), "late"),
+            at("d", NOON - timedelta(days=2), "old"),
+        ],
+        NOON,
+    )
+    assert titles(model) == ["Today", "noon", "midnight", "Yesterday", "late", "Earlier", "old"]
+    qtmodeltester.check(model)
+
+
+def test_model_keeps_its_promises_while_it_changes(qapp):
+    model = ConversationModel()
+    tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    assert model.set_conversations([at("a", NOON), at("b", NOON)], NOON)
+    assert not model.set_conversations([at("a", NOON, "new"), at("b", NOON)], NOON)
+    assert titles(model) == ["Today", "new", "T"]
+    assert model.set_conversations([], NOON)
+    assert (model.rowCount(), tester.model() is model) == (0, True)
+
+
+def test_headings_cannot_be_chosen_or_edited(qapp):
+    model = ConversationModel()
+    model.set_conversations([at("a", NOON)], NOON)
+    assert model.flags(model.index(0)) == Qt.ItemFlag.NoItemFlags
+    assert model.flags(model.index(1)) & Qt.ItemFlag.ItemIsEditable
+
+
+def test_an_untitled_conversation_has_a_name(qapp):
+    model = ConversationModel()
+    model.set_conversations([at("a", NOON, "")], NOON)
+    assert model.index(1).data() == "New chat"
+
+
+@pytest.mark.parametrize(("typed", "asked"), [(" Better ", [("a", "Better")]), ("  ", []), ("T", [])])
+def test_editing_asks_for_another_title(qapp, typed, asked):
+    model = ConversationModel()
+    said = []
+    model.renamed.connect(lambda id, title: said.append((id, title)))
+    model.set_conversations([at("a", NOON)], NOON)
+    model.setData(model.index(1), typed)
+    assert said == asked
+    assert model.index(1).data() == "T"
+
+
+def index_of(desk, id):
+    model = desk.page.list.model
+    return model.index(model.row_of(id))
+
+
+def test_the_open_conversation_is_marked(desk):
+    desk.show_some()
+    model = desk.page.list.model
+    marked = [model.index(row).data(ID_ROLE) for row in range(model.rowCount()) if model.index(row).data(OPEN_ROLE)]
+    assert marked == ["b"]
+    assert desk.settings["conversation"] == "b"
+
+
+def test_click_and_enter_open(desk, qtbot):
+    desk.show_some()
+    view = desk.page.list.view
+    place = view.visualRect(index_of(desk, "c")).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    view.setFocus()
+    view.setCurrentIndex(index_of(desk, "a"))
+    qtbot.keyClick(view, Qt.Key.Key_Return)
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(index_of(desk, "b")).center())
+    assert desk.chat.said("open") == [("c",), ("a",)]
+
+
+def test_arrow_keys_pass_over_headings(desk, qtbot):
+    desk.show_some()
+    view = desk.page.list.view
+    view.setFocus()
+    qtbot.keyClick(view, Qt.Key.Key_Down)
+    assert view.currentIndex().data(ID_ROLE) == "c"
+
+
+def test_rename_in_place(desk, qtbot):
+    desk.show_some()
+    view = desk.page.list.view
+    view.setFocus()
+    view.setCurrentIndex(index_of(desk, "a"))
+    desk.page.rename()
+    editor = view.findChild(QLineEdit)
+    editor.setText("Named")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: desk.chat.said("rename") == [("a", "Named")])
+    assert desk.chat.said("open") == []
+
+
+def test_a_new_list_waits_while_a_title_is_edited(desk, qtbot):
+    some = desk.show_some()
+    view = desk.page.list.view
+    view.setFocus()
+    view.setCurrentIndex(index_of(desk, "a"))
+    view.edit(index_of(desk, "a"))
+    editor = view.findChild(QLineEdit)
+    editor.setText("half a ti")
+    desk.chat.say(ListChanged((some[2],)))
+    assert (editor.text(), desk.page.list.model.row_of("a")) == ("half a ti", 1)
+    qtbot.keyClick(editor, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: desk.page.list.model.row_of("a") == -1)
+    assert desk.chat.said("rename") == []
+
+
+def test_delete_and_undo(desk, qtbot):
+    some = desk.show_some()
+    bar = desk.page.list.undo_bar
+    view = desk.page.list.view
+    desk.window.activateWindow()
+    view.setFocus()
+    view.setCurrentIndex(index_of(desk, "c"))
+    qtbot.keyClick(view, Qt.Key.Key_Delete)
+    assert desk.chat.said("delete") == [("c",)]
+    assert bar.isHidden()
+    desk.chat.say(ListChanged(tuple(some[:2]), deleted=some[2]))
+    assert bar.isVisible()
+    assert bar.words.words() == "Deleted “Third”"
+    bar.button.click()
+    qtbot.keyClick(view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert desk.chat.said("undo_delete") == [(), ()]
+    desk.chat.say(ListChanged(tuple(some)))
+    assert bar.isHidden()
+
+
+def test_the_context_menu_does_what_it_says(desk):
+    desk.show_some()
+    menu = desk.page.list.menu_for(index_of(desk, "a"))
+    names = [action.text().split("\t")[0] for action in menu.actions()]
+    assert names == ["Open", "Rename", "Delete"]
+    for action in (menu.actions()[0], menu.actions()[2]):
+        action.trigger()
+    assert desk.chat.said("open") == [("a",)]
+    assert desk.chat.said("delete") == [("a",)]
+
+
+def test_no_menu_on_a_heading(desk):
+    desk.show_some()
+    desk.page.list._on_menu_asked(QPoint(20, 5))
+    assert desk.chat.said("delete") == []
+
+
+def test_an_empty_list_says_what_will_be_there(desk):
+    desk.chat.say(ListChanged(()))
+    assert desk.page.list.empty.isVisible()
+    desk.chat.say(ListChanged((conversation("a", "A"),)))
+    assert desk.page.list.empty.isHidden()
+
+
+def test_a_thousand_conversations_keep_the_place(desk):
+    many = [conversation(str(i), f"Chat {i}", i * 60) for i in range(1000)]
+    desk.chat.say(ListChanged(tuple(many)))
+    view = desk.page.list.view
+    view.scrollTo(index_of(desk, "500"))
+    view.setCurrentIndex(index_of(desk, "500"))
+    place = view.verticalScrollBar().value()
+    assert place > 0
+    desk.chat.say(ListChanged((many[999], *many[:999])))
+    assert view.currentIndex().data(ID_ROLE) == "500"
+    assert view.verticalScrollBar().value() == place
