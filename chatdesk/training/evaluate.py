@@ -1,0 +1,134 @@
+"""How well a model tells a text: perplexity and bits per UTF-8 byte, over a sliding window.
+
+The first window scores all its tokens, each later one starts ``stride`` tokens further and scores those that the one
+before has not seen: a token has at least ``window - stride`` tokens before it. The first token of a document is not
+scored, since nothing precedes it. The documents of a file of JSON lines are scored one by one; a dialogue goes through
+the checkpoint's chat template, whose marks count as tokens and not as bytes.
+
+Perplexities of two models compare only if they share a tokenizer; bits per byte compare always.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from torch.nn import functional
+
+from chatdesk.engine.api import Device, Dtype, Load
+from chatdesk.engine.local.loading import Checkpoint, load
+from chatdesk.engine.local.templates import TemplateRenderer
+from chatdesk.errors import Fault, UserError
+from chatdesk.training.corpus import Document, read_documents, size_bytes
+
+ReportTokens = Callable[[int, int], None]
+"""Called with the tokens that are done and those there are."""
+
+
+class Evaluation(Struct, frozen=True):
+    """``tokens`` scored, the ``bytes`` of their text, ``loss`` in nats a token; ``window`` and ``stride`` in tokens."""
+
+    tokens: int
+    bytes: int
+    loss: float
+    perplexity: float
+    bits_per_byte: float
+    window: int
+    stride: int
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The fields by name, for JSON."""
+        return msgspec.structs.asdict(self)
+
+    def table(self) -> str:
+        """The figures as lines for a terminal."""
+        rows = [
+            ("bits per byte", f"{self.bits_per_byte:.4f}"),
+            ("perplexity", f"{self.perplexity:.3f}"),
+            ("loss", f"{self.loss:.4f} nats a token"),
+            ("tokens", f"{self.tokens:,}"),
+            ("bytes", f"{self.bytes:,}"),
+            ("window", f"{self.window} tokens, stride {self.stride}"),
+        ]
+        return "\n".join(f"{name:<14} {value}" for name, value in rows)
+
+
+def evaluate_text(
+    file: Path,
+    model: Path,
+    stride: int | None = None,
+    window: int | None = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    report: ReportTokens | None = None,
+) -> Evaluation:
+    """Measure the checkpoint folder ``model`` on ``file`` (.txt, .md or .jsonl, also .xz).
+
+    ``window`` defaults to the model's context, ``stride`` to half the window. Raises ``FILE_NOT_FOUND``,
+    ``BROKEN_TEXT``, ``NO_TEXT``, ``BAD_VALUE``, ``NOT_FINITE`` and what loading a checkpoint raises.
+    """
+    documents = list(read_documents(file))
+    loading = load(Load(0, str(model), device, dtype), lambda: False)
+    checkpoint = next(item for item in loading if isinstance(item, Checkpoint))
+    window = _checked("window", window or checkpoint.info.context_length, 2, checkpoint.info.context_length)
+    stride = _checked("stride", stride or max(1, window // 2), 1, window - 1)
+    encoded = list(_encode(documents, checkpoint))
+    total = sum(max(0, len(ids) - 1) for ids in encoded)
+    if not total:
+        raise UserError(Fault.NO_TEXT, path=file)
+    nats, done = 0.0, 0
+    for ids in encoded:
+        for loss, count in _score(ids, checkpoint, window, stride):
+            nats, done = nats + loss, done + count
+            if report:
+                report(done, total)
+    if not math.isfinite(nats):
+        raise UserError(Fault.NOT_FINITE)
+    size, loss = sum(map(size_bytes, documents)), nats / total
+    return Evaluation(total, size, loss, math.exp(loss), nats / math.log(2) / max(1, size), window, stride)
+
+
+def _checked(name: str, value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise UserError(Fault.BAD_VALUE, name=name, value=value, allowed=f"from {least} to {most}")
+    return value
+
+
+def _encode(documents: list[Document], checkpoint: Checkpoint) -> Iterator[list[int]]:
+    """The ids of each document, behind those that the tokenizer puts in front of every text."""
+    tokens = checkpoint.tokens
+    template = tokens.chat_template
+    renderer = TemplateRenderer(template, tokens.special) if template else None
+    try:
+        for document in documents:
+            if isinstance(document, str):
+                yield [*tokens.leading, *tokens.encode(document)]
+            elif renderer is None:
+                yield [*tokens.leading, *tokens.encode("\n".join(turn.text for turn in document))]
+            else:
+                messages = [{"role": turn.role, "content": turn.text} for turn in document]
+                yield tokens.encode(renderer.render(messages, add_generation_prompt=False))
+    finally:
+        if renderer:
+            renderer.close()
+
+
+def _score(ids: list[int], checkpoint: Checkpoint, window: int, stride: int) -> Iterator[tuple[float, int]]:
+    """Summed loss in nats and number of tokens, window by window."""
+    device = next(checkpoint.model.parameters()).device
+    row = torch.tensor([ids], device=device)
+    starts = range(0, max(1, len(ids) - window + stride), stride)
+    ends = [1, *(min(start + window, len(ids)) for start in starts)]
+    for start, (seen, end) in zip(starts, pairwise(ends), strict=True):
+        count = end - seen
+        if count <= 0:
+            continue
+        with torch.inference_mode():
+            output = checkpoint.model(row[:, start:end], logits_to_keep=count + 1, use_cache=False)
+            logits = output.logits[0, -count - 1 : -1].float()
+            loss = functional.cross_entropy(logits, row[0, seen:end], reduction="sum")
+        yield float(loss), count

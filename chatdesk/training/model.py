@@ -1,0 +1,103 @@
+"""The model of a run: GPT-2, with transformers' own code and file format.
+
+While it trains, the activation is named ``gelu_pytorch_tanh``: the same function as GPT-2's ``gelu_new``, in one fused
+operation. The finished config says ``gelu_new``, which every program knows.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec.structs import asdict
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, GPT2Config
+
+from chatdesk.training.corpus import END_OF_TEXT, END_OF_TURN, token_id
+from chatdesk.training.recipe import ModelShape, SamplingDefaults
+from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer
+
+
+class LossModel(nn.Module):
+    """A causal model that answers with its loss. Logits are made only where a token counts.
+
+    ``forward`` takes int64 ``inputs``, ``targets``, ``positions`` and bool ``counted``, all (batch, sequence), and
+    returns the sum of the losses in nats, a float32 scalar.
+    """
+
+    def __init__(self, causal: Any) -> None:
+        super().__init__()
+        self.causal = causal
+
+    def forward(self, inputs: Tensor, targets: Tensor, positions: Tensor, counted: Tensor) -> Tensor:
+        """The summed loss; the caller divides, since several parts may make one step."""
+        hidden = self.causal.transformer(inputs, position_ids=positions, use_cache=False).last_hidden_state
+        logits = self.causal.lm_head(hidden[counted])
+        return functional.cross_entropy(logits.float(), targets[counted], reduction="sum")
+
+
+def new_model(shape: ModelShape, end_id: int, seed: int) -> LossModel:
+    """A model with random weights that depend on ``seed`` alone."""
+    config = GPT2Config(
+        vocab_size=shape.vocabulary,
+        n_positions=shape.context,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        activation_function="gelu_pytorch_tanh",
+        resid_pdrop=0.0,  # each text is seen about once: dropout would only slow it down
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=end_id,
+        eos_token_id=end_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        build: Any = AutoModelForCausalLM.from_config  # transformers leaves it without types
+        return LossModel(build(config, attn_implementation="sdpa"))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters, a shared matrix counted once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def export(model: LossModel, tokenizer_folder: Path, sampling: SamplingDefaults, folder: Path) -> None:
+    """Write an ordinary checkpoint, weights in bfloat16, into ``folder``, whole or not at all."""
+    half = folder.with_name(folder.name + ".part")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    causal = model.causal
+    weights = {name: value.detach().to("cpu", torch.bfloat16) for name, value in causal.named_parameters()}
+    causal.config.save_pretrained(half)
+    save_file(weights, half / "model.safetensors", metadata={"format": "pt"})  # the tied output matrix is left out
+    (half / "model.safetensors").chmod(0o644)  # safetensors writes for the owner alone
+    tokenizer = load_tokenizer(tokenizer_folder)
+    save_tokenizer(tokenizer, half, causal.config.n_positions)
+    ends = [token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, END_OF_TURN)]
+    _amend(
+        half / "config.json",
+        architectures=[type(causal).__name__],
+        activation_function="gelu_new",
+        dtype="bfloat16",
+        use_cache=True,
+    )
+    stops = {"bos_token_id": ends[0], "eos_token_id": ends, "pad_token_id": ends[0], "do_sample": True}
+    _write(half / "generation_config.json", {**stops, **asdict(sampling)})
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(half, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _amend(file: Path, **values: object) -> None:
+    _write(file, {**json.loads(file.read_text(encoding="utf-8")), **values})
+
+
+def _write(file: Path, values: dict[str, Any]) -> None:
+    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

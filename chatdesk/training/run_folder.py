@@ -1,0 +1,150 @@
+"""What a run keeps on disk, and how it survives a kill.
+
+run.json            the recipe as it was read, its hash, and every change of it under way
+tokenizer/          the run's tokenizer
+data/               tokenised text, made once
+state.safetensors   weights, optimizer and position in one file, replaced atomically: old or new, never half
+after-NAME.safetensors   the state at the end of stage NAME (a hard link where the disk can);
+                    put it in the place of state.safetensors to redo what followed
+events.jsonl        all events, for plots; after a kill the steps since the last save are told twice
+model/              the model as an ordinary checkpoint, as of the last save
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import torch
+from msgspec import Struct
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim import Optimizer
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.training.recipe import Recipe
+
+
+class Position(Struct, frozen=True):
+    """Where a run stands: ``step`` steps of stage number ``stage`` are done; ``tokens`` were shown in all."""
+
+    stage: int = 0
+    step: int = 0
+    tokens: int = 0
+
+
+class Change(Struct, frozen=True):
+    """The recipe was replaced at this position; ``recipe`` is the one before."""
+
+    at: Position
+    recipe: Recipe
+
+
+class _About(Struct):
+    hash: str
+    recipe: Recipe
+    changes: list[Change] = []
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tokenizer = root / "tokenizer"
+        self.data = root / "data"
+        self.model = root / "model"
+        self.events = root / "events.jsonl"
+        self._state = root / "state.safetensors"
+        self._about = root / "run.json"
+
+    def claim(self, recipe: Recipe, path: Path, accept_changes: bool) -> bool:
+        """Make this the run of ``recipe`` (read from ``path``); true when a changed recipe was taken over.
+
+        Raises ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes`` cannot mend it: the
+        model, the seed and the finished stages must be the same.
+        """
+        if not self._about.is_file():
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._write_about(_About(recipe.hash, recipe))
+            return False
+        about = msgspec.json.decode(self._about.read_bytes(), type=_About)
+        if about.hash == recipe.hash:
+            return False
+        if not accept_changes:
+            reason = f"{self.root} holds a run of another recipe; choose another folder, or accept the change"
+            raise UserError(Fault.BAD_RECIPE, path=path, reason=reason)
+        at = self.position()
+        if _past(about.recipe, at.stage) != _past(recipe, at.stage):
+            reason = "model, seed, precision, optimizer and finished stages cannot change in a run that has begun"
+            raise UserError(Fault.BAD_RECIPE, path=path, reason=reason)
+        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)]))
+        return True
+
+    def _write_about(self, about: _About) -> None:
+        half = self._about.with_suffix(".part")
+        half.write_bytes(msgspec.json.format(msgspec.json.encode(about)))
+        os.replace(half, self._about)
+
+    def position(self) -> Position:
+        """Where the last saved state stands; the beginning when there is none."""
+        if not self._state.is_file():
+            return Position()
+        with safe_open(self._state, "pt") as file:
+            return msgspec.json.decode(file.metadata()["position"], type=Position)
+
+    def save(self, at: Position, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        """Replace the state, durably."""
+        tensors = {}
+        for name, parameter in model.named_parameters():
+            tensors[f"model/{name}"] = parameter.detach()
+            values = _owner(parameter, optimizers).state.get(parameter, {})
+            tensors |= {f"optimizer/{name}/{key}": value for key, value in values.items()}
+        half = self._state.with_suffix(".part")
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()},
+            half,
+            metadata={"position": msgspec.json.encode(at).decode()},
+        )
+        with half.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(half, self._state)
+
+    def keep(self, stage: str) -> None:
+        """Keep the state as it is now under the name of the stage that has just ended."""
+        kept = self.root / f"after-{stage}.safetensors"
+        kept.unlink(missing_ok=True)
+        try:
+            os.link(self._state, kept)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(self._state, kept)
+
+    def load(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        """Put the saved state into ``model`` and ``optimizers``; nothing happens when there is none."""
+        if not self._state.is_file():
+            return
+        with safe_open(self._state, "pt") as file, torch.no_grad():
+            stored = file.keys()
+            for name, parameter in model.named_parameters():
+                parameter.copy_(file.get_tensor(f"model/{name}"))
+                prefix = f"optimizer/{name}/"
+                values = {key[len(prefix) :]: file.get_tensor(key) for key in stored if key.startswith(prefix)}
+                device = parameter.device
+                _owner(parameter, optimizers).state[parameter] = {
+                    key: value.to(device) for key, value in values.items()
+                }
+
+
+def _owner(parameter: nn.Parameter, optimizers: Sequence[Optimizer]) -> Optimizer:
+    """The optimizer that trains ``parameter``."""
+    for optimizer in optimizers:
+        if any(parameter is mine for group in optimizer.param_groups for mine in group["params"]):
+            return optimizer
+    raise LookupError("a parameter without an optimizer")
+
+
+def _past(recipe: Recipe, stage: int) -> tuple[object, ...]:
+    """All that has already shaped a run that stands in ``stage``."""
+    return (recipe.model, recipe.seed, recipe.precision, recipe.optimizer, recipe.stages[:stage])

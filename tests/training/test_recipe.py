@@ -1,0 +1,82 @@
+"""A recipe is read whole or refused with a sentence that names the key."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.training.recipe import find_file, load_recipe
+
+WriteRecipe = Callable[..., Path]
+
+
+def test_a_good_recipe(write_recipe: WriteRecipe) -> None:
+    recipe = load_recipe(write_recipe())
+    assert [stage.name for stage in recipe.stages] == ["prose", "talk"]
+    assert [stage.step_count for stage in recipe.stages] == [40, 10]
+    assert recipe.token_count == 40 * 32 + 640
+
+
+def test_the_hash_is_of_the_meaning(write_recipe: WriteRecipe) -> None:
+    plain = load_recipe(write_recipe()).hash
+    assert load_recipe(write_recipe(("seed = 3", "# a note\nseed =  3"))).hash == plain
+    assert load_recipe(write_recipe(("seed = 3", "seed = 4"))).hash != plain
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("seed = 3", "sed = 3", "`sed`"),
+        ("width = 16", "", "width"),
+        ("width = 16", "width = 16\nbreadth = 2", "breadth"),
+        ("batch = 2", "batch = 0", "stages[0].batch"),
+        ("batch = 2", 'batch = "two"', "stages[0].batch"),
+        ("batch = 2", "batch = 2\ndropout = 0.1", "dropout"),
+        ('loss = "replies"', 'loss = "some"', "stages[1].loss"),
+        ("[model]", "[sampling]\ntop_k = -1\n[model]", "sampling.top_k"),
+        ("[model]", "[sampling]\ntyped = 1\n[model]", "typed"),
+        ("steps = 40", "steps = 40\ntokens = 99", "stages[0]: give either tokens or steps"),
+        ("steps = 40", "", "stages[0]: give either tokens or steps"),
+        ("sequence = 32", "sequence = 33", "stages[1].sequence (33) is longer than model.context (32)"),
+        ("heads = 2", "heads = 3", "model.width (16) is not a multiple of model.heads (3)"),
+        ('name = "talk"', 'name = "prose"', "stages[1].name (prose) is used twice"),
+        ('[{ file = "talks.jsonl" }]', "[]", "stages[1].sources"),
+        ("version = 1", "version = 2", "version 2; this program reads version = 1"),
+        ("version = 1", "", "no version"),
+        ("version = 1", "version = ", "not valid TOML"),
+    ],
+)
+def test_a_bad_recipe(write_recipe: WriteRecipe, old: str, new: str, reason: str) -> None:
+    path = write_recipe((old, new))
+    with pytest.raises(UserError) as caught:
+        load_recipe(path)
+    assert caught.value.fault == Fault.BAD_RECIPE
+    assert reason in caught.value.fields["reason"]
+    assert caught.value.fields["path"] == str(path)
+
+
+def test_a_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_recipe(tmp_path / "none.toml")
+    assert caught.value.fault == Fault.FILE_NOT_FOUND
+
+
+def test_files_are_found_in_the_text_folder_then_beside_the_recipe(tmp_path: Path, text: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    (tmp_path / "own.jsonl").write_text("")
+    assert find_file("plain.txt", recipe, text) == text / "plain.txt"
+    assert find_file("own.jsonl", recipe, text) == tmp_path / "own.jsonl"
+    with pytest.raises(UserError) as caught:
+        find_file("none.txt", recipe, text)
+    assert caught.value.fault == Fault.FILE_NOT_FOUND
+
+
+def test_reading_a_recipe_needs_no_torch() -> None:
+    code = (
+        "import sys, chatdesk.training.recipe, chatdesk.training.order, chatdesk.training.events;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'accelerate', 'tokenizers')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
