@@ -41,7 +41,7 @@ from chatdesk.errors import Fault, UserError
 
 WAIT_S = 30
 FAKE = [*child_command(), "--fake", '{"tokens_per_s": 2000, "context_length": 1000000000}']
-ENDLESS = Sampling(max_new_tokens=10**9)
+ENDLESS = Sampling(max_new_tokens=10**6)
 
 
 class Desk:

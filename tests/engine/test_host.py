@@ -41,7 +41,7 @@ from chatdesk.engine.wire import (
 from chatdesk.errors import Fault, UserError
 
 WAIT_S = 30
-ENDLESS = Generate(2, "fake:endless", sampling=Sampling(max_new_tokens=10**9))
+ENDLESS = Generate(2, "fake:endless", sampling=Sampling(max_new_tokens=10**6))
 FAILING = """
 import sys
 from chatdesk.engine import host
