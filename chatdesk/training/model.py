@@ -40,13 +40,17 @@ class LossModel(nn.Module):
         return functional.cross_entropy(logits.float(), targets[counted], reduction="sum")
 
 
-def new_model(shape: ModelShape, end_id: int, seed: int) -> LossModel:
-    """A model with random weights that depend on ``seed`` alone."""
+def new_model(shape: ModelShape, end_id: int, seed: int, layers: int | None = None) -> LossModel:
+    """A model of ``layers`` blocks, by default those of ``shape``, with random weights that depend on ``seed`` alone.
+
+    Blocks beyond those of ``shape`` add nothing at first: their output projections are zero, so that a model that
+    grows says what it said before (block expansion as in LLaMA Pro, Wu et al. 2024, https://arxiv.org/abs/2401.02415).
+    """
     config = GPT2Config(
         vocab_size=shape.vocabulary,
         n_positions=shape.context,
         n_embd=shape.width,
-        n_layer=shape.layers,
+        n_layer=layers or shape.layers,
         n_head=shape.heads,
         activation_function="gelu_pytorch_tanh",
         resid_pdrop=0.0,  # each text is seen about once: dropout would only slow it down
@@ -58,7 +62,11 @@ def new_model(shape: ModelShape, end_id: int, seed: int) -> LossModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         build: Any = AutoModelForCausalLM.from_config  # transformers leaves it without types
-        return LossModel(build(config, attn_implementation="sdpa"))
+        model = LossModel(build(config, attn_implementation="sdpa"))
+    for block in model.causal.transformer.h[shape.layers :]:
+        nn.init.zeros_(block.attn.c_proj.weight)
+        nn.init.zeros_(block.mlp.c_proj.weight)
+    return model
 
 
 def count_parameters(model: nn.Module) -> int:

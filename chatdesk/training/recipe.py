@@ -61,6 +61,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
     ``loss``: on every token, or on the assistant's replies (and prose) alone. ``isolate``: a document sees only itself
     and its positions start at 0, as in a real conversation; otherwise it also sees what was packed before it.
     The learning rate rises over ``warmup_steps`` and falls along a cosine to ``final_learning_rate``.
+    ``layers``: the model grows to so many blocks as the stage begins (see `model.new_model`), and keeps them.
     """
 
     name: Name
@@ -75,6 +76,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
     loss: Literal["everything", "replies"] = "everything"
     isolate: bool = False
     held_out: tuple[Source, ...] = ()
+    layers: Positive | None = None
 
     @property
     def step_count(self) -> int:
@@ -120,6 +122,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     held_out_every_steps: Positive = 200
     save_every_seconds: Annotated[float, Meta(gt=0)] = 180.0
     sampling: SamplingDefaults = SamplingDefaults()
+
+    def layers_in(self, stage: int) -> int:
+        """Blocks of the model while stage number ``stage`` is trained; before the first: -1."""
+        grown = [part.layers for part in self.stages[: stage + 1] if part.layers is not None]
+        return max([self.model.layers, *grown])
 
     @property
     def hash(self) -> str:

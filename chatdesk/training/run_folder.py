@@ -122,12 +122,18 @@ class RunFolder:
             shutil.copyfile(self._state, kept)
 
     def load(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
-        """Put the saved state into ``model`` and ``optimizers``; nothing happens when there is none."""
+        """Put the saved state into ``model`` and ``optimizers``; nothing happens when there is none.
+
+        Blocks of the model that are not in the state, because it grows now, keep their fresh weights.
+        """
         if not self._state.is_file():
             return
         with safe_open(self._state, "pt") as file, torch.no_grad():
-            stored = file.keys()
+            stored = set(file.keys())
+            blocks = {_block(key) for key in stored if key.startswith("model/")}
             for name, parameter in model.named_parameters():
+                if _block(f"model/{name}") not in blocks:
+                    continue
                 parameter.copy_(file.get_tensor(f"model/{name}"))
                 prefix = f"optimizer/{name}/"
                 values = {key[len(prefix) :]: file.get_tensor(key) for key in stored if key.startswith(prefix)}
@@ -135,6 +141,12 @@ class RunFolder:
                 _owner(parameter, optimizers).state[parameter] = {
                     key: value.to(device) for key, value in values.items()
                 }
+
+
+def _block(key: str) -> str:
+    """The part of the model that a weight belongs to: its block, or itself."""
+    head, found, tail = key.partition(".h.")
+    return f"{head}{found}{tail.split('.')[0]}" if found else key
 
 
 def _owner(parameter: nn.Parameter, optimizers: Sequence[Optimizer]) -> Optimizer:

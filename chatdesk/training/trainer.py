@@ -116,8 +116,8 @@ class _Run:
         """All stages that are left, then the finished checkpoint."""
         with self._accelerator.main_process_first():
             self._tokenizer = self._make_tokenizer()
-        self._prepare()
         recipe, at = self._recipe, self._folder.position()
+        self._prepare(recipe.layers_in(at.stage))
         if changed:
             stage = recipe.stages[min(at.stage, len(recipe.stages) - 1)]
             self._report(Changed(stage.name, at.step, recipe.hash))
@@ -145,10 +145,13 @@ class _Run:
             save_tokenizer(tokenizer, folder, recipe.model.context)
         return load_tokenizer(folder)
 
-    def _prepare(self) -> None:
-        """Model and optimizers as the last save left them. ``_shared`` is ``_model``, wrapped for several processes."""
+    def _prepare(self, layers: int) -> None:
+        """Model and optimizers as the last save left them, but for blocks that are new.
+
+        ``_shared`` is ``_model``, wrapped for several processes.
+        """
         end_id = token_id(self._tokenizer, END_OF_TEXT)
-        self._model = new_model(self._recipe.model, end_id, self._recipe.seed)
+        self._model = new_model(self._recipe.model, end_id, self._recipe.seed, layers)
         optimizers = make_optimizers(self._model, self._recipe)
         self._shared, *self._optimizers = self._accelerator.prepare(self._model, *optimizers)
         self._folder.load(self._model, self._optimizers)
@@ -178,6 +181,8 @@ class _Run:
     def _stage(self, index: int, at: Position) -> Position:
         """The steps of a stage that are left; the position is then the beginning of the next stage."""
         stage, seed = self._recipe.stages[index], self._recipe.seed + index
+        if self._recipe.layers_in(index) > len(self._model.causal.transformer.h):
+            self._prepare(self._recipe.layers_in(index))
         budget = stage.step_count * stage.tokens_per_step
         with self._accelerator.main_process_first():
             arrays = [self._arrays(source, budget * share, seed) for source, share in _shares(stage)]
