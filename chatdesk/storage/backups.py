@@ -1,10 +1,11 @@
-"""Verified copies of the database: one before a migration, one a day.
+"""Verified copies of the database: one before a migration, one a day; and how one takes the place of the database.
 
 A copy is written under ``*.part``, checked, brought to the disk and only then given its name. The live database is
 never checked: the copy is. A copy that shows damage is kept under another name, so that it never pushes out a good one.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -14,10 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import Struct
+
 from chatdesk.storage.rows import HASHED, as_text, digest
 
 DAILY = "daily-"
 MIGRATION = "before-migration-of-schema-"
+RESTORING = "before-restoring-"
 _DAMAGED = "-damaged.db"
 _KEEP_DAILY = 7
 _KEEP_MIGRATION = 3
@@ -25,6 +29,20 @@ _STEP_PAGES = 64  # 256 KiB: well under a millisecond
 _SPARE_BYTES = 100 * 2**20  # a daily copy never takes the last of the disk
 
 _log = logging.getLogger(__name__)
+
+
+class Backup(Struct, frozen=True):
+    """A copy that can be restored. ``made_at``: seconds since 1970.
+
+    ``is_sound``: it can be read and no damage was seen when it was made. `restore` looks at its structure once more.
+    """
+
+    path: Path
+    made_at: float
+    size_bytes: int
+    conversations: int
+    messages: int
+    is_sound: bool
 
 
 class Damaged(Exception):
@@ -120,6 +138,85 @@ class _Stopped(Exception):
     """The check was told to end."""
 
 
+def available(folder: Path) -> list[Backup]:
+    """The copies in a folder, the newest first; those kept by `restore`, too. Conversations in the trash count."""
+    return sorted(map(_look_at, folder.glob("*.db")), key=lambda backup: backup.made_at, reverse=True)
+
+
+def restore(path: Path, database: Path, folder: Path) -> Path:
+    """Put a copy in the place of the database, which is closed, and return where the former one was kept.
+
+    The former file goes to ``folder`` under a dated name (with its log, if it had to be left one). Raises `Damaged`,
+    `sqlite3.Error` or `OSError`; the database is as it was then.
+    """
+    part = database.with_name(f"{database.name}.part")
+    try:
+        _clone(path, part)
+        if (log := _log_of(path)).is_file():
+            _clone(log, _log_of(part))
+        with contextlib.closing(_connect(part)) as copy:
+            (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        if answer != "ok":
+            raise Damaged(answer)
+        aside = _set_aside(database, folder)
+        _publish(part, database)
+    finally:
+        part.unlink(missing_ok=True)
+        _log_of(part).unlink(missing_ok=True)
+    _thin(folder, RESTORING, _KEEP_MIGRATION)
+    return aside
+
+
+def put_back(aside: Path, database: Path) -> None:
+    """Undo `restore`."""
+    _log_of(database).unlink(missing_ok=True)
+    if (log := _log_of(aside)).is_file():
+        _clone(log, _log_of(database))
+    if aside.is_file():
+        _clone(aside, database)
+
+
+def _set_aside(database: Path, folder: Path) -> Path:
+    """Copy the database away. It is copied, not moved: at no moment is there none under its name."""
+    stamp = time.strftime("%Y-%m-%d-%H%M%S")
+    numbered = (folder / f"{RESTORING}{stamp}{f'-{number}' if number else ''}.db" for number in itertools.count())
+    aside = next(name for name in numbered if not name.exists())
+    log = _log_of(database)
+    if log.is_file() and log.stat().st_size:  # it could not be opened: a log of another file must not stay
+        _clone(log, _log_of(aside))
+    if database.is_file():
+        _clone(database, aside)
+    log.unlink(missing_ok=True)
+    return aside
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _clone(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        shutil.copyfile(source, part)
+        _publish(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _look_at(path: Path) -> Backup:
+    stat = path.stat()
+    counts = [0, 0]
+    is_sound = not path.name.endswith(_DAMAGED)
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as copy:
+            for place, table in enumerate(("conversations", "messages")):
+                (counts[place],) = copy.execute(f"SELECT count(*) FROM {table}").fetchone()
+    except (sqlite3.Error, UnicodeDecodeError):
+        is_sound = False
+    return Backup(path, stat.st_mtime, stat.st_size, counts[0], counts[1], is_sound)
+
+
 def _today() -> str:
     return DAILY + time.strftime("%Y-%m-%d")
 
@@ -188,3 +285,4 @@ def _thin(folder: Path, prefix: str, keep: int) -> None:
     good = [name for name in names if not name.endswith(_DAMAGED)]
     for name in damaged[:-keep] + good[:-keep]:
         (folder / name).unlink()
+        _log_of(folder / name).unlink(missing_ok=True)

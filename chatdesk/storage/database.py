@@ -15,14 +15,14 @@ import sqlite3
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage import backups
-from chatdesk.storage.migrations import APPLICATION_ID, MIGRATIONS, Migration, migrate
-from chatdesk.storage.rows import HASHED, as_text
+from chatdesk.storage.migrations import MIGRATIONS, Migration, migrate
+from chatdesk.storage.rows import APPLICATION_ID, HASHED, as_text
 
 _PRAGMAS = (
     "locking_mode = EXCLUSIVE",  # before the log is opened: the index of the log is then kept in memory
@@ -55,6 +55,11 @@ class Database:
         """Change something, inside a `transaction`."""
         with naming_faults(self.path):
             self.connection.execute(sql, values)
+
+    def execute_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Change something once for each row, inside a `transaction`."""
+        with naming_faults(self.path):
+            self.connection.executemany(sql, rows)
 
     @contextlib.contextmanager
     def transaction(self, on_copy: bool = False) -> Iterator[None]:
@@ -136,15 +141,17 @@ def _connect_to_copy(path: Path, migrations: Sequence[Migration]) -> sqlite3.Con
 
 def _require_tables(connection: sqlite3.Connection) -> None:
     """A flipped bit in the name of a table or column is damage, too, and no mistake in our statements."""
-    for table, columns in HASHED.items():
+    needed = {table: (*columns, "digest") for table, columns in HASHED.items()} | {"pins": ("message_id",)}
+    for table, columns in (needed | {"removed": ("message_id", "batch", "at", "was_tip")}).items():
         try:
-            connection.execute(f"SELECT {', '.join(columns)}, digest FROM {table} LIMIT 0")
+            connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 0")
         except sqlite3.OperationalError as error:
             raise backups.Damaged(str(error)) from error
 
 
 def _read_into(memory: sqlite3.Connection, uri: str) -> None:
     with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as source:
+        source.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index of the log in memory: no disk may have room
         source.backup(memory)
 
 

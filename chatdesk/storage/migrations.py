@@ -5,6 +5,9 @@ data a verified backup is made. Every released schema stays in ``tests/databases
 
 Notes on schema 1. ``number`` is the order of insertion: a child is always newer than its parent, siblings sort by
 it, and a full-text index can use it as its stable rowid. ``digest`` covers all other columns but ``number``.
+
+Notes on schema 2. A message in ``removed`` is in the trash; all messages removed at once share a ``batch``, and
+``was_tip`` marks the one that was shown. Neither table has a digest: a flipped bit there names no message.
 """
 
 import sqlite3
@@ -13,11 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from chatdesk.storage import backups
+from chatdesk.storage import backups, index
+from chatdesk.storage.rows import APPLICATION_ID, digest
 
 Migration: TypeAlias = Callable[[sqlite3.Connection], None]
-
-APPLICATION_ID = 0x63686464  # "chdd": tells our files from other programs' SQLite files
 
 _SCHEMA_1 = (
     """CREATE TABLE conversations (
@@ -72,7 +74,49 @@ def _first_schema(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_schema,)
+_SCHEMA_2 = (
+    "ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE conversations ADD COLUMN is_pinned INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE messages ADD COLUMN attachments TEXT NOT NULL DEFAULT '[]'",
+    """CREATE TABLE pins (
+        message_id TEXT NOT NULL PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE removed (
+        message_id TEXT NOT NULL PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+        batch TEXT NOT NULL,
+        at REAL NOT NULL,
+        was_tip INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX removed_by_batch ON removed (batch)",
+    "CREATE VIRTUAL TABLE message_search USING fts5 (text, content='', tokenize='ascii', prefix='1')",
+    "CREATE VIRTUAL TABLE title_search USING fts5 (title, tokenize='ascii', prefix='1')",
+)
+
+
+def _second_schema(connection: sqlite3.Connection) -> None:
+    """Folders, pins, attachments, a trash for messages, and the full-text index (30 s for 100,000 messages)."""
+    for statement in _SCHEMA_2:
+        connection.execute(statement)
+    conversation = "id, title, tip, settings, draft, created_at, changed_at, deleted_at"
+    _hash_anew(connection, "conversations", conversation, ("", 0))
+    message = "id, conversation_id, parent_id, role, text, token_ids, finish_reason, created_at"
+    _hash_anew(connection, "messages", message, ("[]",))
+    index.fill(lambda sql, *values: connection.execute(sql, values).fetchall(), connection.executemany)
+
+
+def _hash_anew(connection: sqlite3.Connection, table: str, columns: str, added: tuple[str | int, ...]) -> None:
+    """Digests that cover the added columns, too; a row that was damaged before stays damaged."""
+    last = 0
+    read = f"SELECT number, digest, {columns} FROM {table} WHERE number > ? ORDER BY number LIMIT {index.CHUNK}"
+    while chunk := connection.execute(read, (last,)).fetchall():
+        connection.executemany(
+            f"UPDATE {table} SET digest = ? WHERE number = ?",
+            ((digest((*row, *added)) if digest(row) == old else b"", number) for number, old, *row in chunk),
+        )
+        last = chunk[-1][0]
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first_schema, _second_schema)
 
 
 def migrate(connection: sqlite3.Connection, folder: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> None:

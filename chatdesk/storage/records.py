@@ -2,9 +2,10 @@
 
 Times are seconds since 1970 (UTC). Ids are 32 random hexadecimal digits. ``damaged`` says that the row does not
 match its digest: what could be read stands in the record, but it must be shown as damaged and not be trusted.
+``gc=False``: records make no circles, and ten thousand of them would keep the collector of circles busy.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ class Conversation(Struct, frozen=True):
 
     ``settings``: what belongs to this conversation alone (sampling, seed, system prompt), as JSON holds it.
     ``changed_at``: when the last message came; a new title, draft or setting does not move it.
-    ``deleted_at``: when it went to the trash.
+    ``deleted_at``: when it went to the trash. ``folder``: the name of the folder it is listed in, or empty.
     """
 
     id: str
@@ -25,10 +26,19 @@ class Conversation(Struct, frozen=True):
     created_at: float
     changed_at: float
     deleted_at: float | None
+    folder: str = ""
+    is_pinned: bool = False
     damaged: bool = False
 
 
-class Message(Struct, frozen=True):
+class Attachment(Struct, frozen=True, gc=False):
+    """A file that went with a message: its name and its text."""
+
+    name: str
+    text: str
+
+
+class Message(Struct, frozen=True, gc=False):
     """One immutable message. Messages with the same ``parent_id`` are versions (siblings) of one another.
 
     ``token_ids``: those of a generated reply, valid for the checkpoint named in its `Provenance` only.
@@ -43,10 +53,47 @@ class Message(Struct, frozen=True):
     token_ids: tuple[int, ...] | None
     finish_reason: str | None
     created_at: float
+    attachments: tuple[Attachment, ...] = ()
     damaged: bool = False
 
 
-class Provenance(Struct, frozen=True):
+class Node(Struct, frozen=True):
+    """A message in the small map of a conversation's branches. ``beginning``: its first 80 characters."""
+
+    id: str
+    parent_id: str | None
+    role: str
+    beginning: str
+    created_at: float
+    is_on_branch: bool
+
+
+class Shown(NamedTuple):
+    """A message of the shown branch, which of its versions it is (counted from 1), of how many, and its origin."""
+
+    message: Message
+    version: int
+    versions: int
+    provenance: "Provenance | None"
+
+
+class Hit(Struct, frozen=True):
+    """What a search found. ``message_id`` and ``role`` are None where the title matched.
+
+    ``snippet``: one line of plain text around the first match, the title for a title. ``matches``: (start, length) in
+    characters of the snippet. ``created_at``: of the message; for a title, when the newest message came.
+    """
+
+    conversation_id: str
+    title: str
+    message_id: str | None
+    role: str | None
+    snippet: str
+    matches: tuple[tuple[int, int], ...]
+    created_at: float
+
+
+class Provenance(Struct, frozen=True, gc=False):
     """Where a reply comes from. Times in seconds; None is what was not known when the reply ended."""
 
     message_id: str

@@ -10,26 +10,35 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from chatdesk.storage.records import Conversation, Message, Partial, Provenance
+from chatdesk.storage.records import Attachment, Conversation, Message, Partial, Provenance
 
 Row: TypeAlias = tuple[Any, ...]
+
+APPLICATION_ID = 0x63686464  # "chdd": tells our files from other programs' SQLite files
 
 # The columns under the digest, in the order they are hashed; changing one needs a migration that hashes anew.
 HASHED: dict[str, tuple[str, ...]] = {
     "conversations": (
         "id", "title", "tip", "settings", "draft", "created_at", "changed_at", "deleted_at",
+        "folder", "is_pinned",
     ),
     "messages": (
         "id", "conversation_id", "parent_id", "role", "text", "token_ids", "finish_reason", "created_at",
+        "attachments",
     ),
     "provenance": ("message_id", "record"),
     "partials": ("id", "conversation_id", "parent_id", "text", "token_ids", "provenance", "started_at"),
 }  # fmt: skip
 
+# Made once: to make one takes longer than to read a row.
+_encode = msgspec.msgpack.Encoder().encode
+_decode_ids = msgspec.msgpack.Decoder(tuple[int, ...]).decode
+_decode_provenance = msgspec.json.Decoder(Provenance).decode
+
 
 def digest(values: Iterable[str | bytes | int | float | None]) -> bytes:
     """SHA-256 over the columns of a row; msgpack keeps their borders and types apart."""
-    return hashlib.sha256(msgspec.msgpack.encode(tuple(values))).digest()
+    return hashlib.sha256(_encode(tuple(values))).digest()
 
 
 def as_text(raw: bytes) -> str:
@@ -48,21 +57,25 @@ def conversation_values(record: Conversation) -> Row:
         record.created_at,
         record.changed_at,
         record.deleted_at,
+        record.folder,
+        int(record.is_pinned),
     )
 
 
 def conversation(row: Row) -> Conversation:
     """A conversation from its columns and digest."""
-    id, title, tip, settings, draft, created_at, changed_at, deleted_at = row[:-1]
+    id, title, tip, settings, draft, created_at, changed_at, deleted_at, folder, is_pinned = row[:-1]
     return Conversation(
-        _text(id),
-        _text(title),
-        None if tip is None else _text(tip),
+        to_text(id),
+        to_text(title),
+        None if tip is None else to_text(tip),
         _dict(settings),
-        _text(draft),
+        to_text(draft),
         _time(created_at),
         _time(changed_at),
         None if deleted_at is None else _time(deleted_at),
+        to_text(folder),
+        bool(is_pinned),
         _is_damaged(row),
     )
 
@@ -78,23 +91,29 @@ def message_values(record: Message) -> Row:
         None if record.token_ids is None else msgspec.msgpack.encode(record.token_ids),
         record.finish_reason,
         record.created_at,
+        msgspec.json.encode(record.attachments).decode(),
     )
 
 
 def message(row: Row) -> Message:
     """A message from its columns and digest; a damaged one has no token ids, as no model should read them."""
-    id, conversation_id, parent_id, role, text, token_ids, finish_reason, created_at = row[:-1]
-    damaged = _is_damaged(row)
+    id, conversation_id, parent_id, role, text, token_ids, finish_reason, created_at, attachments = row[:-1]
+    if not _is_damaged(row):
+        ids = None if token_ids is None else _ids(token_ids)
+        return Message(
+            id, conversation_id, parent_id, role, text, ids, finish_reason, created_at, _attachments(attachments)
+        )
     return Message(
-        _text(id),
-        _text(conversation_id),
-        None if parent_id is None else _text(parent_id),
-        _text(role),
-        _text(text),
-        None if damaged or token_ids is None else _ids(token_ids),
-        None if finish_reason is None else _text(finish_reason),
+        to_text(id),
+        to_text(conversation_id),
+        None if parent_id is None else to_text(parent_id),
+        to_text(role),
+        to_text(text),
+        None,
+        None if finish_reason is None else to_text(finish_reason),
         _time(created_at),
-        damaged,
+        _attachments(attachments),
+        True,
     )
 
 
@@ -109,8 +128,8 @@ def provenance(row: Row) -> Provenance:
     """A provenance from its columns and digest; of a damaged one, nothing is believed."""
     message_id, record, _ = row
     if _is_damaged(row):
-        return Provenance(_text(message_id), damaged=True)
-    return msgspec.json.decode(record, type=Provenance)
+        return Provenance(to_text(message_id), damaged=True)
+    return _decode_provenance(record)
 
 
 def partial_values(record: Partial) -> Row:
@@ -131,10 +150,10 @@ def partial(row: Row) -> Partial:
     id, conversation_id, parent_id, text, token_ids, provenance, started_at = row[:-1]
     damaged = _is_damaged(row)
     return Partial(
-        _text(id),
-        _text(conversation_id),
-        None if parent_id is None else _text(parent_id),
-        _text(text),
+        to_text(id),
+        to_text(conversation_id),
+        None if parent_id is None else to_text(parent_id),
+        to_text(text),
         () if damaged else _ids(token_ids),
         {} if damaged else _dict(provenance),
         _time(started_at),
@@ -146,7 +165,8 @@ def _is_damaged(row: Row) -> bool:
     return bool(digest(row[:-1]) != row[-1])
 
 
-def _text(value: Any) -> str:
+def to_text(value: Any) -> str:
+    """A text column that may have become anything."""
     return as_text(value) if isinstance(value, bytes) else str(value)
 
 
@@ -165,5 +185,14 @@ def _dict(value: Any) -> dict[str, Any]:
         return {}
 
 
+def _attachments(value: Any) -> tuple[Attachment, ...]:
+    if value == "[]":  # nearly always
+        return ()
+    try:
+        return msgspec.json.decode(value, type=tuple[Attachment, ...])
+    except (msgspec.DecodeError, TypeError):  # of a damaged row
+        return ()
+
+
 def _ids(value: bytes) -> tuple[int, ...]:
-    return msgspec.msgpack.decode(value, type=tuple[int, ...])
+    return _decode_ids(value)

@@ -3,7 +3,9 @@
 How storage is tested: the tree against a plain model (``test_tree``), single bits flipped in rows and in the file
 (``test_damage``), every single write of a session failing once (``test_disk_full``), a child killed at random moments
 while it saves, streams and migrates (``test_kills``; the planted faults there show that the harness notices), released
-schemas from ``tests/databases`` (``test_migrations``). The ``soak`` tests are the same with the full counts.
+schemas from ``tests/databases`` (``test_migrations``), backups restored while the program runs and in place of a
+database that does not open (``test_restoring``), what is found and how the index mends itself (``test_search``). The
+``soak`` tests are the same with the full counts.
 """
 
 import contextlib

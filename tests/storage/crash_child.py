@@ -1,8 +1,8 @@
-"""The child of ``test_kills``: saves or migrates until it is killed, and says on stdout what is safe.
+"""The child of ``test_kills``: saves, migrates or upgrades until it is killed, and says on stdout what is safe.
 
-Run as ``python crash_child.py ROOT save|migrate DATABASE FAULT``. Each line on stdout is an acknowledgement, written
-when the store has said that the work is done: JSON ``[kind, ...]``. FAULT names a mistake planted here, which the
-harness must notice; ``none`` is the program as it is.
+Run as ``python crash_child.py ROOT save|migrate|upgrade DATABASE FAULT``. Each line on stdout is an acknowledgement,
+written when the store has said that the work is done: JSON ``[kind, ...]``. FAULT names a mistake planted here, which
+the harness must notice; ``none`` is the program as it is.
 """
 
 import itertools
@@ -99,5 +99,11 @@ def migrate(path, fault):
     say("migrated")
 
 
+def upgrade(path, fault):
+    say("ready")
+    open_database(path, path.parent / "backups").close()
+    say("upgraded")
+
+
 if __name__ == "__main__":
-    {"save": save, "migrate": migrate}[sys.argv[2]](Path(sys.argv[3]), sys.argv[4])
+    {"save": save, "migrate": migrate, "upgrade": upgrade}[sys.argv[2]](Path(sys.argv[3]), sys.argv[4])

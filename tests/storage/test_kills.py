@@ -18,7 +18,8 @@ import pytest
 
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.database import open_database
-from chatdesk.storage.migrations import MIGRATIONS
+from chatdesk.storage.migrations import MIGRATIONS, migrate
+from chatdesk.storage.rows import digest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 
@@ -160,12 +161,12 @@ def kill_while_migrating(folder, kills, fault="none", seed=1):
         version, columns, integrity, tables = content(path)
         assert tables == expected
         assert integrity == "ok"
-        assert (version, columns) in ((len(MIGRATIONS), 10), (len(MIGRATIONS) + 1, 11))
+        assert (version, columns) in ((len(MIGRATIONS), 11), (len(MIGRATIONS) + 1, 12))
         backups = list((profile / "backups").glob("before-migration*.db"))
         if version > len(MIGRATIONS):
             assert len(backups) == 1
         for backup in backups:
-            assert content(backup) == (len(MIGRATIONS), 10, "ok", expected)
+            assert content(backup) == (len(MIGRATIONS), 11, "ok", expected)
         found[version] = found.get(version, 0) + 1
         shutil.rmtree(profile)
     return found
@@ -181,6 +182,69 @@ def test_a_killed_migration_is_done_or_not_begun(tmp_path):
 @pytest.mark.parametrize("kills", [200])
 def test_a_killed_migration_is_done_or_not_begun_often(tmp_path, kills):
     found = kill_while_migrating(tmp_path, kills, seed=2)
+    print(found)
+    assert len(found) == 2
+
+
+# -- from schema 1
+
+
+def prepare_first(folder, count=1500):
+    """A database of schema 1 with one branch; its last message is damaged."""
+    path = folder / "first.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, None, MIGRATIONS[:1])
+        connection.execute("BEGIN")
+        head = ("c", "First 天气", f"m{count - 1}", "{}", "draft", 1.0, 2.0, None)
+        connection.execute(f"INSERT INTO conversations VALUES (1{', ?' * 9})", (*head, digest(head)))
+        for number in range(count):
+            parent = f"m{number - 1}" if number else None
+            row = (f"m{number}", "c", parent, "user", f"text {number} 今天天气很好 " + "word " * 50, None, None, 3.0)
+            mark = digest(row) if number < count - 1 else b"damaged"
+            connection.execute(f"INSERT INTO messages VALUES (?{', ?' * 9})", (number + 1, *row, mark))
+        connection.execute("COMMIT")
+    return path
+
+
+def kill_while_upgrading(folder, kills, seed=1):
+    """Returns how often schema 1 and the newest was found. From either the program goes on with everything."""
+    dice = random.Random(seed)
+    old = prepare_first(folder)
+    found = {}
+    for kill in range(kills):
+        path = folder / f"profile{kill}" / "chatdesk.db"
+        path.parent.mkdir()
+        shutil.copyfile(old, path)
+        acknowledged("upgrade", path, "none", dice, 1.0)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+        assert (version, "removed" in names, "message_search" in names) in (
+            (1, False, False), (len(MIGRATIONS), True, True),
+        )  # fmt: skip
+        with contextlib.closing(open_database(path, path.parent / "backups")) as database:
+            conversations = Conversations(database)
+            branch = conversations.branch("c")
+            assert [message.damaged for message in branch] == [False] * 1499 + [True]
+            assert conversations.get("c").damaged is False
+            assert [hit.message_id for hit in conversations.search("天气 1234")] == ["m1234"]
+            assert [hit.title for hit in conversations.search("first")] == ["First 天气"]
+        assert list((path.parent / "backups").glob("before-migration-of-schema-1-*.db"))
+        found[version] = found.get(version, 0) + 1
+        shutil.rmtree(path.parent)
+    return found
+
+
+def test_a_killed_upgrade_is_done_or_not_begun(tmp_path):
+    assert sum(kill_while_upgrading(tmp_path, 3).values()) == 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kills", [100])
+def test_a_killed_upgrade_is_done_or_not_begun_often(tmp_path, kills):
+    found = kill_while_upgrading(tmp_path, kills, seed=2)
     print(found)
     assert len(found) == 2
 

@@ -1,0 +1,213 @@
+"""Editing, deleting, undoing, clearing; pins; the map of the branches; a long conversation in a few queries."""
+
+import contextlib
+import time
+
+import pytest
+
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.database import open_database
+from chatdesk.storage.records import Attachment, Node
+
+
+@pytest.fixture
+def talk(conversations):
+    """question -> (answer -> thanks, other answer); the first answer's branch is shown."""
+    id = conversations.create("Talk").id
+    add = conversations.add_message
+    question = add(id, None, "user", "What grows in shade?", attachments=[Attachment("plan.txt", "一")])
+    answer = add(id, question.id, "assistant", "Ferns")
+    other = add(id, question.id, "assistant", "Moss")
+    thanks = add(id, answer.id, "user", "Thanks")
+    return id, question, answer, other, thanks
+
+
+def test_editing_keeps_role_place_and_attachments(conversations, talk):
+    id, question, answer, _, thanks = talk
+    edited = conversations.edit(question.id, "What grows in sun?")
+    assert (edited.role, edited.parent_id, edited.attachments) == ("user", None, (Attachment("plan.txt", "一"),))
+    assert conversations.branch(id) == [edited]
+    conversations.choose(question.id)
+    assert conversations.branch(id) == [question, answer, thanks]
+    again = conversations.edit(answer.id, "Hostas")
+    assert conversations.branch(id) == [question, again]
+
+
+def test_attachments_come_back_and_are_under_the_digest(conversations, database, talk):
+    _, question, *_ = talk
+    assert conversations.message(question.id) == question
+    database.execute(
+        'UPDATE messages SET attachments = \'[{"name":"plan.txt","text":"二"}]\' WHERE id = ?', question.id
+    )
+    assert conversations.message(question.id).damaged
+    database.execute("UPDATE messages SET attachments = 'no json' WHERE id = ?", question.id)
+    assert conversations.message(question.id).attachments == ()
+
+
+def test_deleting_takes_what_is_below_and_shows_the_nearest_version(conversations, talk):
+    id, question, answer, other, thanks = talk
+    batch = conversations.delete_message(answer.id)
+    assert conversations.branch(id) == [question, other]
+    assert conversations.siblings(other.id) == [other]
+    assert conversations.children(question.id) == [other]
+    conversations.undo_removal(batch)
+    assert conversations.branch(id) == [question, answer, thanks]
+    assert conversations.siblings(other.id) == [answer, other]
+
+
+def test_deleting_the_only_version_shows_its_parent(conversations, talk):
+    id, question, answer, other, thanks = talk
+    first = conversations.delete_message(thanks.id)
+    assert conversations.branch(id) == [question, answer]
+    second = conversations.delete_message(other.id)
+    assert conversations.branch(id) == [question, answer]
+    third = conversations.delete_message(question.id)
+    assert conversations.branch(id) == []
+    conversations.undo_removal(first)  # and with it what stands above
+    assert conversations.branch(id) == [question, answer, thanks]
+    conversations.undo_removal(second)
+    assert conversations.siblings(answer.id) == [answer, other]
+    with pytest.raises(KeyError):
+        conversations.undo_removal(third)
+
+
+def test_what_is_in_the_trash_is_not_there(conversations, talk):
+    id, _, answer, *_ = talk
+    conversations.delete_message(answer.id)
+    for work in (
+        lambda: conversations.delete_message(answer.id),
+        lambda: conversations.edit(answer.id, "x"),
+        lambda: conversations.choose(answer.id),
+        lambda: conversations.pin(answer.id, True),
+        lambda: conversations.add_message(id, answer.id, "user", "x"),
+        lambda: conversations.begin_reply(id, answer.id, {}),
+        lambda: conversations.undo_removal("nothing"),
+    ):
+        with pytest.raises(KeyError):
+            work()
+    assert answer.id not in [node.id for node in conversations.tree(id)]
+
+
+def test_clearing_can_be_undone(conversations, talk):
+    id, *messages, _ = talk
+    before = conversations.branch(id)
+    batch = conversations.clear(id)
+    assert (conversations.branch(id), conversations.tree(id)) == ([], [])
+    new = conversations.add_message(id, None, "user", "afresh")
+    conversations.undo_removal(batch)
+    assert conversations.branch(id) == before
+    assert conversations.siblings(new.id) == [messages[0], new]
+
+
+@pytest.mark.parametrize("is_crash", [False, True])
+def test_a_reply_to_a_deleted_question_goes_where_the_question_is(conversations, talk, is_crash):
+    id, question, answer, other, thanks = talk
+    partial = conversations.begin_reply(id, thanks.id, {})
+    conversations.extend_reply(partial.id, "You are", (1,))
+    batch = conversations.delete_message(thanks.id)
+    if is_crash:
+        (reply,) = conversations.recover()
+    else:
+        reply = conversations.finish_reply(partial.id, "You are welcome", (1, 2), "stop", {})
+    assert conversations.branch(id) == [question, answer]
+    assert conversations.siblings(reply.id) == [reply]
+    conversations.undo_removal(batch)
+    assert conversations.branch(id) == [question, answer, thanks]
+    assert conversations.children(thanks.id) == [reply]
+    assert conversations.choose(other.id).tip == other.id
+
+
+def test_pins(conversations, talk):
+    id, question, answer, other, _ = talk
+    for message in (question, answer, answer, other):
+        conversations.pin(message.id, True)
+    conversations.pin(other.id, False)
+    assert conversations.pinned(id) == {question.id, answer.id}
+    batch = conversations.delete_message(answer.id)
+    assert conversations.pinned(id) == {question.id}
+    conversations.undo_removal(batch)
+    assert conversations.pinned(id) == {question.id, answer.id}
+
+
+def test_the_map_of_the_branches(conversations, talk):
+    id, question, answer, other, thanks = talk
+    long = conversations.add_message(id, other.id, "user", "天" * 100)
+    assert conversations.tree(id) == [
+        Node(question.id, None, "user", "What grows in shade?", question.created_at, True),
+        Node(answer.id, question.id, "assistant", "Ferns", answer.created_at, False),
+        Node(other.id, question.id, "assistant", "Moss", other.created_at, True),
+        Node(thanks.id, answer.id, "user", "Thanks", thanks.created_at, False),
+        Node(long.id, other.id, "user", "天" * 80, long.created_at, True),
+    ]
+    assert conversations.siblings_of(id) == {
+        None: [question.id], question.id: [answer.id, other.id], answer.id: [thanks.id], other.id: [long.id],
+    }  # fmt: skip
+
+
+def test_a_long_conversation_opens_in_four_queries(conversations, database, monkeypatch):
+    id = conversations.create().id
+    parent = None
+    with database.transaction():
+        monkeypatch.setattr(database, "transaction", contextlib.nullcontext)
+        for number in range(300):
+            partial = conversations.begin_reply(id, parent, {"model": f"m{number}"})
+            parent = conversations.finish_reply(partial.id, f"reply {number}", (), "stop", {}).id
+    again = conversations.edit(conversations.branch(id)[-1].id, "another")
+    asked = []
+    query = database.query
+    monkeypatch.setattr(database, "query", lambda sql, *values: (asked.append(sql), query(sql, *values))[1])
+    shown = conversations.branch_view(id)
+    assert len(asked) <= 4
+    assert len(shown) == 300
+    assert [(each.version, each.versions) for each in shown] == [(1, 1)] * 299 + [(2, 2)]
+    assert [each.provenance.model for each in shown[:-1]] == [f"m{number}" for number in range(299)]
+    assert (shown[-1].message, shown[-1].provenance) == (again, None)
+
+
+def test_folders_and_pinned_conversations(conversations):
+    first, second, third = (conversations.create(title) for title in "abc")
+    conversations.set_folder(first.id, " Work ")
+    conversations.set_folder(second.id, "garden")
+    conversations.set_folder(third.id, "旅行")
+    conversations.set_pinned(second.id, True)
+    assert conversations.folders() == ["garden", "Work", "旅行"]
+    assert {c.title: (c.folder, c.is_pinned, c.damaged) for c in conversations.list()} == {
+        "a": ("Work", False, False), "b": ("garden", True, False), "c": ("旅行", False, False),
+    }  # fmt: skip
+    conversations.set_folder(first.id, "")
+    conversations.delete(third.id)
+    assert conversations.folders() == ["garden"]
+    with pytest.raises(KeyError):
+        conversations.set_folder("x", "Work")
+
+
+def test_the_trash_begins_with_the_newest_and_empties_itself_after_thirty_days(tmp_path, monkeypatch):
+    with contextlib.closing(open_database(tmp_path / "chatdesk.db", tmp_path)) as database:
+        c = Conversations(database)
+        old, young, live = (c.create(title).id for title in ("old", "young", "live"))
+        for id in (old, young, live):
+            c.add_message(id, None, "user", f"{id} cobalt")
+        kept = c.add_message(live, None, "user", "cobalt kept")
+        gone = c.add_message(live, None, "user", "cobalt gone")
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now - 31 * 86400)
+        c.delete(old)
+        c.delete_message(gone.id)
+        monkeypatch.setattr(time, "time", lambda: now - 29 * 86400)
+        c.delete(young)
+        c.delete_message(kept.id)
+        monkeypatch.setattr(time, "time", lambda: now)
+        assert [each.title for each in c.trash()] == ["young", "old"]
+        waiting = c.begin_reply(live, None, {})
+        c.purge_expired()
+        assert [each.title for each in c.trash()] == ["young"]
+        assert c.message(gone.id).text == "cobalt gone"  # a reply waits in this conversation
+        c.drop_reply(waiting.id)
+        c.purge_expired()
+        with pytest.raises(KeyError):
+            c.message(gone.id)
+        assert c.message(kept.id) == kept
+        assert [hit.conversation_id for hit in c.search("cobalt")] == [live]
+        assert database.query("SELECT count(*) FROM message_search_docsize") == [(3,)]
+        assert database.query("PRAGMA foreign_key_check") == []
+    assert b"cobalt gone" not in (tmp_path / "chatdesk.db").read_bytes()
