@@ -98,6 +98,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.storage.store import Store
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.shelf import Shelf
     from chatdesk.ui import application
     from chatdesk.ui.engine_bridge import EngineBridge
 
@@ -109,6 +110,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     store = Store(profile.database, profile.backups)
     models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
     chat = Chat(store, engine, models, bridge.call)
+    shelf = Shelf(store, chat, profile.backups, bridge.call)
 
     def on_event(event: "Event") -> None:
         models.on_event(event)
@@ -117,7 +119,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    window = MainWindow(chat, models, settings, profile)
+    window = MainWindow(chat, models, shelf, settings, profile)
     chat.on_change = models.on_change = window.apply
     return Desk(qt, window, chat, models, engine, store, settings, profile)
 

@@ -4,6 +4,7 @@ Two families: `CHAT` belongs to a conversation and is kept with it in the databa
 the checkpoint says"); `APPLICATION` belongs to the person and is kept in the settings file.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,16 +146,17 @@ APPLICATION: dict[str, Option] = {
         Option("conversation", str, "", "", ""),
         Option("model", str, "", "", ""),
         Option("folders", tuple, (), "", ""),
+        Option("keys", tuple, (), "", ""),  # "action=key", the person's own
+        Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
     )
 }  # fmt: skip
 
 
-def check_chat(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a conversation, checked; a name that is not declared is an error."""
-    return {name: _declared(CHAT, name).check(value) for name, value in values.items()}
-
-
-def _declared(options: dict[str, Option], name: str) -> Option:
-    if name not in options:
-        raise KeyError(f"no option is called {name!r}")
-    return options[name]
+def usable_chat(stored: dict[str, Any]) -> dict[str, Any]:
+    """What can be used of a conversation's stored settings: an imported or older one may hold anything."""
+    found = {}
+    for name, value in stored.items():
+        if name in CHAT:
+            with suppress(UserError):
+                found[name] = CHAT[name].check(value)
+    return found

@@ -30,6 +30,7 @@ class Turn:
     model: str | None = None
     ttft_s: float | None = None
     tokens_per_s: float | None = None
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,20 @@ class Opened:
 
     conversation: Conversation | None
     turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message that was looked for stands in the open conversation: scroll to it."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class UndoChanged:
+    """What `Chat.undo` would bring back now; empty: nothing."""
+
+    what: Literal["", "conversation", "messages"]
 
 
 @dataclass(frozen=True)
@@ -145,17 +160,23 @@ class ModelChanged:
 
 @dataclass(frozen=True)
 class StatusChanged:
-    """Figures of the last or running reply for the status strip; 0 where nothing is known yet."""
+    """Figures of the last or running reply for the status strip; 0 where nothing is known yet.
+
+    ``draft_tokens``: how many the unsent text has.
+    """
 
     tokens_per_s: float = 0.0
     ttft_s: float = 0.0
     context_used: int = 0
     context_length: int = 0
+    draft_tokens: int = 0
 
 
 Change: TypeAlias = (
     ListChanged
     | Opened
+    | Found
+    | UndoChanged
     | Renamed
     | TurnAdded
     | TurnGrew

@@ -4,34 +4,18 @@ The order that keeps every word: the person's message is committed, then shown, 
 `replies`. Nothing here blocks: store and engine answer later, on the same thread, through ``post`` and `on_event`.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Event
 from chatdesk.errors import UserError
-from chatdesk.settings.options import CHAT
+from chatdesk.settings.options import CHAT, usable_chat
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Conversation, Message
 from chatdesk.storage.store import Store
-from chatdesk.tasks import turns
-from chatdesk.tasks.changes import (
-    Action,
-    Change,
-    ContextDropped,
-    DraftChanged,
-    ListChanged,
-    Notice,
-    NoticeChanged,
-    Opened,
-    Renamed,
-    ReplyingChanged,
-    SettingsChanged,
-    StatusChanged,
-    Turn,
-    TurnAdded,
-    TurnGrew,
-    TurnRemoved,
-    TurnReplaced,
-)
+from chatdesk.tasks import changes, turns
+from chatdesk.tasks.changes import Action, Change, Notice, Turn
+from chatdesk.tasks.counting import DraftCounter
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, Post, StoreLink
 from chatdesk.tasks.replies import SAMPLING_NAMES, Replies, Reply, notice
@@ -39,6 +23,8 @@ from chatdesk.tasks.replies import SAMPLING_NAMES, Replies, Reply, notice
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+
+T = TypeVar("T")
 
 
 class Chat:
@@ -48,7 +34,7 @@ class Chat:
     """
 
     def __init__(self, store: Store, engine: EngineLink, models: Models, post: Post) -> None:
-        self._store = StoreLink(store, post, lambda error: self.on_change(NoticeChanged(notice(error))))
+        self._store = StoreLink(store, post, lambda error: self.on_change(changes.NoticeChanged(notice(error))))
         self._models = models
         self._replies = Replies(self._store, engine, models, self)
         self._conversation: Conversation | None = None
@@ -57,10 +43,14 @@ class Chat:
         self._values: dict[str, Any] = {}
         self._are_values_dirty = False
         self._draft: str | None = None
+        self._draft_tokens = 0
+        self._status = changes.StatusChanged()
+        self._counter = DraftCounter(engine, models, self._on_draft_counted)
         self._is_sending = False
         self._opening = 0  # counts what was shown, so that a late answer of the store is not shown over it
         self._asked = 0
         self._deleted: Conversation | None = None
+        self._undo: Callable[[], None] | None = None
         self.on_change: Callable[[Change], None] = lambda change: None
         models.on_settled = self._on_model_settled
 
@@ -79,9 +69,9 @@ class Chat:
             return c.list()
 
         def then(conversations: list[Conversation]) -> None:
-            self.on_change(ListChanged(tuple(conversations)))
+            self.on_change(changes.ListChanged(tuple(conversations)))
             if (error := self._store.read_only()) is not None:
-                self.on_change(NoticeChanged(Notice(error.fault, error.fields)))
+                self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
             if any(found.id == conversation_id for found in conversations):
                 self.open(conversation_id)
 
@@ -93,27 +83,47 @@ class Chat:
         self._flush_composer()
         self._show_nothing()
 
-    def open(self, conversation_id: str) -> None:
-        """Show a conversation: its chosen branch, its settings, its unsent text."""
+    def open(self, conversation_id: str, message_id: str | None = None) -> None:
+        """Show a conversation: its chosen branch, or the one with a message; its settings, its unsent text."""
+
+        def work(c: Conversations) -> str | None:
+            if message_id is not None and message_id not in {shown.id for shown in c.branch(conversation_id)}:
+                c.choose(message_id)
+            return message_id
+
+        def then(found: str | None) -> None:
+            if found is not None:
+                self.on_change(changes.Found(found))
+
+        self._change_and_show(conversation_id, work, then)
+
+    def _change_and_show(
+        self, conversation_id: str, work: "Callable[[Conversations], T]", then: "Callable[[T], object]"
+    ) -> None:
+        """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned."""
         self._flush_composer()
         self._opening += 1
         opening = self._opening
 
-        def then(found: tuple[Conversation, list[Turn]]) -> None:
-            if opening == self._opening:
-                self._show(*found)
+        def whole(c: Conversations) -> tuple[T, Conversation, list[Turn]]:
+            return work(c), c.get(conversation_id), turns.turns(c, conversation_id)
 
-        self._store.call(lambda c: (c.get(conversation_id), turns.turns(c, conversation_id)), then)
+        def shown(found: tuple[T, Conversation, list[Turn]]) -> None:
+            if opening == self._opening:  # not overtaken by another choice
+                self._show(found[1], found[2])
+            then(found[0])
+
+        self._store.call(whole, shown)
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is ignored."""
         if title := title.strip():
-            self._store.call(lambda c: c.rename(conversation_id, title), lambda _: self._refresh_list())
+            self._store.call(lambda c: c.rename(conversation_id, title), lambda _: self.refresh())
             if self._is_open(conversation_id):
-                self.on_change(Renamed(title))
+                self.on_change(changes.Renamed(title))
 
     def delete(self, conversation_id: str) -> None:
-        """Move a conversation to the trash; `undo_delete` brings it back. A reply in it is stopped first."""
+        """Move a conversation to the trash; `undo` brings it back. A reply in it is stopped first."""
         if (reply := self._replies.of(conversation_id)) is not None:
             self._replies.stop(reply)
         self._flush_composer()
@@ -123,26 +133,36 @@ class Chat:
             c.delete(conversation_id)
             return conversation
 
+        def undo() -> None:
+            self._store.call(lambda c: c.restore(conversation_id), lambda _: self.refresh())
+            self.open(conversation_id)
+
         def then(conversation: Conversation) -> None:
             self._deleted = conversation
+            self._offer_undo("conversation", undo)
             if self._is_open(conversation_id):
                 self._show_nothing()
-            self._refresh_list()
+            self.refresh()
 
         self._store.call(work, then)
 
-    def undo_delete(self) -> None:
-        """Bring back the conversation deleted last, and open it."""
-        if self._deleted is not None:
-            conversation_id, self._deleted = self._deleted.id, None
-            self._store.call(lambda c: c.restore(conversation_id), lambda _: self._refresh_list())
-            self.open(conversation_id)
+    def undo(self) -> None:
+        """Take back the last deletion of a conversation or of messages, and show what came back."""
+        undo, self._undo = self._undo, None
+        self._deleted = None
+        if undo is not None:
+            self.on_change(changes.UndoChanged(""))
+            undo()
 
-    def _refresh_list(self) -> None:
-        def then(found: list[Conversation]) -> None:
-            self.on_change(ListChanged(tuple(found), self._deleted))
+    def _offer_undo(self, what: Literal["conversation", "messages"], undo: "Callable[[], None]") -> None:
+        self._undo = undo
+        self.on_change(changes.UndoChanged(what))
 
-        self._store.call(lambda c: c.list(), then)
+    def refresh(self) -> None:
+        """Say the list of conversations anew."""
+        self._store.call(
+            lambda c: c.list(), lambda found: self.on_change(changes.ListChanged(tuple(found), self._deleted))
+        )
 
     # -- the open conversation -------------------------------------------------------------------------------------
 
@@ -166,15 +186,15 @@ class Chat:
             home, message = stored
             if opening == self._opening:
                 self._conversation, self._draft = home, None
-                self.on_change(Renamed(home.title))
-                self.on_change(NoticeChanged(None))
+                self.on_change(changes.Renamed(home.title))
+                self.on_change(changes.NoticeChanged(None))
                 self._add_turn(Turn(message.id, "user", text))
-            self._refresh_list()
+            self.refresh()
             self._ask(home.id, message.id)
 
         def failed(error: UserError) -> None:
             self._is_sending = False
-            self.on_change(NoticeChanged(Notice(error.fault, error.fields)))
+            self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
 
         self._store.call(work, then, failed)
 
@@ -187,18 +207,69 @@ class Chat:
         """Another version of the last reply; the old one stays as a sibling. After an error: ask again."""
         if self._conversation is None or not self._turns or self._open_reply() is not None:
             return
-        self.on_change(NoticeChanged(None))
+        self.on_change(changes.NoticeChanged(None))
         last = self._turns[-1]
         if last.role == "user":
             self._ask(self._conversation.id, last.id)
         elif len(self._turns) > 1:
             self._ask(self._conversation.id, self._turns[-2].id, replaces=last)
 
+    def continue_reply(self) -> None:
+        """Go on with the last reply, as one message; the shorter one stays as a version."""
+        if self._conversation is None or len(self._turns) < 2 or self._open_reply() is not None:
+            return
+        last = self._turns[-1]
+        if last.role == "assistant":
+            self.on_change(changes.NoticeChanged(None))
+            self._ask(self._conversation.id, self._turns[-2].id, replaces=last, continues=last.id)
+
+    def edit(self, turn_id: str, text: str) -> None:
+        """Put another version beside a message; the person's own is asked again. The old one stays reachable."""
+        if self._conversation is None or self._open_reply() is not None or not text.strip():
+            return
+        conversation_id = self._conversation.id
+
+        def then(message: Message) -> None:
+            if message.role == "user":
+                self._ask(conversation_id, message.id)
+
+        self._change_and_show(conversation_id, lambda c: c.edit(turn_id, text), then)
+
+    def delete_turn(self, turn_id: str) -> None:
+        """Move a message and all that follows it to the trash; `undo` brings them back."""
+        if self._open_reply() is None:
+            self._remove(lambda c: c.delete_message(turn_id))
+
+    def clear(self) -> None:
+        """Move all messages of the open conversation to the trash; `undo` brings them back."""
+        conversation_id = self.open_id
+        if self._open_reply() is None:
+            self._remove(lambda c: c.clear(conversation_id))
+
+    def _remove(self, work: "Callable[[Conversations], str]") -> None:
+        if not (conversation_id := self.open_id):
+            return
+
+        def then(batch: str) -> None:
+            back = lambda c: c.undo_removal(batch)  # noqa: E731
+            self._offer_undo("messages", lambda: self._change_and_show(conversation_id, back, lambda _: None))
+
+        self._change_and_show(conversation_id, work, then)
+
+    def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
+        """Pin a message: it stays in the prompt when older turns no longer fit."""
+
+        def then(_: object) -> None:
+            for turn in self._turns:
+                if turn.id == turn_id:
+                    self._replace_turn(turn_id, replace(turn, is_pinned=is_pinned))
+
+        self._store.call(lambda c: c.pin(turn_id, is_pinned), then)
+
     def choose_version(self, turn_id: str, step: int) -> None:
         """Show the sibling ``step`` places away from a turn, with what follows it. During a reply: nothing."""
         if self._conversation is None or self._open_reply() is not None:
             return
-        conversation_id = self._conversation.id
 
         def work(c: Conversations) -> None:
             siblings = [message.id for message in c.siblings(turn_id)]
@@ -206,7 +277,7 @@ class Chat:
             if 0 <= place < len(siblings):
                 c.choose(siblings[place])
 
-        self._store.call(work, lambda _: self.open(conversation_id))
+        self._change_and_show(self._conversation.id, work, lambda _: None)
 
     def set_setting(self, name: str, value: Any) -> None:
         """Set an option of the open conversation; ``None`` goes back to the checkpoint's own. Raises `UserError`."""
@@ -219,12 +290,13 @@ class Chat:
         self._say_settings()
 
     def set_draft(self, text: str) -> None:
-        """Remember the composer's unsent text; stored by the next `tick`."""
+        """Remember the composer's unsent text; stored by the next `tick`, counted at once."""
         self._draft = text
+        self._counter.count(text)
 
     def act(self, action: Action) -> None:
         """Do what a notice's button offers (``choose_model`` is the window's own)."""
-        self.on_change(NoticeChanged(None))
+        self.on_change(changes.NoticeChanged(None))
         match action:
             case "retry" | "restart_engine":
                 if action == "restart_engine" or self._models.info is None:
@@ -251,24 +323,34 @@ class Chat:
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of requests that are not replies are ignored."""
         self._replies.on_event(event)
+        self._counter.on_event(event)
 
     # -- replies, as their audience --------------------------------------------------------------------------------
 
-    def _ask(self, conversation_id: str, parent_id: str, replaces: Turn | None = None) -> None:
+    def _ask(
+        self, conversation_id: str, parent_id: str, replaces: Turn | None = None, continues: str | None = None
+    ) -> None:
         self._asked += 1
-        reply = Reply(f"reply-{self._asked}", conversation_id, parent_id, replaces)
+        reply = Reply(f"reply-{self._asked}", conversation_id, parent_id, replaces, continues)
+        if continues is not None and replaces is not None:
+            reply.text = replaces.text
         if self._is_open(conversation_id):
             if replaces is not None:
                 self._replace_turn(replaces.id, reply.turn())
             else:
                 self._add_turn(reply.turn())
-            self.on_change(ReplyingChanged(True))
+            self.on_change(changes.ReplyingChanged(True))
         self._replies.ask(reply)
 
     def _on_model_settled(self) -> None:
         self._say_settings()
         self._say_status(self._open_reply())
         self._replies.go_on()
+        self._counter.again()
+
+    def _on_draft_counted(self, tokens: int) -> None:
+        self._draft_tokens = tokens
+        self._say_status(self._open_reply())
 
     def values_of(self, reply: Reply) -> dict[str, Any] | None:
         """The settings in force, when the reply's conversation is open."""
@@ -277,7 +359,7 @@ class Chat:
     def reply_started(self, reply: Reply) -> None:
         """Say what the model does not see."""
         if self._is_open(reply.conversation_id) and reply.started is not None:
-            self.on_change(ContextDropped(reply.started.dropped_messages))
+            self.on_change(changes.ContextDropped(reply.started.dropped_messages))
             self._say_status(reply)
 
     def reply_grew(self, reply: Reply, text: str) -> None:
@@ -287,28 +369,28 @@ class Chat:
         if reply.text and self._turns[-1].state == "waiting":
             self._replace_turn(reply.turn_id, reply.turn())
         elif text:
-            self.on_change(TurnGrew(reply.turn_id, text))
+            self.on_change(changes.TurnGrew(reply.turn_id, text))
         self._say_status(reply)
 
     def reply_ended(self, reply: Reply, turn: Turn | None, notice: Notice | None) -> None:
         """Show the stored message, or what was there before the question."""
-        self._refresh_list()
+        self.refresh()
         if not self._is_open(reply.conversation_id):
             return
         if (shown := turn or reply.replaces) is not None:
             self._replace_turn(reply.turn_id, shown)
         else:
             self._turns = [turn for turn in self._turns if turn.id != reply.turn_id]
-            self.on_change(TurnRemoved(reply.turn_id))
-        self.on_change(ReplyingChanged(self._open_reply() is not None))
-        self.on_change(NoticeChanged(notice))
+            self.on_change(changes.TurnRemoved(reply.turn_id))
+        self.on_change(changes.ReplyingChanged(self._open_reply() is not None))
+        self.on_change(changes.NoticeChanged(notice))
         self._say_status(reply)
 
     def reply_unsaved(self, reply: Reply, notice: Notice) -> None:
         """The text stays in the window until the disk takes it."""
         if self._is_open(reply.conversation_id):
-            self.on_change(ReplyingChanged(False))
-            self.on_change(NoticeChanged(notice))
+            self.on_change(changes.ReplyingChanged(False))
+            self.on_change(changes.NoticeChanged(notice))
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
@@ -316,50 +398,51 @@ class Chat:
         self._opening += 1
         self._conversation, self._made, self._turns = None, None, []
         self._values, self._are_values_dirty, self._draft = {}, False, None
-        self.on_change(Opened(None, ()))
+        self.on_change(changes.Opened(None, ()))
         self._say_opened("")
 
     def _show(self, conversation: Conversation, found: list[Turn]) -> None:
         self._conversation, self._made, self._turns, self._draft = conversation, None, found, None
-        self._values = {name: value for name, value in conversation.settings.items() if name in CHAT}
+        self._values = usable_chat(conversation.settings)
         self._are_values_dirty = False
         if (reply := self._open_reply()) is not None:
             if reply.replaces is not None and found and found[-1].id == reply.replaces.id:
                 found.pop()
             found.append(reply.turn())
-        self.on_change(Opened(conversation, tuple(found)))
+        self.on_change(changes.Opened(conversation, tuple(found)))
         self._say_opened(conversation.draft)
 
     def _say_opened(self, draft: str) -> None:
         reply = self._open_reply()
-        self.on_change(DraftChanged(draft))
-        self.on_change(NoticeChanged(None))
-        self.on_change(ReplyingChanged(reply is not None))
-        self.on_change(ContextDropped(reply.started.dropped_messages if reply and reply.started else 0))
+        self._status = changes.StatusChanged()
+        self.on_change(changes.DraftChanged(draft))
+        self._counter.count(draft)
+        self.on_change(changes.NoticeChanged(None))
+        self.on_change(changes.ReplyingChanged(reply is not None))
+        self.on_change(changes.ContextDropped(reply.started.dropped_messages if reply and reply.started else 0))
         self._say_settings()
         self._say_status(reply)
 
     def _say_settings(self) -> None:
         base = self._models.info.sampling if self._models.info else DEFAULT_SAMPLING
         defaults = {name: CHAT[name].default for name in CHAT} | {name: getattr(base, name) for name in SAMPLING_NAMES}
-        self.on_change(SettingsChanged(dict(self._values), defaults))
+        self.on_change(changes.SettingsChanged(dict(self._values), defaults))
 
     def _say_status(self, reply: Reply | None) -> None:
+        if reply is not None and reply.started is not None:
+            used = len(reply.started.prompt_token_ids) + len(reply.token_ids)
+            ttft = reply.finished.ttft_s if reply.finished else 0.0
+            self._status = changes.StatusChanged(reply.tokens_per_s(), ttft, used)
         length = self._models.info.context_length if self._models.info else 0
-        if reply is None or reply.started is None:
-            self.on_change(StatusChanged(context_length=length))
-            return
-        used = len(reply.started.prompt_token_ids) + len(reply.token_ids)
-        ttft = reply.finished.ttft_s if reply.finished else 0.0
-        self.on_change(StatusChanged(reply.tokens_per_s(), ttft, used, length))
+        self.on_change(replace(self._status, context_length=length, draft_tokens=self._draft_tokens))
 
     def _add_turn(self, turn: Turn) -> None:
         self._turns.append(turn)
-        self.on_change(TurnAdded(turn))
+        self.on_change(changes.TurnAdded(turn))
 
     def _replace_turn(self, turn_id: str, new: Turn) -> None:
         self._turns = [new if turn.id == turn_id else turn for turn in self._turns]
-        self.on_change(TurnReplaced(turn_id, new))
+        self.on_change(changes.TurnReplaced(turn_id, new))
 
     def _is_open(self, conversation_id: str) -> bool:
         return self._conversation is not None and self._conversation.id == conversation_id
@@ -396,7 +479,7 @@ class Chat:
         def then(made: Conversation) -> None:
             if opening == self._opening and self._conversation is None:
                 self._conversation = made
-            self._refresh_list()
+            self.refresh()
 
         def failed(error: UserError) -> None:
             self._made = None
@@ -411,6 +494,6 @@ class Chat:
         def failed(error: UserError) -> None:
             if self._draft is None and opening == self._opening:
                 self._draft = draft
-            self.on_change(NoticeChanged(Notice(error.fault, error.fields)))
+            self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
 
         return failed

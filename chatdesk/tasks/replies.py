@@ -25,7 +25,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.errors import Fault, UserError
-from chatdesk.settings.options import CHAT
+from chatdesk.settings.options import CHAT, usable_chat
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Partial
 from chatdesk.tasks import turns
@@ -51,12 +51,18 @@ def notice(error: UserError) -> Notice:
 
 @dataclass
 class Reply:
-    """One reply from the question to its last token. ``replaces``: the version that was shown before it."""
+    """One reply from the question to its last token.
+
+    ``replaces``: the version that was shown before it. ``continues``: the id of the message it goes on with; ``text``
+    begins with that message's then, and ``has_all_ids`` says whether its tokens are known, too.
+    """
 
     turn_id: str
     conversation_id: str
     parent_id: str
     replaces: Turn | None = None
+    continues: str | None = None
+    has_all_ids: bool = True
     request: int = 0
     model: ModelInfo | None = None
     partial: Future[Partial] | None = None
@@ -65,13 +71,25 @@ class Reply:
     reason: str | None = None
     text: str = ""
     token_ids: list[int] = field(default_factory=list)
+    new_tokens: int = 0
     is_dirty: bool = False
     first_token_at: float = 0.0
+
+    def go_on_with(self, message: ChatMessage) -> None:
+        """Begin with the text of the message that is continued."""
+        self.text = message.text
+        self.token_ids = list(message.token_ids or ())
+        self.has_all_ids = message.token_ids is not None
+
+    def kept_ids(self) -> tuple[int, ...]:
+        """The ids to store with the text: none where those of its beginning are not known."""
+        return tuple(self.token_ids) if self.has_all_ids else ()
 
     def take(self, event: TokenEvent | DraftFinished) -> None:
         """Add what the event says."""
         if isinstance(event, TokenEvent):
             self.token_ids.append(event.id)
+            self.new_tokens += 1
             self.first_token_at = self.first_token_at or monotonic()
         else:
             self.reason = event.reason
@@ -83,7 +101,7 @@ class Reply:
         if self.finished is not None:
             return self.finished.tokens_per_s
         passed = monotonic() - self.first_token_at
-        return (len(self.token_ids) - 1) / passed if self.first_token_at and passed > 0.2 else 0.0
+        return (self.new_tokens - 1) / passed if self.first_token_at and passed > 0.2 else 0.0
 
     def provenance(self) -> dict[str, Any]:
         """Where the text comes from: model, sampling, seed, speed; JSON values only."""
@@ -96,7 +114,7 @@ class Reply:
             "sampling": msgspec.to_builtins(started.sampling) if started else {},
             "seed": started.seed if started else None,
             "prompt_tokens": len(started.prompt_token_ids) if started else 0,
-            "new_tokens": len(self.token_ids),
+            "new_tokens": self.new_tokens,
             "ttft_s": finished.ttft_s if finished else None,
             "tokens_per_s": self.tokens_per_s() or None,
             "dropped_messages": started.dropped_messages if started else 0,
@@ -202,7 +220,7 @@ class Replies:
         for reply in self._asked.values():
             if reply.is_dirty and reply.partial is not None:
                 reply.is_dirty = False
-                self._store.call(_extension(reply.partial, reply.text, tuple(reply.token_ids)))
+                self._store.call(_extension(reply.partial, reply.text, reply.kept_ids()))
         unsaved, self._unsaved = self._unsaved, []
         for reply in unsaved:
             self._save(reply, None)
@@ -220,13 +238,17 @@ class Replies:
         self._asked[reply.request] = reply
 
         def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]]:
-            return c.get(reply.conversation_id).settings, turns.prompt(c, reply.parent_id, model.path)
+            return c.get(reply.conversation_id).settings, turns.prompt(
+                c, reply.continues or reply.parent_id, model.path
+            )
 
         def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]]) -> None:
             if reply.request in self._asked:  # not stopped meanwhile
                 stored, messages = found
+                if reply.continues is not None:
+                    reply.go_on_with(messages[-1])
                 values = self._audience.values_of(reply)
-                self._send(reply, messages, stored if values is None else values)
+                self._send(reply, messages, usable_chat(stored) if values is None else values)
 
         def failed(error: UserError) -> None:
             self._asked.pop(reply.request, None)
@@ -246,7 +268,7 @@ class Replies:
         """The reply has ended: its text becomes a message; without a word it goes away."""
         self._asked.pop(reply.request, None)
         reply.reason = reason
-        if reply.text or reason == "stop":
+        if reply.new_tokens or (reason == "stop" and reply.continues is None):
             self._save(reply, why)
             return
         if (partial := reply.partial) is not None:
@@ -254,7 +276,7 @@ class Replies:
         self._audience.reply_ended(reply, None, why)
 
     def _save(self, reply: Reply, why: Notice | None) -> None:
-        text, token_ids, provenance = reply.text, tuple(reply.token_ids), reply.provenance()
+        text, token_ids, provenance = reply.text, reply.kept_ids(), reply.provenance()
         reason = reply.reason or "stop"
 
         def work(c: Conversations) -> Turn:

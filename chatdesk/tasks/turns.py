@@ -12,24 +12,28 @@ _TITLE_CHARS = 60
 
 def turns(c: Conversations, conversation_id: str) -> list[Turn]:
     """The chosen branch of a conversation, root first."""
-    branch = c.branch(conversation_id)
-    origins = c.provenance([message.id for message in branch])
-    return [turn(message, c.siblings(message.id), origins.get(message.id)) for message in branch]
+    pinned = c.pinned(conversation_id)
+    return [_turn(*shown, is_pinned=shown[0].id in pinned) for shown in c.branch_view(conversation_id)]
 
 
 def turn(message: Message, siblings: list[Message], origin: Provenance | None) -> Turn:
     """A stored message as a turn; ``siblings`` are all its versions, itself among them."""
+    return _turn(message, [sibling.id for sibling in siblings].index(message.id) + 1, len(siblings), origin)
+
+
+def _turn(message: Message, version: int, versions: int, origin: Provenance | None, is_pinned: bool = False) -> Turn:
     return Turn(
         message.id,
         message.role,
         message.text,
         "done",
         "damaged" if message.damaged else message.finish_reason,
-        [sibling.id for sibling in siblings].index(message.id) + 1,
-        len(siblings),
+        version,
+        versions,
         origin.model if origin else None,
         origin.ttft_s if origin else None,
         origin.tokens_per_s if origin else None,
+        is_pinned,
     )
 
 

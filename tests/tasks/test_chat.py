@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import ChatMessage, Generate, Started
+from chatdesk.engine.api import ChatMessage, Count, Counted, Generate, Started
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import (
     ContextDropped,
     DraftChanged,
+    Found,
     ListChanged,
     NoticeChanged,
     Opened,
@@ -219,7 +220,7 @@ def test_delete_can_be_undone(desk: Desk) -> None:
     assert desk.last(ListChanged).conversations == ()
     assert desk.last(ListChanged).deleted.id == conversation
     assert desk.texts() == []
-    desk.chat.undo_delete()
+    desk.chat.undo()
     desk.settle()
     assert [c.id for c in desk.last(ListChanged).conversations] == [conversation]
     assert desk.texts() == ["Hi", "One"]
@@ -348,3 +349,127 @@ def test_a_newer_database_is_refused_and_said(tmp_path: Path) -> None:
     assert not [c for c in desk.changes if isinstance(c, TurnAdded)]
     desk.close()
     assert (tmp_path / "chatdesk.db").read_bytes() == before
+
+
+def test_a_reply_can_be_continued_as_one_message(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Good")
+    desk.finish(request, "length")
+    desk.chat.continue_reply()
+    again = desk.asked()
+    assert again.prompt[-1] == ChatMessage("assistant", "Good", (10,))
+    desk.say(Started(again.id, (1, 2, 3, 10), again.sampling, 1))
+    desk.stream(again, " day", " to you")
+    assert desk.last(TurnGrew).text == " to you"
+    desk.finish(again)
+    turn = desk.last(TurnReplaced).turn
+    assert (turn.text, turn.version, turn.versions) == ("Good day to you", 2, 2)
+    assert desk.send("And?").prompt[1] == ChatMessage("assistant", "Good day to you", (10, 10, 11))
+
+
+def test_a_continuation_without_a_word_leaves_the_reply_alone(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "Good")
+    desk.chat.continue_reply()
+    request = desk.asked()
+    desk.say(Started(request.id, (1,), request.sampling, 1))
+    desk.finish(request)
+    assert desk.texts() == ["Hi", "Good"]
+    assert desk.chat._turns[-1].versions == 1
+
+
+def test_an_edited_question_is_asked_again_and_the_old_one_stays(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.edit(desk.chat._turns[0].id, "Hello")
+    request = desk.asked()
+    assert request.prompt == (ChatMessage("user", "Hello"),)
+    desk.stream(request, "Two")
+    desk.finish(request)
+    assert desk.texts() == ["Hello", "Two"]
+    assert (desk.chat._turns[0].version, desk.chat._turns[0].versions) == (2, 2)
+    desk.chat.choose_version(desk.chat._turns[0].id, -1)
+    desk.settle()
+    assert desk.texts() == ["Hi", "One"]
+
+
+def test_an_edited_reply_is_not_asked_and_is_read_as_text(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.edit(desk.chat._turns[1].id, "Uno")
+    desk.settle()
+    assert desk.texts() == ["Hi", "Uno"]
+    assert desk.send("And?").prompt[1] == ChatMessage("assistant", "Uno")
+
+
+def test_continuing_an_edited_reply_keeps_no_ids(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.edit(desk.chat._turns[1].id, "Uno")
+    desk.settle()
+    desk.chat.continue_reply()
+    request = desk.asked()
+    desk.stream(request, " two")
+    desk.finish(request)
+    assert desk.texts() == ["Hi", "Uno two"]
+    assert not desk.send("And?").prompt[1].token_ids
+
+
+def test_deleted_messages_come_back(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.answer("More", "Two")
+    desk.chat.delete_turn(desk.chat._turns[2].id)
+    desk.settle()
+    assert desk.texts() == ["Hi", "One"]
+    desk.chat.undo()
+    desk.settle()
+    assert desk.texts() == ["Hi", "One", "More", "Two"]
+    desk.chat.clear()
+    desk.settle()
+    assert desk.texts() == []
+    desk.chat.undo()
+    desk.settle()
+    assert desk.texts() == ["Hi", "One", "More", "Two"]
+
+
+def test_a_pinned_message_is_known_as_such(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.pin_turn(desk.chat._turns[0].id, True)
+    desk.settle()
+    assert desk.last(TurnReplaced).turn.is_pinned
+    desk.chat.open(desk.chat.open_id)
+    desk.settle()
+    assert [turn.is_pinned for turn in desk.chat._turns] == [True, False]
+
+
+def test_opening_at_a_message_of_another_branch(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    first = desk.chat._turns[1].id
+    desk.chat.regenerate()
+    request = desk.asked()
+    desk.stream(request, "Two")
+    desk.finish(request)
+    desk.chat.open(desk.chat.open_id, first)
+    desk.settle()
+    assert desk.texts() == ["Hi", "One"]
+    assert desk.last(Found).id == first
+
+
+def test_the_unsent_text_is_counted_one_question_at_a_time(desk: Desk) -> None:
+    desk.load()
+    for text in ("H", "He", "Hel"):
+        desk.chat.set_draft(text)
+    first = desk.engine.requests[-1]
+    assert first.text == "H"
+    assert len([r for r in desk.engine.requests if isinstance(r, Count)]) == 1
+    desk.say(Counted(first.id, 1))
+    second = desk.engine.requests[-1]
+    assert second.text == "Hel"
+    desk.say(Counted(second.id, 2))
+    assert desk.last(StatusChanged).draft_tokens == 2
+    desk.chat.set_draft("")
+    assert desk.last(StatusChanged).draft_tokens == 0

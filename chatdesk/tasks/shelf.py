@@ -1,0 +1,192 @@
+"""The conversations as a whole: finding, ordering, the trash, backups, files out and in.
+
+Nothing blocks: the store answers on its thread, files are parsed and rendered on one of their own, and every
+``callback`` is called on the tasks' thread.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from chatdesk.errors import UserError
+from chatdesk.storage import backups
+from chatdesk.storage.backups import Backup
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.records import Conversation, Hit
+from chatdesk.storage.store import Store
+from chatdesk.tasks.changes import Notice, NoticeChanged
+from chatdesk.tasks.chat import Chat
+from chatdesk.tasks.ports import Post, StoreLink
+
+if TYPE_CHECKING:  # what files out and in need is imported when it is wanted: the window starts without it
+    from chatdesk.storage.transfer.order import Labels
+    from chatdesk.storage.transfer.store import Imported
+    from chatdesk.storage.transfer.trees import Found, Tree
+
+T = TypeVar("T")
+What = Literal["conversation", "branch", "all"]
+Kind = Literal["markdown", "html", "json"]
+_HITS = 50
+
+
+class Shelf:
+    """What a person does with conversations that are not only the open one. All methods belong to one thread."""
+
+    def __init__(self, store: Store, chat: Chat, backups_folder: Path, post: Post) -> None:
+        self._whole_store = store
+        self._store = StoreLink(store, post, lambda error: chat.on_change(NoticeChanged(_notice(error))))
+        self._chat = chat
+        self._backups = backups_folder
+        self._post = post
+        self._query = 0
+
+    def search(self, text: str, callback: Callable[[list[Hit]], None]) -> None:
+        """Find titles and messages of all branches; of several searches only the last one is answered."""
+        self._query += 1
+        query = self._query
+
+        def then(hits: list[Hit]) -> None:
+            if query == self._query:
+                callback(hits)
+
+        self._store.call(lambda c: c.search(text, _HITS) if query == self._query else [], then)
+
+    def show(self, conversation_id: str, message_id: str | None = None) -> None:
+        """Open a conversation, at a message if one is named."""
+        self._chat.open(conversation_id, message_id)
+
+    def set_folder(self, conversation_id: str, name: str) -> None:
+        """Put a conversation into a folder of the list; an empty name takes it out."""
+        self._change(lambda c: c.set_folder(conversation_id, name.strip()))
+
+    def set_pinned(self, conversation_id: str, is_pinned: bool) -> None:
+        """Keep a conversation at the top of the list, or no longer."""
+        self._change(lambda c: c.set_pinned(conversation_id, is_pinned))
+
+    def trash(self, callback: Callable[[list[Conversation]], None]) -> None:
+        """The deleted conversations, the last one first."""
+        self._store.call(lambda c: c.trash(), callback)
+
+    def restore(self, conversation_id: str) -> None:
+        """Take a conversation out of the trash."""
+        self._change(lambda c: c.restore(conversation_id))
+
+    def purge(self, conversation_id: str) -> None:
+        """Remove a conversation for good."""
+        self._change(lambda c: c.purge(conversation_id))
+
+    def backups(self, callback: Callable[[list[Backup]], None]) -> None:
+        """The copies that can be restored, the newest first."""
+        self._aside(lambda: backups.available(self._backups), callback, lambda notice: callback([]))
+
+    def restore_backup(self, path: Path, callback: Callable[[Notice | None], None]) -> None:
+        """Go back to a copy; the present database is kept beside it. A reply under way ends first."""
+        self._chat.close()
+
+        def then(error: UserError | None) -> None:
+            if error is None:
+                self._chat.start()
+            callback(_notice(error) if error is not None else None)
+
+        def done(future: Any) -> None:
+            error = future.exception()
+            if error is not None and not isinstance(error, UserError):
+                raise error
+            self._post(lambda: then(error))
+
+        self._whole_store.restore(path).add_done_callback(done)
+
+    def export(
+        self,
+        target: Path,
+        what: What,
+        kind: Kind,
+        conversation_id: str,
+        callback: Callable[[Notice | None], None],
+        labels: "Labels | None" = None,
+    ) -> None:
+        """Write one conversation with all its branches, its shown branch, or everything into a file."""
+
+        def write(trees: "list[Tree]") -> None:
+            from chatdesk.storage.transfer import html, markdown, native
+            from chatdesk.storage.transfer.order import Labels
+
+            words = labels or Labels()
+            match kind:
+                case "markdown":
+                    markdown.export_markdown(trees, target, words)
+                case "html":
+                    html.export_html(trees, target, words)
+                case "json":
+                    native.export_json(trees, target)
+
+        self._store.call(
+            lambda c: _trees(c, what, conversation_id),
+            lambda trees: self._aside(lambda: write(trees), lambda _: callback(None), callback),
+            lambda error: callback(_notice(error)),
+        )
+
+    def html_for_print(
+        self, conversation_id: str, callback: Callable[[str], None], labels: "Labels | None" = None
+    ) -> None:
+        """The shown branch as simple HTML, for Qt's printer."""
+
+        def render(trees: "list[Tree]") -> str:
+            from chatdesk.storage.transfer import html
+            from chatdesk.storage.transfer.order import Labels
+
+            return html.document(trees, labels or Labels(), printable=True)
+
+        self._store.call(
+            lambda c: _trees(c, "branch", conversation_id),
+            lambda trees: self._aside(lambda: render(trees), callback, lambda notice: callback("")),
+        )
+
+    def import_file(self, path: Path, callback: "Callable[[Imported | Notice], None]") -> None:
+        """Bring in the conversations of a file, a zip or a folder: all that can be read, in one transaction."""
+
+        from chatdesk.storage.transfer import reading
+        from chatdesk.storage.transfer.store import store
+
+        def took(imported: "Imported") -> None:
+            self._chat.refresh()
+            callback(imported)
+
+        def keep(found: "Found") -> None:
+            self._store.call(lambda c: store(c, found), took, lambda error: callback(_notice(error)))
+
+        self._aside(
+            lambda: reading.read(path),
+            keep,
+            callback,
+        )
+
+    def _change(self, work: Callable[[Conversations], object]) -> None:
+        self._store.call(work, lambda _: self._chat.refresh())
+
+    def _aside(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[Notice], None]) -> None:
+        """Do slow work beside; its result or its user error comes back to the tasks' thread."""
+
+        def run() -> None:
+            try:
+                result = work()
+            except UserError as error:
+                notice = _notice(error)
+                self._post(lambda: failed(notice))
+            else:
+                self._post(lambda: then(result))
+
+        threading.Thread(target=run, name="files", daemon=True).start()
+
+
+def _trees(c: Conversations, what: What, conversation_id: str) -> "list[Tree]":
+    from chatdesk.storage.transfer.store import branch, everything, whole
+
+    if what == "all":
+        return everything(c)
+    return [branch(c, conversation_id) if what == "branch" else whole(c, conversation_id)]
+
+
+def _notice(error: UserError) -> Notice:
+    return Notice(error.fault, error.fields)

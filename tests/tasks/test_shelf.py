@@ -1,0 +1,122 @@
+"""Finding, ordering, trash, backups, files out and in: over a real store, without a window."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdesk.errors import Fault
+from chatdesk.storage.transfer.store import Imported
+from chatdesk.tasks.changes import Found, ListChanged, Notice
+from chatdesk.tasks.shelf import Shelf
+from tests.tasks.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.load()
+    made.answer("What is the weather like?", "It", " is raining")
+    made.chat.new()
+    made.answer("今天天气怎么样", "晴天")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shelf(desk: Desk) -> Shelf:
+    return Shelf(desk.store, desk.chat, desk.folder / "backups", desk._posted.put)
+
+
+def answered(desk: Desk, ask: Callable[[Callable[[object], None]], None]) -> object:
+    """What a callback gets, in the end."""
+    got: list[object] = []
+    ask(got.append)
+    deadline = time.monotonic() + 20
+    while not got:
+        assert time.monotonic() < deadline
+        desk.settle()
+        time.sleep(0.01)
+    return got[0]
+
+
+def test_search_in_both_languages_and_open_at_the_message(desk: Desk, shelf: Shelf) -> None:
+    [hit] = answered(desk, lambda done: shelf.search("rain", done))
+    assert hit.role == "assistant"
+    shelf.show(hit.conversation_id, hit.message_id)
+    desk.settle()
+    assert desk.texts() == ["What is the weather like?", "It is raining"]
+    assert desk.last(Found).id == hit.message_id
+    hits = answered(desk, lambda done: shelf.search("天气", done))
+    assert {hit.conversation_id for hit in hits} == {c.id for c in desk.last(ListChanged).conversations[:1]}
+
+
+def test_only_the_last_search_is_answered(desk: Desk, shelf: Shelf) -> None:
+    late: list[object] = []
+    shelf.search("rain", late.append)
+    assert answered(desk, lambda done: shelf.search("nothing of the kind", done)) == []
+    assert late == []
+
+
+def test_folders_and_pins(desk: Desk, shelf: Shelf) -> None:
+    conversation = desk.chat.open_id
+    shelf.set_folder(conversation, " Weather ")
+    shelf.set_pinned(conversation, True)
+    desk.settle()
+    found = next(c for c in desk.last(ListChanged).conversations if c.id == conversation)
+    assert (found.folder, found.is_pinned) == ("Weather", True)
+
+
+def test_trash(desk: Desk, shelf: Shelf) -> None:
+    conversation = desk.chat.open_id
+    desk.chat.delete(conversation)
+    desk.settle()
+    assert [c.id for c in answered(desk, shelf.trash)] == [conversation]
+    shelf.restore(conversation)
+    desk.settle()
+    assert conversation in {c.id for c in desk.last(ListChanged).conversations}
+    desk.chat.delete(conversation)
+    shelf.purge(conversation)
+    desk.settle()
+    assert answered(desk, shelf.trash) == []
+
+
+@pytest.mark.parametrize(("kind", "words"), [("markdown", "is raining"), ("html", "is raining"), ("json", "raining")])
+def test_export(desk: Desk, shelf: Shelf, tmp_path: Path, kind: str, words: str) -> None:
+    target = tmp_path / "out"
+    assert answered(desk, lambda done: shelf.export(target, "all", kind, "", done)) is None
+    assert words in target.read_text("utf-8")
+
+
+def test_export_to_a_place_that_is_not_there(desk: Desk, shelf: Shelf, tmp_path: Path) -> None:
+    target = tmp_path / "none" / "out.md"
+    notice = answered(desk, lambda done: shelf.export(target, "branch", "markdown", desk.chat.open_id, done))
+    assert isinstance(notice, Notice)
+    assert notice.fault is Fault.CANNOT_WRITE
+
+
+def test_what_was_exported_comes_in_elsewhere_once(desk: Desk, shelf: Shelf, tmp_path: Path) -> None:
+    target = tmp_path / "all.json"
+    answered(desk, lambda done: shelf.export(target, "all", "json", "", done))
+    other = Desk(tmp_path / "other")
+    there = Shelf(other.store, other.chat, tmp_path / "other" / "backups", other._posted.put)
+    first = answered(other, lambda done: there.import_file(target, done))
+    assert isinstance(first, Imported)
+    assert len(first.new) == 2
+    again = answered(other, lambda done: there.import_file(target, done))
+    assert (len(again.new), len(again.known)) == (0, 2)
+    other.settle()
+    assert len(other.last(ListChanged).conversations) == 2
+    other.close()
+
+
+def test_an_import_that_cannot_be_read(desk: Desk, shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    notice = answered(desk, lambda done: shelf.import_file(tmp_path / "bad.json", done))
+    assert isinstance(notice, Notice)
+    assert len(desk.last(ListChanged).conversations) == 2
+
+
+def test_html_for_print(desk: Desk, shelf: Shelf) -> None:
+    assert "晴天" in str(answered(desk, lambda done: shelf.html_for_print(desk.chat.open_id, done)))
