@@ -38,6 +38,7 @@ class Fault(StrEnum):
     NOT_FINITE = "not_finite"
     EMPTY_PROMPT = "empty_prompt"
     PROMPT_TOO_LONG = "prompt_too_long"
+    CONTEXT_FULL = "context_full"
     BAD_VALUE = "bad_value"
     BOTH_LENGTHS = "both_lengths"
     CANCELLED = "cancelled"
@@ -125,6 +126,11 @@ SENTENCES: dict[Fault, str] = {
     Fault.PROMPT_TOO_LONG: QT_TRANSLATE_NOOP(
         "errors",
         "The text has {tokens} tokens and the model can see {limit}. Shorten it or choose one with a longer context.",
+    ),
+    Fault.CONTEXT_FULL: QT_TRANSLATE_NOOP(
+        "errors",
+        "The conversation has {tokens} tokens and at most {limit} fit into the context. "
+        "Pin what matters and leave out the oldest turns, or begin a new chat.",
     ),
     Fault.BAD_VALUE: QT_TRANSLATE_NOOP("errors", "{name} is {value}; it must be {allowed}."),
     Fault.BOTH_LENGTHS: QT_TRANSLATE_NOOP(

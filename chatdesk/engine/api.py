@@ -51,12 +51,13 @@ DEFAULT_SAMPLING = Sampling(0.7, 0.95, 0, 0.05, 1.1, 512)
 
 class ChatMessage(Struct, frozen=True, omit_defaults=True):
     """One turn of a prompt. ``token_ids``: the ids kept with a generated reply, spliced in instead of its text
-    (by the checkpoint that made them: the caller leaves them out for another one).
+    (by the checkpoint that made them: the caller leaves them out for another one). A pinned one is never dropped.
     """
 
     role: Role
     text: str
     token_ids: tuple[int, ...] | None = None
+    is_pinned: bool = False
 
 
 class _Request(Struct, frozen=True, tag=True):
@@ -75,7 +76,8 @@ class Generate(_Request, frozen=True):
     """Continue a prompt: a text as it is, or the messages of a conversation through the chat template.
 
     ``drafts`` continuations come from one prefill; draft *i* samples with seed + *i*. ``top_logprobs``: how many
-    alternative tokens each `TokenEvent` lists.
+    alternative tokens each `TokenEvent` lists. ``overflow``: what happens to turns that do not fit into the context:
+    the oldest are dropped, or the request is refused (``context_full``).
     """
 
     prompt: str | tuple[ChatMessage, ...]
@@ -84,6 +86,7 @@ class Generate(_Request, frozen=True):
     drafts: int = 1
     stop: tuple[str, ...] = ()
     top_logprobs: int = 0
+    overflow: Literal["drop", "refuse"] = "drop"
 
 
 class Count(_Request, frozen=True):
@@ -146,8 +149,9 @@ class Loaded(_Event, frozen=True):
 
 
 class Started(_Event, frozen=True):
-    """The prompt as the model sees it. ``dropped_messages``: the oldest messages that did not fit into the context
-    (``dropped_tokens``: of a text prompt, the tokens cut at its beginning). ``sampling`` is what is really used.
+    """The prompt as the model sees it. ``dropped_messages``: how many messages did not fit into the context
+    (``dropped_tokens``: of a text prompt, the tokens cut at its beginning); of the first ``unseen_before`` messages,
+    system messages not counted, the model sees the pinned ones only. ``sampling`` is what is really used.
     """
 
     prompt_token_ids: tuple[int, ...]
@@ -155,6 +159,7 @@ class Started(_Event, frozen=True):
     seed: int
     dropped_messages: int = 0
     dropped_tokens: int = 0
+    unseen_before: int = 0
 
 
 class AlternativeToken(Struct, frozen=True):

@@ -160,12 +160,12 @@ class FakeEngine:
     def _generate(self, request: Generate, stop: threading.Event) -> Iterator[Event]:
         model = self._loaded()
         sampling = _checked(request)
-        prompt, dropped_messages, dropped_tokens = _fitted(request, model.context_length)
+        prompt, *dropped = _fitted(request, model.context_length)
         seed = random.getrandbits(32) if request.seed is None else request.seed
         misdeed = _Misdeed.asked_for(_last_text(request))
         limits = _limits(sampling, len(prompt), model.context_length)
         begin = time.perf_counter()
-        yield Started(request.id, _ids(prompt), sampling, seed, dropped_messages, dropped_tokens)
+        yield Started(request.id, _ids(prompt), sampling, seed, *dropped)
         drafts = [
             _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless"))
             for i in range(request.drafts)
@@ -307,29 +307,34 @@ def _limits(sampling: Sampling, prompt: int, context: int) -> list[tuple[int, Fi
     return sorted(limits, key=lambda limit: limit[0])
 
 
-def _fitted(request: Generate, context_length: int) -> tuple[list[str], int, int]:
-    """The prompt's tokens, cut to leave room for one new token, and how many messages or tokens were dropped.
+def _fitted(request: Generate, context_length: int) -> tuple[list[str], int, int, int]:
+    """The prompt's tokens, cut to leave room for one new token; how many messages or tokens were dropped, and how
+    many messages stood before the last dropped one, it included.
 
-    The oldest turns go first; a system message stays. Raises `UserError`.
+    The oldest messages go first; those of the system and pinned ones stay. Raises `UserError`.
     """
     room = context_length - 1
     if isinstance(request.prompt, str):
         if not request.prompt.strip():
             raise UserError(Fault.EMPTY_PROMPT)
         tokens = _split(request.prompt)
-        return tokens[-room:], 0, max(len(tokens) - room, 0)
+        return tokens[-room:], 0, max(len(tokens) - room, 0), 0
     if not request.prompt or not request.prompt[-1].text.strip():
         raise UserError(Fault.EMPTY_PROMPT)
-    turns = [(message.role, _split(message.text)) for message in request.prompt]
-    total, dropped = sum(len(words) for _, words in turns), 0
-    while total > room:
-        oldest = next((turn for turn in turns[:-1] if turn[0] != "system"), None)
-        if oldest is None:
-            raise UserError(Fault.PROMPT_TOO_LONG, tokens=total, limit=room)
-        turns.remove(oldest)
-        total -= len(oldest[1])
-        dropped += 1
-    return [word for _, words in turns for word in words], dropped, 0
+    sizes = [len(_split(message.text)) for message in request.prompt]
+    total = sum(sizes)
+    said = [i for i, message in enumerate(request.prompt) if message.role != "system"]
+    gone: list[int] = []
+    for i in said[:-1]:
+        if total > room and not request.prompt[i].is_pinned:
+            if request.overflow == "refuse":
+                raise UserError(Fault.CONTEXT_FULL, tokens=total, limit=room)
+            gone.append(i)
+            total -= sizes[i]
+    if total > room:
+        raise UserError(Fault.PROMPT_TOO_LONG, tokens=total, limit=room)
+    words = [word for i, message in enumerate(request.prompt) if i not in gone for word in _split(message.text)]
+    return words, len(gone), 0, said.index(gone[-1]) + 1 if gone else 0
 
 
 def _last_text(request: Generate) -> str:

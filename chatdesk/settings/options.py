@@ -104,6 +104,12 @@ CHAT: dict[str, Option] = {
             low=0, high=2**63 - 65,  # 64 drafts sample with seed + 0 ... 63, which must still fit into 63 bits
         ),
         Option(
+            "overflow", str, "drop",
+            QT_TRANSLATE_NOOP("options", "When the context is full"),
+            QT_TRANSLATE_NOOP("options", "Pinned messages are never left out."),
+            choices=("drop", "ask"),
+        ),
+        Option(
             "system_prompt", str, "",
             QT_TRANSLATE_NOOP("options", "System prompt"),
             QT_TRANSLATE_NOOP("options", "What the model is told before the conversation."),

@@ -7,7 +7,7 @@ from chatdesk.engine.api import ModelInfo
 from chatdesk.errors import Fault
 from chatdesk.storage.records import Conversation
 
-Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "unload", ""]
+Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "drop_oldest", ""]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class NoticeChanged:
 
 @dataclass(frozen=True)
 class ContextDropped:
-    """The model does not see the first ``turns`` turns of the open conversation."""
+    """Of the first ``turns`` turns of the open conversation the model sees only those that are pinned."""
 
     turns: int
 

@@ -305,10 +305,11 @@ class Chat:
             case "use_cpu":
                 self._models.reload("cpu")
                 self.regenerate()
+            case "drop_oldest":
+                self.set_setting("overflow", "drop")
+                self.regenerate()
             case "new_chat":
                 self.new()
-            case "unload":
-                self._models.unload()
 
     def tick(self) -> None:
         """Write what is not yet on disk; call it at least once a second."""
@@ -359,7 +360,7 @@ class Chat:
     def reply_started(self, reply: Reply) -> None:
         """Say what the model does not see."""
         if self._is_open(reply.conversation_id) and reply.started is not None:
-            self.on_change(changes.ContextDropped(reply.started.dropped_messages))
+            self.on_change(changes.ContextDropped(reply.started.unseen_before))
             self._say_status(reply)
 
     def reply_grew(self, reply: Reply, text: str) -> None:
@@ -419,7 +420,7 @@ class Chat:
         self._counter.count(draft)
         self.on_change(changes.NoticeChanged(None))
         self.on_change(changes.ReplyingChanged(reply is not None))
-        self.on_change(changes.ContextDropped(reply.started.dropped_messages if reply and reply.started else 0))
+        self.on_change(changes.ContextDropped(reply.started.unseen_before if reply and reply.started else 0))
         self._say_settings()
         self._say_status(reply)
 
@@ -450,7 +451,7 @@ class Chat:
     def _open_reply(self) -> Reply | None:
         return self._replies.of(self._conversation.id) if self._conversation is not None else None
 
-    # -- unsent text and settings ----------------------------------------------------------------------------------
+    # -- unsent text and settings
 
     def _flush_composer(self) -> None:
         """Store the unsent text and the changed settings of the open conversation; a new one is made for them."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -38,6 +38,7 @@ SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CH
 _ACTIONS: dict[Fault, Action] = {
     Fault.NO_MODEL: "choose_model",
     Fault.PROMPT_TOO_LONG: "new_chat",
+    Fault.CONTEXT_FULL: "drop_oldest",
     Fault.ENGINE_KEEPS_DYING: "restart_engine",
     Fault.NOT_FINITE: "choose_model",
     Fault.CHAT_TEMPLATE: "choose_model",
@@ -262,7 +263,8 @@ class Replies:
         provenance = reply.provenance()
         reply.partial = self._store.call(lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance))
         sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
-        self._engine.send(Generate(reply.request, messages, sampling, seed=values.get("seed")))
+        overflow: Literal["drop", "refuse"] = "refuse" if values.get("overflow") == "ask" else "drop"
+        self._engine.send(Generate(reply.request, messages, sampling, seed=values.get("seed"), overflow=overflow))
 
     def _finish(self, reply: Reply, reason: str, why: Notice | None = None) -> None:
         """The reply has ended: its text becomes a message; without a word it goes away."""

@@ -43,12 +43,13 @@ def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMess
     A reply goes with its token ids when the checkpoint at ``model_path`` made it: its text is not encoded again.
     """
     path = c.path(message_id)
+    pinned = c.pinned(path[-1].conversation_id) if path else set()
     origins = c.provenance([message.id for message in path])
 
     def chat_message(message: Message) -> ChatMessage:
         origin = origins.get(message.id)
         kept = message.token_ids if origin is not None and origin.model_path == model_path else None
-        return ChatMessage(cast("Role", message.role), message.text, kept)
+        return ChatMessage(cast("Role", message.role), message.text, kept, message.id in pinned)
 
     return tuple(chat_message(message) for message in path)
 

@@ -10,7 +10,7 @@ _BUTTONS = {
     "use_cpu": QT_TRANSLATE_NOOP("errors", "Use the CPU"),
     "restart_engine": QT_TRANSLATE_NOOP("errors", "Start the engine again"),
     "new_chat": QT_TRANSLATE_NOOP("errors", "New chat"),
-    "unload": QT_TRANSLATE_NOOP("errors", "Unload the model"),
+    "drop_oldest": QT_TRANSLATE_NOOP("errors", "Leave out the oldest"),
 }
 
 

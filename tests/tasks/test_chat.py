@@ -238,7 +238,7 @@ def test_rename(desk: Desk) -> None:
 def test_what_the_model_does_not_see_is_said(desk: Desk) -> None:
     desk.load()
     request = desk.send("Hi")
-    desk.say(Started(request.id, (1,), request.sampling, 1, dropped_messages=4))
+    desk.say(Started(request.id, (1,), request.sampling, 1, dropped_messages=3, unseen_before=4))
     assert desk.last(ContextDropped).turns == 4
 
 
@@ -473,3 +473,17 @@ def test_the_unsent_text_is_counted_one_question_at_a_time(desk: Desk) -> None:
     assert desk.last(StatusChanged).draft_tokens == 2
     desk.chat.set_draft("")
     assert desk.last(StatusChanged).draft_tokens == 0
+
+
+def test_a_full_context_may_stop_and_ask(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    desk.chat.pin_turn(desk.chat._turns[0].id, True)
+    desk.chat.set_setting("overflow", "ask")
+    request = desk.send("More")
+    assert request.overflow == "refuse"
+    assert [message.is_pinned for message in request.prompt] == [True, False, False]
+    desk.fail(request, Fault.CONTEXT_FULL, tokens="70", limit="64")
+    assert desk.last(NoticeChanged).notice.action == "drop_oldest"
+    desk.chat.act("drop_oldest")
+    assert desk.asked().overflow == "drop"

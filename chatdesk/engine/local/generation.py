@@ -56,12 +56,20 @@ class Generator:
         started = time.perf_counter()
         _check(request)
         sampling = resolve(request.sampling, self.checkpoint.info.sampling)
-        prompt = self._prompts.make(request.prompt, sampling)
+        prompt = self._prompts.make(request.prompt, sampling, may_drop=request.overflow == "drop")
         self._check_ids(prompt)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
         sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs)
-        said = Started(request.id, prompt.ids, sampling, seed, prompt.dropped_messages, prompt.dropped_tokens)
+        said = Started(
+            request.id,
+            prompt.ids,
+            sampling,
+            seed,
+            prompt.dropped_messages,
+            prompt.dropped_tokens,
+            prompt.unseen_before,
+        )
         self._cache.runner.brake.should_stop = is_cancelled
         try:
             reused = yield from self._write(said, writing, sampler, is_cancelled)

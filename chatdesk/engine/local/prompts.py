@@ -8,7 +8,8 @@ Replies that carry their ids are spliced in as they were generated: the text is 
 place of the replies, and only if both texts agree, and the spliced ids decode to the text, are they used.
 
 What does not fit is dropped at the beginning: of a text, tokens; of a chat, the oldest turns, but never the system
-message nor the last user message. Room is left for the wanted new tokens, at most a quarter of the context.
+message, a pinned turn or the last user message; or it is refused, where the request asks for that. Room is left for the
+wanted new tokens, at most a quarter of the context.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ class Prompt:
     continues: bool = True
     dropped_messages: int = 0
     dropped_tokens: int = 0
+    unseen_before: int = 0
 
 
 class PromptMaker:
@@ -58,13 +60,14 @@ class PromptMaker:
         if self._renderer is not None:
             self._renderer.close()
 
-    def make(self, prompt: str | Sequence[ChatMessage], sampling: Sampling) -> Prompt:
+    def make(self, prompt: str | Sequence[ChatMessage], sampling: Sampling, may_drop: bool = True) -> Prompt:
         """The prompt for a request whose sampling is resolved.
 
-        Faults: ``EMPTY_PROMPT``, ``PROMPT_TOO_LONG``, ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for a ``max_length`` that
-        the prompt fills.
+        Faults: ``EMPTY_PROMPT``, ``PROMPT_TOO_LONG``, ``CONTEXT_FULL`` where turns would have to go and must not,
+        ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for a ``max_length`` that the prompt fills.
         """
-        made = self._of_text(prompt, sampling) if isinstance(prompt, str) else self._of_chat(prompt, sampling)
+        is_text = isinstance(prompt, str)
+        made = self._of_text(prompt, sampling) if is_text else self._of_chat(prompt, sampling, may_drop)
         if sampling.max_length is not None and sampling.max_length <= len(made.ids):
             allowed = f"more than the {len(made.ids)} tokens of the prompt"
             raise UserError(Fault.BAD_VALUE, name="max_length", value=sampling.max_length, allowed=allowed)
@@ -83,19 +86,23 @@ class PromptMaker:
         dropped = max(0, len(ids) - max(1, limit))
         return Prompt((*leading, *ids[dropped:]), dropped_tokens=dropped)
 
-    def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling) -> Prompt:
+    def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling, may_drop: bool) -> Prompt:
         if not messages or not messages[-1].text.strip():
             raise UserError(Fault.EMPTY_PROMPT)
         system = [message for message in messages if message.role == "system"]
         turns = _turns([message for message in messages if message.role != "system"])
-        sizes = [sum(self._size(message) for message in turn) for turn in turns]
-        dropped = self._clearly_too_many(sizes, sum(map(self._size, system)), sampling)
+        droppable = [i for i, turn in enumerate(turns[:-1]) if not any(message.is_pinned for message in turn)]
+        dropped = self._clearly_too_many(turns, droppable, system, sampling) if may_drop else 0
         while True:
-            kept = [*system, *(message for turn in turns[dropped:] for message in turn)]
+            gone = set(droppable[:dropped])
+            kept = [*system, *(message for i, turn in enumerate(turns) if i not in gone for message in turn)]
             ids = self._encode_chat(kept)
-            if len(ids) <= self._limit(len(ids), sampling):
+            limit = self._limit(len(ids), sampling)
+            if len(ids) <= limit:
                 break
-            if dropped + 1 >= len(turns):
+            if droppable and not may_drop:
+                raise UserError(Fault.CONTEXT_FULL, tokens=len(ids), limit=limit)
+            if dropped == len(droppable):
                 if len(ids) < self._context:  # what the last message leaves, if less than wanted
                     break
                 raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=self._context)
@@ -105,18 +112,28 @@ class PromptMaker:
             stops=() if self._renderer else (PLAIN_STOP,),
             continues=messages[-1].role == "assistant",
             dropped_messages=len(messages) - len(kept),
+            unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
         )
 
     def _size(self, message: ChatMessage) -> int:
         return len(message.token_ids) if message.token_ids else len(self._tokens.encode(message.text))
 
-    def _clearly_too_many(self, sizes: Sequence[int], system: int, sampling: Sampling) -> int:
-        """Turns that cannot fit, whatever the template adds: they need not be rendered to see it."""
-        limit = self._limit(system + sum(sizes), sampling)
-        dropped = 0
-        while dropped + 1 < len(sizes) and system + sum(sizes[dropped:]) > limit:
-            dropped += 1
-        return dropped
+    def _clearly_too_many(
+        self,
+        turns: Sequence[Sequence[ChatMessage]],
+        droppable: Sequence[int],
+        system: Sequence[ChatMessage],
+        sampling: Sampling,
+    ) -> int:
+        """How many turns cannot fit, whatever the template adds: they need not be rendered to see it."""
+        sizes = [sum(map(self._size, turn)) for turn in turns]
+        total = sum(sizes) + sum(map(self._size, system))
+        limit = self._limit(total, sampling)
+        for dropped, i in enumerate(droppable):
+            if total <= limit:
+                return dropped
+            total -= sizes[i]
+        return len(droppable)
 
     def _encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
         """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""

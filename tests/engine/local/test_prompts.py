@@ -285,3 +285,28 @@ def test_hostile_template_is_a_fault(made):
     failed = generate(made("{{ raise_exception('Not today') }}"), (user("Hi"),))[-1]
     assert failed.fault == "chat_template"
     assert "Not today" in failed.fields["reason"]
+
+
+def test_pinned_turns_stay_when_older_and_newer_ones_go(checkpoint):
+    """The first turn is pinned: the second goes, and the mark stands after it."""
+    engine = LocalEngine()
+    load(engine, checkpoint("gpt2"))
+    said = [ChatMessage("user", f"message number {i} " * 12, is_pinned=i == 0) for i in range(12)]
+    messages = [m for question in said for m in (question, ChatMessage("assistant", "yes indeed"))][:-1]
+    started = only(generate(engine, tuple(messages)), Started)
+    text = engine._generator.checkpoint.tokens.decode(started.prompt_token_ids, skip_special=False)
+    assert "message number 0" in text
+    assert "message number 1 " not in text
+    assert started.unseen_before == started.dropped_messages + 2
+    engine.close()
+
+
+def test_turns_that_do_not_fit_may_be_refused_instead(checkpoint):
+    """The sentence says how much there is and how much fits."""
+    engine = LocalEngine()
+    load(engine, checkpoint("gpt2"))
+    turns = [m for _ in range(40) for m in (ChatMessage("user", "word " * 20), ChatMessage("assistant", "yes"))][:-1]
+    [failed] = generate(engine, tuple(turns), overflow="refuse")
+    assert failed.fault == "context_full"
+    assert int(failed.fields["tokens"]) > int(failed.fields["limit"])
+    engine.close()
