@@ -43,6 +43,11 @@ class Profile:
         return self.root / "settings.toml"
 
     @property
+    def presets(self) -> Path:
+        """TOML file with the person's own presets."""
+        return self.root / "presets.toml"
+
+    @property
     def backups(self) -> Path:
         """Folder of verified copies of the database."""
         return self.root / "backups"

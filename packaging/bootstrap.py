@@ -196,9 +196,7 @@ def can_load(name: str) -> bool:
     return True
 
 
-def provide_libraries(
-    missing: Mapping[str, str], apt: bool, root: bool, call: Callable[..., int]
-) -> None:
+def provide_libraries(missing: Mapping[str, str], apt: bool, root: bool, call: Callable[..., int]) -> None:
     """Install missing libraries where that is allowed, else say how; either way the start goes on."""
     if not apt:
         say(f"the system lacks {', '.join(missing)}; install them if no window opens.")

@@ -15,9 +15,10 @@ LANGUAGES = ("zh_CN",)
 
 
 def sources() -> list[Path]:
-    """All modules with texts for people: the window's, and the two that mark theirs without Qt."""
+    """All modules with texts for people: the window's, and those that mark theirs without Qt."""
     package = ROOT / "chatdesk"
-    return [package / "errors.py", package / "settings" / "options.py", *sorted((package / "ui").rglob("*.py"))]
+    marked = (package / name for name in ("errors.py", "settings/options.py", "storage/transfer/trees.py"))
+    return [*marked, *sorted((package / "ui").rglob("*.py"))]
 
 
 def update(ts: Path, language: str) -> None:

@@ -4,16 +4,12 @@ Each change is written at once. A value that cannot be used is replaced by its d
 a failed write keeps the value for this session and raises `UserError`.
 """
 
-import errno
-import os
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
-from chatdesk.errors import Fault, UserError
+from chatdesk.errors import UserError
+from chatdesk.settings import toml_file
 from chatdesk.settings.options import APPLICATION
 
 
@@ -48,16 +44,15 @@ class Settings:
 
     def _read(self) -> None:
         try:
-            text = self._path.read_bytes()
+            found = toml_file.read(self._path)
         except FileNotFoundError:
             return
         except OSError as error:
             self.complaints.append(f"{self._path} cannot be read ({error.strerror}); the defaults are used.")
             return
-        try:
-            found = tomllib.loads(text.decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
-            self._keep_aside()
+        except ValueError:
+            aside = toml_file.keep_aside(self._path)
+            self.complaints.append(f"The settings file was damaged; the defaults are used. The old file is {aside}.")
             return
         for name, value in found.items():
             if name not in APPLICATION:  # of a newer version, perhaps: kept in the file, unused here
@@ -68,26 +63,6 @@ class Settings:
             except UserError as error:
                 self.complaints.append(f"{self._path.name}: {error} The default is used.")
 
-    def _keep_aside(self) -> None:
-        aside = self._path.with_suffix(".damaged.toml")
-        try:
-            os.replace(self._path, aside)
-        except OSError:
-            aside = self._path
-        self.complaints.append(f"The settings file was damaged; the defaults are used. The old file is {aside}.")
-
     def _write(self) -> None:
         known = {name: list(v) if isinstance(v, tuple) else v for name, v in self._values.items()}
-        new = self._path.with_suffix(".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with new.open("wb") as file:
-                tomli_w.dump(known, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, self._path)
-        except OSError as error:
-            new.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(Fault.DISK_FULL, path=self._path) from error
-            raise UserError(Fault.CANNOT_WRITE, path=self._path, reason=error.strerror or error) from error
+        toml_file.replace(self._path, known)

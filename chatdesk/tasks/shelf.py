@@ -130,7 +130,7 @@ class Shelf:
     def html_for_print(
         self, conversation_id: str, callback: Callable[[str], None], labels: "Labels | None" = None
     ) -> None:
-        """The shown branch as simple HTML, for Qt's printer."""
+        """The shown branch as simple HTML, for Qt's printer; empty where it could not be read."""
 
         def render(trees: "list[Tree]") -> str:
             from chatdesk.storage.transfer import html
@@ -141,6 +141,7 @@ class Shelf:
         self._store.call(
             lambda c: _trees(c, "branch", conversation_id),
             lambda trees: self._aside(lambda: render(trees), callback, lambda notice: callback("")),
+            lambda error: callback(""),
         )
 
     def import_file(self, path: Path, callback: "Callable[[Imported | Notice], None]") -> None:

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QApplication
 from chatdesk import __version__, paths
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
-from chatdesk.ui import theme
+from chatdesk.ui import shortcuts, theme
 
 if TYPE_CHECKING:
     from chatdesk.ui.main_window import MainWindow
@@ -53,16 +53,19 @@ def create(settings: Settings) -> QApplication:
     app.setWindowIcon(QIcon(str(paths.resources() / "icons" / "chatdesk.png")))
     speak(settings["language"])
     theme.apply(app, settings["theme"], settings["text_size"])
+    shortcuts.rebind(settings["keys"])
     settings.watch(lambda name: follow(app, settings, name))
     return app
 
 
 def follow(app: QApplication, settings: Settings, name: str) -> None:
-    """Apply a setting that was changed: language, theme, text size."""
+    """Apply a setting that was changed: language, theme, text size, keys."""
     if name == "language":
         speak(settings["language"])
     if name in ("theme", "text_size"):
         theme.apply(app, settings["theme"], settings["text_size"])
+    if name == "keys":
+        shortcuts.rebind(settings["keys"])
 
 
 def _on_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:

@@ -1,70 +1,41 @@
-"""The window: a rail, the pages, keys, drops. A shell: what happens on a page is the page's.
+"""The window: the pages, keys, drops. A shell: what happens on a page is the page's.
 
 The settings page and the list of keys are built when they are wanted. Another language builds the page anew.
 """
 
 import gc
+import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
+from chatdesk import paths
 from chatdesk.paths import Profile
 from chatdesk.settings.options import APPLICATION
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change
-from chatdesk.ui import shortcuts, theme
+from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.chat.page import ChatPage
-from chatdesk.ui.widgets.buttons import IconButton
+from chatdesk.ui.rail import Rail
+from chatdesk.ui.shelving import Shelving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.shelf import Shelf
+    from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.settings.page import SettingsPage
 
-RAIL_PX = 56
 SMALL_PX = 640
 _TICK_MS = 500
 _KEPT = (changes.ListChanged, changes.SettingsChanged, changes.StatusChanged, changes.ModelChanged)
-
-
-class Rail(QFrame):
-    """The pages there are: chat above, settings below. Signals: ``chosen(page)``."""
-
-    chosen = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("rail")
-        self.buttons: dict[str, IconButton] = {}
-        for name in ("chat", "settings"):
-            button = IconButton(name, shortcuts.title(name), shortcuts.hint(name), checkable=True)
-            button.clicked.connect(lambda _=False, n=name: self.chosen.emit(n))
-            self.buttons[name] = button
-        self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
-        self._row.addWidget(self.buttons["chat"])
-        self._row.addStretch()
-        self._row.addWidget(self.buttons["settings"])
-        self.set_flat(False)
-
-    def set_flat(self, flat: bool) -> None:
-        """Lie at the bottom of the list, or stand at the left edge."""
-        direction = QBoxLayout.Direction
-        self._row.setDirection(direction.LeftToRight if flat else direction.TopToBottom)
-        side, end = theme.scaled(10), theme.scaled(8 if flat else 14)
-        self._row.setContentsMargins(side, end, side, end)
-        self.setMinimumWidth(0)
-        self.setMaximumWidth(16_777_215)
-        if not flat:
-            self.setFixedWidth(theme.scaled(RAIL_PX))
-
-    def mark(self, page: str) -> None:
-        """Show which page is open."""
-        for name, button in self.buttons.items():
-            button.setChecked(name == page)
 
 
 class MainWindow(QMainWindow):
@@ -72,11 +43,15 @@ class MainWindow(QMainWindow):
 
     painted = Signal()
 
-    def __init__(self, chat: "Chat", models: "Models", settings: Settings, profile: Profile) -> None:
+    def __init__(self, chat: "Chat", models: "Models", shelf: "Shelf", settings: Settings, profile: Profile) -> None:
         super().__init__()
-        self._chat, self._models, self._settings, self._profile = chat, models, settings, profile
+        self._chat, self._models = chat, models
+        self._settings, self._profile = settings, profile
         self._kept: dict[type[Change], Change] = {}
         self._was_painted = False
+        self._has_other_keys = False
+        self._presets: PresetButton | None = None
+        self.shelving = Shelving(self, chat, shelf, settings)
         self.settings_page: SettingsPage | None = None
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
@@ -94,6 +69,7 @@ class MainWindow(QMainWindow):
         self.rail = Rail()
         self.rail.chosen.connect(self.show_page)
         self.page = ChatPage(self._chat, self._models, self._settings)
+        self.shelving.serve(self.page)
         self.settings_page = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self.page)
@@ -108,14 +84,26 @@ class MainWindow(QMainWindow):
         self._fit()
 
     def _add_actions(self) -> None:
-        for name, done in {
+        commands: dict[str, Callable[[], object]] = {
             "send_anyway": lambda: self.page.send(),
             "stop": self._on_escape,
             "regenerate": lambda: self.page.regenerate(),
+            "continue": lambda: self.page.continue_reply(),
+            "find": self._find,
+            "find_next": lambda: self.page.find_step(1),
+            "find_previous": lambda: self.page.find_step(-1),
             "version_before": lambda: self.page.choose_version(-1),
             "version_after": lambda: self.page.choose_version(1),
+            "search": self._search,
+            "palette": self._show_palette,
             "new_chat": self._new_chat,
             "rename": lambda: self.page.rename(),
+            "pin": self.shelving.pin,
+            **{f"export_{kind}": partial(self.shelving.export, kind) for kind in ("markdown", "html", "json", "pdf")},
+            "export_all": self.shelving.export_all,
+            "import": self.shelving.import_from,
+            "trash": self.shelving.open_trash,
+            "backups": self.shelving.open_backups,
             "models": self._open_models,
             "list": lambda: self.page.toggle_list(),
             "panel": lambda: self.page.toggle_panel(),
@@ -126,12 +114,26 @@ class MainWindow(QMainWindow):
             "normal_size": lambda: self._resize_text(0),
             "keys": self._show_keys,
             "quit": self.close,
-        }.items():
+        }
+        for name, done in commands.items():
             shortcuts.action(self, name, done)
 
     def _new_chat(self) -> None:
         self.show_page("chat")
         self.page.new_chat()
+
+    def _find(self) -> None:
+        self.show_page("chat")
+        self.page.open_find()
+
+    def _search(self) -> None:
+        self.show_page("chat")
+        self.shelving.search()
+
+    def _show_palette(self) -> None:
+        from chatdesk.ui.palette import Palette
+
+        Palette(self).open()
 
     def _open_models(self) -> None:
         self.show_page("chat")
@@ -139,18 +141,35 @@ class MainWindow(QMainWindow):
 
     def start(self) -> None:
         """After the first paint: complete the page, bring the conversations and begin to keep them."""
-        self.page.complete()
+        self._complete_page()
         self._chat.start(self._settings["conversation"])
         self._tick.start()
         self.page.composer.focus()
         # Modules and widgets stay: a collector that looked at them again held the window up for 60 ms at a time.
         gc.freeze()
 
+    def _complete_page(self) -> None:
+        from chatdesk.settings.presets import Presets
+        from chatdesk.ui.chat.presets import PresetButton
+
+        self.page.complete()
+        language = application.language(self._settings["language"])
+        supplied = paths.resources() / "presets" / "presets.toml"
+        presets = Presets(supplied, self._profile.presets, language)
+        for complaint in presets.complaints:
+            logging.getLogger(__name__).warning("%s", complaint)
+        self._presets = PresetButton(self._chat, presets)
+        self.page.panel.set_presets(self._presets)
+
     def apply(self, change: Change) -> None:
         """Show a change; see `chatdesk.tasks.changes`."""
         if isinstance(change, _KEPT):
             self._kept[type(change)] = change
+        if isinstance(change, changes.ListChanged):
+            self.shelving.take(change)
         self.page.apply(change)
+        if isinstance(change, changes.Opened) and change.conversation is None and self._presets is not None:
+            self._presets.use_default()
 
     def come_to_front(self) -> None:
         """A second start asks for this window."""
@@ -165,6 +184,9 @@ class MainWindow(QMainWindow):
             self.page.close_drawers()
             self._pages.setCurrentWidget(self._made_settings_page())
         else:
+            if self._has_other_keys:  # menus and hints name them
+                self._pages.setCurrentWidget(self.page)
+                self._rebuild()
             self._pages.setCurrentWidget(self.page)
             self.page.composer.focus()
         self.rail.mark(name)
@@ -175,6 +197,10 @@ class MainWindow(QMainWindow):
 
             self.settings_page = SettingsPage(self._settings, self._profile)
             self.settings_page.back_wanted.connect(lambda: self.show_page("chat"))
+            self.settings_page.export_wanted.connect(self.shelving.export_all)
+            self.settings_page.import_wanted.connect(self.shelving.import_from)
+            self.settings_page.trash_wanted.connect(self.shelving.open_trash)
+            self.settings_page.backups_wanted.connect(self.shelving.open_backups)
             self._pages.addWidget(self.settings_page)
             self._fit()
         return self.settings_page
@@ -212,15 +238,17 @@ class MainWindow(QMainWindow):
         self.page.show_setting(name)
         if self.settings_page is not None:
             self.settings_page.show_setting(name)
+        self._has_other_keys = self._has_other_keys or name == "keys"
         if name == "language":
             QTimer.singleShot(0, self._rebuild)  # not inside the menu that chose it
 
     def _rebuild(self) -> None:
-        """The same window in another language."""
+        """The same window in another language, or with other keys in its hints."""
+        self._has_other_keys = False
         text, page = self.page.composer.text(), self._pages.currentWidget()
         shows_settings = page is not self.page
         self._build()
-        self.page.complete()
+        self._complete_page()
         for change in self._kept.values():
             self.apply(change)
         if self._chat.open_id:

@@ -1,10 +1,13 @@
-"""Every key of the window in one table: the actions, the menus' hints and the list of keys are made from it."""
+"""Every key of the window in one table: the actions, the menus' hints and the list of keys are made from it.
+
+A person can give an action another key, see `rebind`; actions follow at once, hints when they are made anew.
+"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QVBoxLayout, QWidget
 
@@ -16,7 +19,8 @@ from chatdesk.ui import theme
 class Shortcut:
     """One thing that has a key. ``keys``: Qt's portable names, the first is the one that is shown.
 
-    ``scope``: ``window`` (works everywhere), ``list`` (in the list of conversations), ``composer`` (its own).
+    ``scope``: ``window`` (works everywhere), ``list`` (in the list of conversations), ``composer`` (its own, which no
+    action stands for and which cannot be changed). Without keys it is found by its name alone, until it is given one.
     """
 
     keys: tuple[str, ...]
@@ -33,12 +37,28 @@ SHORTCUTS: dict[str, Shortcut] = {
     "send_anyway": Shortcut(("Ctrl+Return",), QT_TRANSLATE_NOOP("shortcuts", "Send, whatever Enter does")),
     "stop": Shortcut(("Esc",), QT_TRANSLATE_NOOP("shortcuts", "Stop the reply")),
     "regenerate": Shortcut(("Ctrl+R",), QT_TRANSLATE_NOOP("shortcuts", "Write the last reply anew")),
+    "continue": Shortcut(("Alt+Return",), QT_TRANSLATE_NOOP("shortcuts", "Continue the last reply")),
+    "edit_last": Shortcut(("Up",), QT_TRANSLATE_NOOP("shortcuts", "Edit the last message (empty field)"), "composer"),
     "version_before": Shortcut((_VERSION + "Left",), QT_TRANSLATE_NOOP("shortcuts", "Version before")),
     "version_after": Shortcut((_VERSION + "Right",), QT_TRANSLATE_NOOP("shortcuts", "Version after")),
+    "search": Shortcut(("Ctrl+K",), QT_TRANSLATE_NOOP("shortcuts", "Search")),
+    "palette": Shortcut(("Ctrl+Shift+P",), QT_TRANSLATE_NOOP("shortcuts", "All commands")),
+    "find": Shortcut(("Ctrl+F",), QT_TRANSLATE_NOOP("shortcuts", "Find in this chat")),
+    "find_next": Shortcut(("F3",), QT_TRANSLATE_NOOP("shortcuts", "Next match")),
+    "find_previous": Shortcut(("Shift+F3",), QT_TRANSLATE_NOOP("shortcuts", "Match before")),
     "new_chat": Shortcut(("Ctrl+N",), QT_TRANSLATE_NOOP("shortcuts", "New chat")),
     "rename": Shortcut(("F2",), QT_TRANSLATE_NOOP("shortcuts", "Rename")),
     "delete": Shortcut(("Del",), QT_TRANSLATE_NOOP("shortcuts", "Delete"), "list"),
     "undo_delete": Shortcut(("Ctrl+Z",), QT_TRANSLATE_NOOP("shortcuts", "Undo the deletion"), "list"),
+    "pin": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Pin or unpin this chat")),
+    "export_markdown": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Export this chat as Markdown…")),
+    "export_html": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Export this chat as HTML…")),
+    "export_json": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Export this chat as JSON…")),
+    "export_pdf": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Export this chat as PDF…")),
+    "export_all": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Export everything…")),
+    "import": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Import…")),
+    "trash": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Trash…")),
+    "backups": Shortcut((), QT_TRANSLATE_NOOP("shortcuts", "Backups…")),
     "models": Shortcut(("Ctrl+L",), QT_TRANSLATE_NOOP("shortcuts", "Choose a model")),
     "list": Shortcut(("Ctrl+B",), QT_TRANSLATE_NOOP("shortcuts", "Show or hide the chats")),
     "panel": Shortcut(("Ctrl+Shift+B",), QT_TRANSLATE_NOOP("shortcuts", "Show or hide the settings of this chat")),
@@ -52,30 +72,89 @@ SHORTCUTS: dict[str, Shortcut] = {
 }
 
 
+class Watcher(QObject):
+    """Says when keys are other ones. Signals: ``changed``, after `keys` gives the new ones."""
+
+    changed = Signal()
+
+
+watcher = Watcher()
+_chosen: dict[str, str] = {}
+
+
+def rebind(entries: Iterable[str]) -> None:
+    """Use the person's own keys: texts ``action=key``, ``action=`` for none; the others keep those of the table."""
+    _chosen.clear()
+    _chosen.update((name, keys) for name, _, keys in (e.partition("=") for e in entries) if can_be_changed(name))
+    watcher.changed.emit()
+
+
+def chosen() -> dict[str, str]:
+    """The person's own keys, by action."""
+    return dict(_chosen)
+
+
+def can_be_changed(name: str) -> bool:
+    """Whether ``name`` is an action; what the composer does with Enter is a setting."""
+    return name in SHORTCUTS and SHORTCUTS[name].scope != "composer"
+
+
+def keys(name: str) -> tuple[str, ...]:
+    """The keys in force, in Qt's portable names; the first is the one that is shown."""
+    if name in _chosen:
+        return (_chosen[name],) if _chosen[name] else ()
+    return SHORTCUTS[name].keys
+
+
+def conflicts(name: str, key: str) -> list[str]:
+    """The other names that have ``key`` now. Keys of the list and of the window get in each other's way, too."""
+    wanted = QKeySequence(key)
+    return [other for other in SHORTCUTS if other != name and wanted in [QKeySequence(k) for k in keys(other)]]
+
+
 def title(name: str) -> str:
     """What the key does, in the person's language."""
     return QCoreApplication.translate("shortcuts", SHORTCUTS[name].title)
 
 
 def key_text(name: str) -> str:
-    """The key as this system writes it."""
-    return _native(SHORTCUTS[name].keys[0])
+    """The key as this system writes it; empty where there is none."""
+    return native(keys(name)[0]) if keys(name) else ""
 
 
-def _native(keys: str) -> str:
-    text = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+def native(key: str) -> str:
+    """A portable name of a key as this system writes it."""
+    text = QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
     return text if _MAC else text.replace("Return", "Enter")
 
 
 def hint(name: str, words: str = "") -> str:
     """A tool tip: what it does, and its key."""
-    return f"{words or title(name)} ({key_text(name)})"
+    key = key_text(name)
+    return f"{words or title(name)} ({key})" if key else words or title(name)
+
+
+def menu_text(name: str) -> str:
+    """An entry of a menu: what it does and, at the right edge, its key."""
+    return f"{title(name)}\t{key_text(name)}".rstrip("\t")
+
+
+class KeyedAction(QAction):
+    """One of `SHORTCUTS` at work; it follows another choice of keys."""
+
+    def __init__(self, name: str, owner: QWidget) -> None:
+        super().__init__(title(name), owner)
+        self.name = name
+        self._take_keys()
+        watcher.changed.connect(self._take_keys)
+
+    def _take_keys(self) -> None:
+        self.setShortcuts([QKeySequence(key) for key in keys(self.name)])
 
 
 def action(owner: QWidget, name: str, done: Callable[[], object]) -> QAction:
     """Give ``owner`` the action ``name``: its key works in the whole window, or within ``owner`` for the list's."""
-    found = QAction(title(name), owner)
-    found.setShortcuts([QKeySequence(keys) for keys in SHORTCUTS[name].keys])
+    found = KeyedAction(name, owner)
     if SHORTCUTS[name].scope == "list":
         found.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
     found.triggered.connect(lambda: done())
@@ -84,7 +163,7 @@ def action(owner: QWidget, name: str, done: Callable[[], object]) -> QAction:
 
 
 class KeysDialog(QDialog):
-    """All keys, in two columns."""
+    """All keys, in two blocks beside one another."""
 
     def __init__(self, parent: QWidget, enter_sends: bool = True) -> None:
         super().__init__(parent)
@@ -92,13 +171,16 @@ class KeysDialog(QDialog):
         heading = QLabel(title("keys"))
         heading.setProperty("kind", "title")
         grid = QGridLayout()
-        grid.setHorizontalSpacing(theme.scaled(48))
+        grid.setHorizontalSpacing(theme.scaled(32))
         grid.setVerticalSpacing(theme.scaled(8))
-        for row, name in enumerate(SHORTCUTS):
-            grid.addWidget(QLabel(title(name)), row, 0)
+        names = [name for name in SHORTCUTS if keys(name)]
+        half = (len(names) + 1) // 2
+        for place, name in enumerate(names):
+            row, block = place % half, place // half * 2
+            grid.addWidget(QLabel(title(name)), row, block)
             key = QLabel(_composer_key(name, enter_sends) or key_text(name))
             key.setProperty("kind", "soft")
-            grid.addWidget(key, row, 1, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(key, row, block + 1, Qt.AlignmentFlag.AlignRight)
         column = QVBoxLayout(self)
         margin = theme.scaled(24)
         column.setContentsMargins(margin, margin, margin, margin)
@@ -111,4 +193,4 @@ def _composer_key(name: str, enter_sends: bool) -> str:
     """Send and newline change places with the setting "Enter sends"."""
     if enter_sends or name not in ("send", "newline"):
         return ""
-    return _native({"send": "Shift+Return", "newline": "Return"}[name])
+    return native({"send": "Shift+Return", "newline": "Return"}[name])

@@ -2,6 +2,57 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>BackupsDialog</name>
+    <message>
+        <source>A copy of all chats is made and checked every day.</source>
+        <translation>每天都会为全部对话做一份副本并检查。</translation>
+    </message>
+    <message>
+        <source>Backups</source>
+        <translation>备份</translation>
+    </message>
+    <message>
+        <source>There is no backup yet.</source>
+        <translation>还没有备份。</translation>
+    </message>
+    <message>
+        <source>Restore…</source>
+        <translation>恢复…</translation>
+    </message>
+    <message>
+        <source>{count} chats</source>
+        <translation>{count} 个对话</translation>
+    </message>
+    <message>
+        <source>{count} messages</source>
+        <translation>{count} 条消息</translation>
+    </message>
+    <message>
+        <source>sound</source>
+        <translation>完好</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>已损坏</translation>
+    </message>
+    <message>
+        <source>Go back to the chats of {when}?</source>
+        <translation>要回到 {when} 的对话吗？</translation>
+    </message>
+    <message>
+        <source>The present state is kept aside, as a backup in this list.</source>
+        <translation>现在的状态会另外保存，作为此列表中的一份备份。</translation>
+    </message>
+    <message>
+        <source>Restore</source>
+        <translation>恢复</translation>
+    </message>
+    <message>
+        <source>The chats of the backup are here again.</source>
+        <translation>备份中的对话已恢复。</translation>
+    </message>
+</context>
+<context>
     <name>CodeFrame</name>
     <message>
         <source>Code</source>
@@ -53,9 +104,33 @@
         <source>Open</source>
         <translation>打开</translation>
     </message>
+    <message>
+        <source>Unpin</source>
+        <translation>取消置顶</translation>
+    </message>
+    <message>
+        <source>Pin</source>
+        <translation>置顶</translation>
+    </message>
+    <message>
+        <source>Move to folder</source>
+        <translation>移到文件夹</translation>
+    </message>
+    <message>
+        <source>No folder</source>
+        <translation>不放入文件夹</translation>
+    </message>
+    <message>
+        <source>New folder…</source>
+        <translation>新建文件夹…</translation>
+    </message>
 </context>
 <context>
     <name>ConversationModel</name>
+    <message>
+        <source>Pinned</source>
+        <translation>置顶</translation>
+    </message>
     <message>
         <source>Today</source>
         <translation>今天</translation>
@@ -69,6 +144,14 @@
         <translation>更早</translation>
     </message>
     <message>
+        <source>Folder {name}, closed: {count}</source>
+        <translation>文件夹 {name}（已折叠）：{count}</translation>
+    </message>
+    <message>
+        <source>Folder {name}: {count}</source>
+        <translation>文件夹 {name}：{count}</translation>
+    </message>
+    <message>
         <source>New chat</source>
         <translation>新对话</translation>
     </message>
@@ -78,6 +161,37 @@
     <message>
         <source>the model does not see what is above</source>
         <translation>以上内容模型看不到</translation>
+    </message>
+</context>
+<context>
+    <name>EditBox</name>
+    <message>
+        <source>Edit the message</source>
+        <translation>编辑消息</translation>
+    </message>
+    <message>
+        <source>Edit the reply</source>
+        <translation>编辑回复</translation>
+    </message>
+    <message>
+        <source>Save and ask</source>
+        <translation>保存并重新提问</translation>
+    </message>
+    <message>
+        <source>Save</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>The version before stays; ‹ brings it back. (Ctrl+Enter)</source>
+        <translation>原来的版本会保留，点 ‹ 可以找回。（Ctrl+Enter）</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Leave the message as it was (Esc)</source>
+        <translation>保持原样（Esc）</translation>
     </message>
 </context>
 <context>
@@ -107,6 +221,108 @@
     </message>
 </context>
 <context>
+    <name>FindBar</name>
+    <message>
+        <source>Close the search</source>
+        <translation>关闭查找</translation>
+    </message>
+    <message>
+        <source>Not found</source>
+        <translation>未找到</translation>
+    </message>
+    <message>
+        <source>{number} of {count}</source>
+        <translation>第 {number} 处，共 {count} 处</translation>
+    </message>
+</context>
+<context>
+    <name>Footer</name>
+    <message>
+        <source>Previous version</source>
+        <translation>上一个版本</translation>
+    </message>
+    <message>
+        <source>Next version</source>
+        <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Regenerate</source>
+        <translation>重新生成</translation>
+    </message>
+    <message>
+        <source>Continue the reply</source>
+        <translation>继续回复</translation>
+    </message>
+    <message>
+        <source>Edit the message</source>
+        <translation>编辑消息</translation>
+    </message>
+    <message>
+        <source>Edit the reply</source>
+        <translation>编辑回复</translation>
+    </message>
+    <message>
+        <source>Copy the message</source>
+        <translation>复制消息</translation>
+    </message>
+    <message>
+        <source>Copy the reply</source>
+        <translation>复制回复</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>Version {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>length reached</source>
+        <translation>达到长度上限</translation>
+    </message>
+    <message>
+        <source>interrupted</source>
+        <translation>中断</translation>
+    </message>
+    <message>
+        <source>context full</source>
+        <translation>上下文已满</translation>
+    </message>
+    <message>
+        <source>ended by an error</source>
+        <translation>因出错结束</translation>
+    </message>
+    <message>
+        <source>pinned</source>
+        <translation>已置顶</translation>
+    </message>
+    <message>
+        <source>Copy as plain text</source>
+        <translation>复制为纯文本</translation>
+    </message>
+    <message>
+        <source>Copy as Markdown</source>
+        <translation>复制为 Markdown</translation>
+    </message>
+    <message>
+        <source>Unpin</source>
+        <translation>取消置顶</translation>
+    </message>
+    <message>
+        <source>Pin</source>
+        <translation>置顶</translation>
+    </message>
+    <message>
+        <source>Delete from here</source>
+        <translation>从这里开始删除</translation>
+    </message>
+</context>
+<context>
     <name>Header</name>
     <message>
         <source>Title of the chat</source>
@@ -119,6 +335,92 @@
     <message>
         <source>New chat</source>
         <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>KeysEditor</name>
+    <message>
+        <source>Keys</source>
+        <translation>快捷键</translation>
+    </message>
+    <message>
+        <source>no key</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>{title}: no key</source>
+        <translation>{title}：不设快捷键</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>还原</translation>
+    </message>
+    <message>
+        <source>{title}: back to the default</source>
+        <translation>{title}：恢复默认值</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Reset all</source>
+        <translation>全部还原</translation>
+    </message>
+    <message>
+        <source>Click a key and press another one.</source>
+        <translation>点一下快捷键，再按下新的组合键。</translation>
+    </message>
+    <message>
+        <source>{key} is needed for typing. Press it together with Ctrl or Alt, or take F1 to F12.</source>
+        <translation>{key} 要用来打字。请与 Ctrl 或 Alt 同按，或改用 F1 到 F12。</translation>
+    </message>
+    <message>
+        <source>{key} already belongs to “{title}”. Give that another key first.</source>
+        <translation>{key} 已用于“{title}”。请先为它换一个键。</translation>
+    </message>
+</context>
+<context>
+    <name>Labels</name>
+    <message>
+        <source>You</source>
+        <translation>你</translation>
+    </message>
+    <message>
+        <source>Assistant</source>
+        <translation>助手</translation>
+    </message>
+    <message>
+        <source>System</source>
+        <translation>系统</translation>
+    </message>
+    <message>
+        <source>System prompt</source>
+        <translation>系统提示词</translation>
+    </message>
+    <message>
+        <source>version {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>answers message {number}</source>
+        <translation>回复第 {number} 条消息</translation>
+    </message>
+    <message>
+        <source>another beginning</source>
+        <translation>另一个开头</translation>
+    </message>
+    <message>
+        <source>This message is damaged.</source>
+        <translation>这条消息已损坏。</translation>
+    </message>
+    <message>
+        <source>Conversation</source>
+        <translation>对话</translation>
     </message>
 </context>
 <context>
@@ -263,6 +565,21 @@
     </message>
 </context>
 <context>
+    <name>Palette</name>
+    <message>
+        <source>All commands</source>
+        <translation>全部命令</translation>
+    </message>
+    <message>
+        <source>What do you want to do?</source>
+        <translation>想做什么？</translation>
+    </message>
+    <message>
+        <source>There is no such command.</source>
+        <translation>没有这样的命令。</translation>
+    </message>
+</context>
+<context>
     <name>PlainView</name>
     <message>
         <source>You</source>
@@ -270,54 +587,61 @@
     </message>
 </context>
 <context>
-    <name>ReplyFooter</name>
+    <name>PresetButton</name>
     <message>
-        <source>Previous version</source>
-        <translation>上一个版本</translation>
+        <source>Preset: {name}</source>
+        <translation>预设：{name}</translation>
     </message>
     <message>
-        <source>Next version</source>
-        <translation>下一个版本</translation>
+        <source>Own values</source>
+        <translation>自定义</translation>
     </message>
     <message>
-        <source>Regenerate</source>
-        <translation>重新生成</translation>
+        <source>No preset</source>
+        <translation>无预设</translation>
     </message>
     <message>
-        <source>Copy the reply</source>
-        <translation>复制回复</translation>
+        <source>Save as preset…</source>
+        <translation>存为预设…</translation>
     </message>
     <message>
-        <source>Version {number} of {count}</source>
-        <translation>第 {number} 个版本，共 {count} 个</translation>
+        <source>Delete “{name}”…</source>
+        <translation>删除“{name}”…</translation>
     </message>
     <message>
-        <source>stopped</source>
-        <translation>已停止</translation>
+        <source>Use “{name}” for new chats</source>
+        <translation>新对话使用“{name}”</translation>
     </message>
     <message>
-        <source>length reached</source>
-        <translation>达到长度上限</translation>
+        <source>No preset for new chats</source>
+        <translation>新对话不使用预设</translation>
     </message>
     <message>
-        <source>interrupted</source>
-        <translation>中断</translation>
+        <source>Name of the preset (one of the same name is replaced)</source>
+        <translation>预设名称（同名的会被替换）</translation>
     </message>
     <message>
-        <source>context full</source>
-        <translation>上下文已满</translation>
+        <source>Save as preset</source>
+        <translation>存为预设</translation>
     </message>
     <message>
-        <source>ended by an error</source>
-        <translation>因出错结束</translation>
+        <source>Delete the preset “{name}”?</source>
+        <translation>要删除预设“{name}”吗？</translation>
     </message>
     <message>
-        <source>{speed} tok/s</source>
-        <translation>{speed} token/s</translation>
+        <source>Chats that use it keep their values.</source>
+        <translation>正在使用它的对话保留原有的值。</translation>
     </message>
     <message>
-        <source>first token {seconds} s</source>
-        <translation>首个 token {seconds} 秒</translation>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>RowDelegate</name>
+    <message>
+        <source>Title of the chat</source>
+        <translation>对话标题</translation>
     </message>
 </context>
 <context>
@@ -333,6 +657,29 @@
     <message>
         <source>Select all of this message</source>
         <translation>选中整条消息</translation>
+    </message>
+</context>
+<context>
+    <name>SearchBox</name>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Search titles and messages</source>
+        <translation>搜索标题和消息</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>There are no chats yet.</source>
+        <translation>还没有对话。</translation>
+    </message>
+    <message>
+        <source>Nothing was found for “{text}”.</source>
+        <translation>没有找到“{text}”。</translation>
     </message>
 </context>
 <context>
@@ -358,6 +705,22 @@
         <translation>深色</translation>
     </message>
     <message>
+        <source>Keys</source>
+        <translation>快捷键</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Change the keys</source>
+        <translation>更改快捷键</translation>
+    </message>
+    <message>
+        <source>Every command can have another key, or none.</source>
+        <translation>每个命令都可以换一个快捷键，也可以不设。</translation>
+    </message>
+    <message>
         <source>Your data</source>
         <translation>你的数据</translation>
     </message>
@@ -368,6 +731,14 @@
     <message>
         <source>Chats and settings are kept in {folder}. Nothing leaves this machine.</source>
         <translation>对话和设置保存在 {folder}，不会离开这台电脑。</translation>
+    </message>
+    <message>
+        <source>A file: chatdesk, ChatGPT, Open WebUI, LM Studio…</source>
+        <translation>文件：chatdesk、ChatGPT、Open WebUI、LM Studio…</translation>
+    </message>
+    <message>
+        <source>A folder: Jan, LM Studio…</source>
+        <translation>文件夹：Jan、LM Studio…</translation>
     </message>
     <message>
         <source>About</source>
@@ -388,17 +759,64 @@
         <source>Close</source>
         <translation>关闭</translation>
     </message>
+    <message>
+        <source>Leave out the oldest</source>
+        <translation>略去最早的</translation>
+    </message>
+    <message>
+        <source>Stop and ask</source>
+        <translation>停下来问我</translation>
+    </message>
+</context>
+<context>
+    <name>Shelving</name>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>the chat could not be read</source>
+        <translation>无法读取该对话</translation>
+    </message>
+    <message>
+        <source>Exported to {path}</source>
+        <translation>已导出到 {path}</translation>
+    </message>
+    <message>
+        <source>… and {count} more</source>
+        <translation>……还有 {count} 项</translation>
+    </message>
+    <message>
+        <source>Import</source>
+        <translation>导入</translation>
+    </message>
+    <message>
+        <source>1 conversation came in.</source>
+        <translation>导入了 1 个对话。</translation>
+    </message>
+    <message>
+        <source>{count} conversations came in.</source>
+        <translation>导入了 {count} 个对话。</translation>
+    </message>
+    <message>
+        <source>{count} got more messages.</source>
+        <translation>{count} 个对话有了更多消息。</translation>
+    </message>
+    <message>
+        <source>1 was here already.</source>
+        <translation>1 个已经有了。</translation>
+    </message>
+    <message>
+        <source>{count} were here already.</source>
+        <translation>{count} 个已经有了。</translation>
+    </message>
+    <message>
+        <source>{count} could not be read as they are:</source>
+        <translation>{count} 项未能按原样读取：</translation>
+    </message>
 </context>
 <context>
     <name>StatusStrip</name>
-    <message>
-        <source>{speed} tok/s</source>
-        <translation>{speed} token/s</translation>
-    </message>
-    <message>
-        <source>first token {seconds} s</source>
-        <translation>首个 token {seconds} 秒</translation>
-    </message>
     <message>
         <source>Everything stays on this machine. A model can be wrong.</source>
         <translation>一切都留在本机。模型可能出错。</translation>
@@ -412,10 +830,90 @@
     </message>
 </context>
 <context>
+    <name>ThoughtHeading</name>
+    <message>
+        <source>Unfolded</source>
+        <translation>已展开</translation>
+    </message>
+    <message>
+        <source>Folded</source>
+        <translation>已折叠</translation>
+    </message>
+</context>
+<context>
     <name>Transcript</name>
     <message>
         <source>Conversation</source>
         <translation>对话</translation>
+    </message>
+</context>
+<context>
+    <name>TrashDialog</name>
+    <message>
+        <source>Trash</source>
+        <translation>回收站</translation>
+    </message>
+    <message>
+        <source>Deleted chats stay here.</source>
+        <translation>删除的对话会留在这里。</translation>
+    </message>
+    <message>
+        <source>The trash is empty.</source>
+        <translation>回收站是空的。</translation>
+    </message>
+    <message>
+        <source>Restore</source>
+        <translation>恢复</translation>
+    </message>
+    <message>
+        <source>Delete for good…</source>
+        <translation>彻底删除…</translation>
+    </message>
+    <message>
+        <source>deleted {when}</source>
+        <translation>删除于 {when}</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Delete “{title}” for good?</source>
+        <translation>要彻底删除“{title}”吗？</translation>
+    </message>
+    <message>
+        <source>It cannot be brought back.</source>
+        <translation>删除后无法恢复。</translation>
+    </message>
+    <message>
+        <source>Delete for good</source>
+        <translation>彻底删除</translation>
+    </message>
+</context>
+<context>
+    <name>TurnRows</name>
+    <message>
+        <source>Thinking…</source>
+        <translation>思考中…</translation>
+    </message>
+    <message>
+        <source>Thought for {seconds} s</source>
+        <translation>思考了 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>Thoughts</source>
+        <translation>思考过程</translation>
+    </message>
+</context>
+<context>
+    <name>UndoBar</name>
+    <message>
+        <source>The messages are in the trash.</source>
+        <translation>消息已移到回收站。</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
     </message>
 </context>
 <context>
@@ -426,10 +924,10 @@
     </message>
 </context>
 <context>
-    <name>_Delegate</name>
+    <name>_Dialog</name>
     <message>
-        <source>Title of the chat</source>
-        <translation>对话标题</translation>
+        <source>Close</source>
+        <translation>关闭</translation>
     </message>
 </context>
 <context>
@@ -446,6 +944,10 @@
 <context>
     <name>dialogs</name>
     <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
         <source>Open this address outside chatdesk?</source>
         <translation>要在浏览器中打开这个地址吗？</translation>
     </message>
@@ -456,6 +958,30 @@
     <message>
         <source>Open a checkpoint folder</source>
         <translation>打开模型文件夹</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Import</source>
+        <translation>导入</translation>
+    </message>
+    <message>
+        <source>Exports (*.json *.zip)</source>
+        <translation>导出文件 (*.json *.zip)</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>New folder</source>
+        <translation>新建文件夹</translation>
+    </message>
+    <message>
+        <source>Name of the folder</source>
+        <translation>文件夹名称</translation>
     </message>
 </context>
 <context>
@@ -531,6 +1057,10 @@
     <message>
         <source>The text has {tokens} tokens and the model can see {limit}. Shorten it or choose one with a longer context.</source>
         <translation>文本有 {tokens} 个 token，而模型只能看到 {limit} 个。请缩短文本，或换一个上下文更长的模型。</translation>
+    </message>
+    <message>
+        <source>The conversation has {tokens} tokens and at most {limit} fit into the context. Pin what matters and leave out the oldest turns, or begin a new chat.</source>
+        <translation>对话有 {tokens} 个 token，上下文最多容纳 {limit} 个。请把重要的消息置顶并略去最早的，或开始新对话。</translation>
     </message>
     <message>
         <source>{name} is {value}; it must be {allowed}.</source>
@@ -633,8 +1163,23 @@
         <translation>新对话</translation>
     </message>
     <message>
-        <source>Unload the model</source>
-        <translation>卸载模型</translation>
+        <source>Leave out the oldest</source>
+        <translation>略去最早的</translation>
+    </message>
+</context>
+<context>
+    <name>figures</name>
+    <message>
+        <source>first token {milliseconds} ms</source>
+        <translation>首个 token {milliseconds} 毫秒</translation>
+    </message>
+    <message>
+        <source>first token {seconds} s</source>
+        <translation>首个 token {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{speed} tok/s</source>
+        <translation>{speed} token/s</translation>
     </message>
 </context>
 <context>
@@ -694,6 +1239,14 @@
     <message>
         <source>The same seed gives the same reply. Empty is random.</source>
         <translation>种子相同，回复就相同。留空为随机。</translation>
+    </message>
+    <message>
+        <source>When the context is full</source>
+        <translation>上下文已满时</translation>
+    </message>
+    <message>
+        <source>Pinned messages are never left out.</source>
+        <translation>置顶的消息不会被略去。</translation>
     </message>
     <message>
         <source>System prompt</source>
@@ -759,12 +1312,40 @@
         <translation>重新生成最后的回复</translation>
     </message>
     <message>
+        <source>Continue the last reply</source>
+        <translation>继续上一条回复</translation>
+    </message>
+    <message>
+        <source>Edit the last message (empty field)</source>
+        <translation>编辑上一条消息（输入框为空时）</translation>
+    </message>
+    <message>
         <source>Version before</source>
         <translation>上一个版本</translation>
     </message>
     <message>
         <source>Version after</source>
         <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>All commands</source>
+        <translation>全部命令</translation>
+    </message>
+    <message>
+        <source>Find in this chat</source>
+        <translation>在本对话中查找</translation>
+    </message>
+    <message>
+        <source>Next match</source>
+        <translation>下一处</translation>
+    </message>
+    <message>
+        <source>Match before</source>
+        <translation>上一处</translation>
     </message>
     <message>
         <source>New chat</source>
@@ -781,6 +1362,42 @@
     <message>
         <source>Undo the deletion</source>
         <translation>撤销删除</translation>
+    </message>
+    <message>
+        <source>Pin or unpin this chat</source>
+        <translation>置顶或取消置顶此对话</translation>
+    </message>
+    <message>
+        <source>Export this chat as Markdown…</source>
+        <translation>将此对话导出为 Markdown…</translation>
+    </message>
+    <message>
+        <source>Export this chat as HTML…</source>
+        <translation>将此对话导出为 HTML…</translation>
+    </message>
+    <message>
+        <source>Export this chat as JSON…</source>
+        <translation>将此对话导出为 JSON…</translation>
+    </message>
+    <message>
+        <source>Export this chat as PDF…</source>
+        <translation>将此对话导出为 PDF…</translation>
+    </message>
+    <message>
+        <source>Export everything…</source>
+        <translation>导出全部…</translation>
+    </message>
+    <message>
+        <source>Import…</source>
+        <translation>导入…</translation>
+    </message>
+    <message>
+        <source>Trash…</source>
+        <translation>回收站…</translation>
+    </message>
+    <message>
+        <source>Backups…</source>
+        <translation>备份…</translation>
     </message>
     <message>
         <source>Choose a model</source>
@@ -821,6 +1438,121 @@
     <message>
         <source>Quit</source>
         <translation>退出</translation>
+    </message>
+</context>
+<context>
+    <name>transfer</name>
+    <message>
+        <source>it cannot be opened</source>
+        <translation>无法打开</translation>
+    </message>
+    <message>
+        <source>it is not JSON, or only a part of it is there</source>
+        <translation>不是 JSON，或文件不完整</translation>
+    </message>
+    <message>
+        <source>its bytes are not text</source>
+        <translation>内容不是文本</translation>
+    </message>
+    <message>
+        <source>it is nested too deeply</source>
+        <translation>嵌套过深</translation>
+    </message>
+    <message>
+        <source>it is no export that this program knows</source>
+        <translation>不是本程序认识的导出文件</translation>
+    </message>
+    <message>
+        <source>it was written by a newer chatdesk</source>
+        <translation>由更新版本的 chatdesk 写成</translation>
+    </message>
+    <message>
+        <source>there is no conversation in it</source>
+        <translation>其中没有对话</translation>
+    </message>
+    <message>
+        <source>the zip file is damaged or encrypted</source>
+        <translation>压缩文件已损坏或已加密</translation>
+    </message>
+    <message>
+        <source>it unpacks to more than it should</source>
+        <translation>解压后过大</translation>
+    </message>
+    <message>
+        <source>it is larger than 1 GB</source>
+        <translation>大于 1 GB</translation>
+    </message>
+    <message>
+        <source>some bytes are not UTF-8 and were replaced by �</source>
+        <translation>有些字节不是 UTF-8，已用 � 代替</translation>
+    </message>
+    <message>
+        <source>an entry is not a conversation</source>
+        <translation>有一项不是对话</translation>
+    </message>
+    <message>
+        <source>it has no message with text</source>
+        <translation>没有含文字的消息</translation>
+    </message>
+    <message>
+        <source>it stands in the file more than once</source>
+        <translation>在文件中重复出现</translation>
+    </message>
+    <message>
+        <source>ids of its messages belong to another conversation here</source>
+        <translation>其消息的编号属于这里的另一个对话</translation>
+    </message>
+    <message>
+        <source>a message has the wrong form</source>
+        <translation>有一条消息格式不对</translation>
+    </message>
+    <message>
+        <source>a message is from nobody this program knows</source>
+        <translation>有一条消息的发送者无法识别</translation>
+    </message>
+    <message>
+        <source>a message is too long</source>
+        <translation>有一条消息过长</translation>
+    </message>
+    <message>
+        <source>messages from and to tools are not imported</source>
+        <translation>不导入与工具往来的消息</translation>
+    </message>
+    <message>
+        <source>thoughts of the model are not imported</source>
+        <translation>不导入模型的思考过程</translation>
+    </message>
+    <message>
+        <source>only the first system prompt is kept</source>
+        <translation>只保留第一个系统提示词</translation>
+    </message>
+    <message>
+        <source>a message stands there more than once; the first was kept</source>
+        <translation>有一条消息重复出现，保留了第一条</translation>
+    </message>
+    <message>
+        <source>a message answers one that is missing; it was put at the beginning</source>
+        <translation>有一条消息所回复的消息不存在，已放到开头</translation>
+    </message>
+    <message>
+        <source>messages answer one another in a circle; it was cut</source>
+        <translation>消息之间循环回复，已断开</translation>
+    </message>
+    <message>
+        <source>it goes on below a message in the trash; take that back first</source>
+        <translation>它接在回收站里的一条消息之后，请先恢复那条消息</translation>
+    </message>
+    <message>
+        <source>an attachment cannot be read</source>
+        <translation>有一个附件无法读取</translation>
+    </message>
+    <message>
+        <source>its settings cannot be read</source>
+        <translation>设置无法读取</translation>
+    </message>
+    <message>
+        <source>where a reply comes from cannot be read</source>
+        <translation>回复的来源信息无法读取</translation>
     </message>
 </context>
 </TS>

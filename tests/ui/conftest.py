@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QApplication
 
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
-from chatdesk.ui import application, theme
+from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.main_window import MainWindow
-from tests.ui.scripted import DEFAULTS, READY, ScriptedChat, ScriptedModels, conversation
+from tests.ui.scripted import DEFAULTS, READY, ScriptedChat, ScriptedModels, ScriptedShelf, conversation
 
 
 class Desk:
@@ -21,8 +21,8 @@ class Desk:
         self.profile = Profile(root)
         self.settings = Settings(self.profile.settings)
         self.settings.watch(lambda name: application.follow(QApplication.instance(), self.settings, name))
-        self.chat, self.models = ScriptedChat(), ScriptedModels()
-        self.window = MainWindow(self.chat, self.models, self.settings, self.profile)
+        self.chat, self.models, self.shelf = ScriptedChat(), ScriptedModels(), ScriptedShelf()
+        self.window = MainWindow(self.chat, self.models, self.shelf, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)
         self.window.show()
@@ -56,6 +56,7 @@ def desk(qtbot: Any, tmp_path: Path) -> Any:
     # Without a running loop nothing is deleted by itself, and every window left is dressed again by each theme.
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     application.speak("en")
+    shortcuts.rebind(())
     theme.apply(QApplication.instance(), "light", 100)
 
 

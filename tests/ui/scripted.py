@@ -17,9 +17,7 @@ INFO = ModelInfo(
     DEFAULT_SAMPLING, 0.4,
 )  # fmt: skip
 READY = changes.ModelChanged("ready", INFO.name, INFO.path, info=INFO)
-DEFAULTS: dict[str, Any] = {
-    name: getattr(DEFAULT_SAMPLING, name, option.default) for name, option in CHAT.items()
-}
+DEFAULTS: dict[str, Any] = {name: getattr(DEFAULT_SAMPLING, name, option.default) for name, option in CHAT.items()}
 HOUR, DAY = 3600.0, 86400.0
 
 
@@ -50,6 +48,25 @@ class ScriptedModels:
 
     def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
         callback(self.entries)
+
+
+class ScriptedShelf:
+    """Notes calls in ``calls``; keeps callbacks in ``callbacks``, by method, for the test to answer."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.callbacks: dict[str, Callable[[Any], None]] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def note(*args: Any) -> None:
+            self.callbacks[name] = next((arg for arg in args if callable(arg)), print)
+            self.calls.append((name, *(arg for arg in args if not callable(arg))))
+
+        return note
+
+    def said(self, name: str) -> list[tuple[Any, ...]]:
+        """The arguments of all calls of ``name``, without the callbacks."""
+        return [call[1:] for call in self.calls if call[0] == name]
 
 
 class ScriptedChat:

@@ -57,7 +57,7 @@ def test_a_reply_streams_and_stops(desk, qtbot):
         changes.StatusChanged(142.4, 0.21, 412, 1024),
     )
     assert desk.page.transcript.text_of("r") == "Good day"
-    qtbot.waitUntil(lambda: desk.page.status.words() == "CPU · float32 · 142 tok/s · first token 0.2 s")
+    qtbot.waitUntil(lambda: desk.page.status.words() == "CPU · float32 · 142 tok/s · first token 210 ms")
     press(desk, qtbot, Qt.Key.Key_Escape)
     assert desk.chat.said("stop") == [()]
     desk.chat.say(changes.ReplyingChanged(False))
@@ -229,3 +229,78 @@ def test_anything_else_is_not_taken(desk, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"")
     assert not drop(desk, tmp_path / "photo.jpg")
     assert desk.models.calls == []
+
+
+# -- what can be done with a message -----------------------------------------------------------------------------------
+
+
+def show_pair(desk, **fields):
+    turns = Turn("u", "user", "Hi"), Turn("r", "assistant", "half a", finish_reason=fields.pop("reason", "length"))
+    desk.chat.show(conversation("a", "A"), *turns)
+
+
+def test_alt_enter_continues_only_a_reply_that_was_cut_off(desk, qtbot):
+    show_pair(desk)
+    press(desk, qtbot, Qt.Key.Key_Return, ALT)
+    assert desk.chat.said("continue_reply") == [()]
+    show_pair(desk, reason="stop")
+    press(desk, qtbot, Qt.Key.Key_Return, ALT)
+    assert desk.chat.said("continue_reply") == [()]
+
+
+def test_up_in_the_empty_composer_edits_the_last_message(desk, qtbot):
+    from chatdesk.ui.chat.editing import EditBox
+
+    show_pair(desk)
+    desk.page.composer.set_text("words")
+    qtbot.keyClick(desk.page.composer.focusProxy(), Qt.Key.Key_Up)
+    assert not desk.page.transcript.findChildren(EditBox)
+    desk.page.composer.clear()
+    qtbot.keyClick(desk.page.composer.focusProxy(), Qt.Key.Key_Up)
+    (box,) = desk.page.transcript.findChildren(EditBox)
+    box._text.setPlainText("Hello")
+    qtbot.keyClick(box._text, Qt.Key.Key_Return, CTRL)
+    assert desk.chat.said("edit") == [("u", "Hello")]
+    assert desk.chat.said("send") == []
+    qtbot.keyClick(box._text, Qt.Key.Key_Escape)
+    assert desk.chat.said("stop") == []
+
+
+def test_messages_are_deleted_pinned_and_brought_back(desk):
+    show_pair(desk)
+    desk.page.transcript.pin_requested.emit("r", True)
+    desk.page.transcript.delete_requested.emit("u")
+    assert desk.chat.said("pin_turn") == [("r", True)]
+    assert desk.chat.said("delete_turn") == [("u",)]
+    assert desk.page.undo_bar.isHidden()
+    desk.chat.say(changes.UndoChanged("messages"))
+    assert not desk.page.undo_bar.isHidden()
+    desk.page.undo_bar.button.click()
+    assert desk.chat.said("undo") == [()]
+    desk.chat.say(changes.UndoChanged(""))
+    assert desk.page.undo_bar.isHidden()
+
+
+def test_ctrl_f_finds_and_escape_closes(desk, qtbot):
+    show_pair(desk)
+    press(desk, qtbot, Qt.Key.Key_F, CTRL)
+    bar = desk.page.find_bar
+    assert bar.isVisible()
+    bar.field.setText("h")
+    assert bar.count.text() == "1 of 2"
+    press(desk, qtbot, Qt.Key.Key_F3)
+    assert bar.count.text() == "2 of 2"
+    press(desk, qtbot, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
+    assert bar.count.text() == "1 of 2"
+    press(desk, qtbot, Qt.Key.Key_Escape)
+    assert bar.isHidden()
+    assert desk.chat.said("stop") == []
+
+
+def test_a_message_that_was_looked_for_comes_into_view(desk):
+    turns = [Turn(str(n), "user", f"Words {n}") for n in range(100)]
+    desk.chat.show(conversation("a", "A"), *turns)
+    desk.chat.say(changes.Found("7"))
+    row = desk.page.transcript._entries["7"].rows[0]
+    assert row.view is not None
+    assert 0 <= row.view.y() < desk.page.transcript.viewport().height()

@@ -1,5 +1,6 @@
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QAbstractItemModelTester
@@ -7,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit
 
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks.changes import ListChanged
-from chatdesk.ui.chat.conversations import ID_ROLE, OPEN_ROLE, ConversationModel
+from chatdesk.ui.chat.conversation_rows import ID_ROLE, OPEN_ROLE, ConversationModel
 from tests.ui.scripted import conversation
 
 NOON = datetime(2026, 3, 29, 12, 0)  # a day of 23 hours in Europe
@@ -146,7 +147,7 @@ def test_delete_and_undo(desk, qtbot):
     assert bar.words.words() == "Deleted “Third”"
     bar.button.click()
     qtbot.keyClick(view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert desk.chat.said("undo_delete") == [(), ()]
+    assert desk.chat.said("undo") == [(), ()]
     desk.chat.say(ListChanged(tuple(some)))
     assert bar.isHidden()
 
@@ -155,8 +156,8 @@ def test_the_context_menu_does_what_it_says(desk):
     desk.show_some()
     menu = desk.page.list.menu_for(index_of(desk, "a"))
     names = [action.text().split("\t")[0] for action in menu.actions()]
-    assert names == ["Open", "Rename", "Delete"]
-    for action in (menu.actions()[0], menu.actions()[2]):
+    assert names == ["Open", "Pin", "Move to folder", "Rename", "Export as", "", "Delete"]
+    for action in (menu.actions()[0], menu.actions()[6]):
         action.trigger()
     assert desk.chat.said("open") == [("a",)]
     assert desk.chat.said("delete") == [("a",)]
@@ -186,3 +187,87 @@ def test_a_thousand_conversations_keep_the_place(desk):
     desk.chat.say(ListChanged((many[999], *many[:999])))
     assert view.currentIndex().data(ID_ROLE) == "500"
     assert view.verticalScrollBar().value() == place
+
+
+# -- pins and folders --------------------------------------------------------------------------------------------------
+
+
+def shelved(id, title, folder="", is_pinned=False):
+    return msgspec.structs.replace(conversation(id, title), folder=folder, is_pinned=is_pinned)
+
+
+def show_folders(desk):
+    found = (
+        shelved("a", "Letter", folder="Boats", is_pinned=True),
+        shelved("b", "Names", folder="boats"),
+        shelved("c", "Study", folder="Art"),
+        shelved("d", "More", folder="boats"),
+        shelved("e", "Loose"),
+    )
+    desk.chat.say(ListChanged(found))
+    return found
+
+
+def test_pinned_ones_first_then_folders_then_days(desk):
+    show_folders(desk)
+    assert titles(desk.page.list.model) == [
+        "Pinned", "Letter", "Art", "Study", "boats", "Names", "More", "Today", "Loose",
+    ]  # fmt: skip
+
+
+def test_a_folder_closes_by_click_key_and_arrow_and_that_is_kept(desk, qtbot):
+    show_folders(desk)
+    model, view = desk.page.list.model, desk.page.list.view
+    place = view.visualRect(model.index(model.row_of_folder("boats"))).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert model.row_of("b") == -1
+    assert desk.settings["closed_folders"] == ("boats",)
+    view.setFocus()
+    qtbot.keyClick(view, Qt.Key.Key_Right)
+    assert model.row_of("b") > 0
+    qtbot.keyClick(view, Qt.Key.Key_Return)
+    qtbot.keyClick(view, Qt.Key.Key_Left)
+    assert model.row_of("b") == -1
+    assert view.currentIndex().data() == "boats"
+    show_folders(desk)
+    assert model.row_of("b") == -1
+    assert desk.chat.said("open") == []
+
+
+def test_closed_folders_are_closed_in_the_next_window(desk, qtbot):
+    desk.settings["closed_folders"] = ("boats",)
+    desk.settings["language"] = "zh_CN"
+    old = desk.page
+    qtbot.waitUntil(lambda: desk.page is not old)
+    show_folders(desk)
+    assert desk.page.list.model.row_of("b") == -1
+
+
+def test_a_folder_has_no_menu_and_cannot_be_renamed(desk):
+    show_folders(desk)
+    model, view = desk.page.list.model, desk.page.list.view
+    index = model.index(model.row_of_folder("Art"))
+    assert not model.flags(index) & Qt.ItemFlag.ItemIsEditable
+    assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "Folder Art: 1"
+    view.setCurrentIndex(index)
+    view.setFocus()
+    shortcuts_delete = next(action for action in view.actions() if getattr(action, "name", "") == "delete")
+    shortcuts_delete.trigger()
+    assert desk.chat.said("delete") == []
+
+
+def test_moving_unpinning_and_renaming_by_menu(desk):
+    show_folders(desk)
+    menu = desk.page.list.menu_for(index_of(desk, "a"))
+    actions = {action.text().split("\t")[0]: action for action in menu.actions()}
+    folders = actions["Move to folder"].menu().actions()
+    assert [(a.text(), a.isChecked()) for a in folders if a.text()] == [
+        ("Art", False), ("Boats", True), ("boats", False), ("No folder", False), ("New folder…", False),
+    ]  # fmt: skip
+    folders[0].trigger()
+    next(action for action in folders if action.text() == "No folder").trigger()
+    assert desk.shelf.said("set_folder") == [("a", "Art"), ("a", "")]
+    actions["Unpin"].trigger()
+    assert desk.shelf.said("set_pinned") == [("a", False)]
+    actions["Rename"].trigger()
+    assert desk.page.list.view.findChild(QLineEdit) is not None

@@ -66,10 +66,7 @@ class PromptMaker:
         Faults: ``EMPTY_PROMPT``, ``PROMPT_TOO_LONG``, ``CONTEXT_FULL`` where turns would have to go and must not,
         ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for a ``max_length`` that the prompt fills.
         """
-        if isinstance(prompt, str):
-            made = self._of_text(prompt, sampling)
-        else:
-            made = self._of_chat(prompt, sampling, may_drop)
+        made = self._of_text(prompt, sampling) if isinstance(prompt, str) else self._of_chat(prompt, sampling, may_drop)
         if sampling.max_length is not None and sampling.max_length <= len(made.ids):
             allowed = f"more than the {len(made.ids)} tokens of the prompt"
             raise UserError(Fault.BAD_VALUE, name="max_length", value=sampling.max_length, allowed=allowed)

@@ -21,10 +21,16 @@ class QuietButton(QToolButton):
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.setIconSize(QSize(theme.scaled(16), theme.scaled(16)))
         self.setFixedSize(theme.scaled(32), theme.scaled(32))
+        self._drawn = True
         self._confirmed = QTimer(self)
         self._confirmed.setSingleShot(True)
         self._confirmed.timeout.connect(self._paint_icon)
         self._paint_icon()
+
+    def set_drawn(self, drawn: bool) -> None:
+        """Whether it can be seen without the focus or the pointer on it."""
+        self._drawn = drawn
+        self.update()
 
     def confirm(self) -> None:
         """Show a check mark for a second: it has been done."""
@@ -35,6 +41,11 @@ class QuietButton(QToolButton):
         if not self._confirmed.isActive():
             bright = self.underMouse() or self.hasFocus()
             self.setIcon(theme.icon(self._icon, "text" if bright else "faint", 16))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt override."""
+        if self._drawn or self.hasFocus() or self.underMouse() or self._confirmed.isActive():
+            super().paintEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Qt override."""

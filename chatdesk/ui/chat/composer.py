@@ -3,7 +3,7 @@
 It never clears itself: the page does, when the words are safe on disk. A very long paste would stall the editor, so it
 stands in the text as a small plate with its size; `Composer.text` has it whole.
 
-Non-goals: attachments, editing of sent messages.
+Non-goals: attachments. (Sent messages are edited where they stand: `chatdesk.ui.chat.editing`.)
 """
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QUrl, Signal
@@ -40,10 +40,12 @@ _MOST = 0.4  # of the window's height
 class Editor(QTextEdit):
     """A plain text editor that is as high as its text.
 
-    Signals: ``entered``, Enter that sends; ``height_changed``; ``focus_changed(has_focus)``.
+    Signals: ``entered``, Enter that sends; ``left_upwards``, ↑ where nothing is typed; ``height_changed``;
+    ``focus_changed(has_focus)``.
     """
 
     entered = Signal()
+    left_upwards = Signal()
     height_changed = Signal()
     focus_changed = Signal(bool)
 
@@ -163,7 +165,11 @@ class Editor(QTextEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt override: Enter sends or begins a line; never sends while a word is being composed."""
         if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            super().keyPressEvent(event)
+            held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+            if event.key() == Qt.Key.Key_Up and not held and not self._composing and self.document().isEmpty():
+                self.left_upwards.emit()
+            else:
+                super().keyPressEvent(event)
             return
         if self._composing:  # Enter means the word that is being composed
             return
@@ -229,12 +235,14 @@ class _SendButton(QToolButton):
 class Composer(QWidget):
     """The box at the foot of the page, in the column of the transcript.
 
-    Signals: ``sent(text)``, not for blank texts and not while replying; ``stopped()``; ``text_changed()``.
+    Signals: ``sent(text)``, not for blank texts and not while replying; ``stopped()``; ``text_changed()``;
+    ``last_wanted()``: the last message is to be edited.
     """
 
     sent = Signal(str)
     stopped = Signal()
     text_changed = Signal()
+    last_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -254,6 +262,7 @@ class Composer(QWidget):
         self._rows.addWidget(self._editor)
         self._rows.addLayout(self._foot)
         self._editor.entered.connect(self._on_entered)
+        self._editor.left_upwards.connect(self.last_wanted)
         self._editor.textChanged.connect(self.text_changed)
         self._editor.height_changed.connect(self._fit)
         self._editor.focus_changed.connect(self._on_focus_changed)

@@ -5,6 +5,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QStackedWidget
 
 from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.dialogs import add_exports
 from chatdesk.ui.chat.model_menu import ModelButton
 from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.labels import ElidedLabel
@@ -21,7 +22,7 @@ class _Title(ElidedLabel):
 
 
 class Header(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``.
+    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``, ``export_wanted(kind)``.
 
     Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
     """
@@ -30,6 +31,7 @@ class Header(QFrame):
     list_wanted = Signal()
     panel_wanted = Signal(bool)
     delete_wanted = Signal()
+    export_wanted = Signal(str)
 
     def __init__(self, model_button: ModelButton) -> None:
         super().__init__()
@@ -70,7 +72,9 @@ class Header(QFrame):
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
-        self._rename = menu.addAction(shortcuts.title("rename") + "\t" + shortcuts.key_text("rename"), self.edit_title)
+        self._rename = menu.addAction(shortcuts.menu_text("rename"), self.edit_title)
+        add_exports(menu, self.export_wanted.emit)
+        menu.addSeparator()
         self._delete = menu.addAction(shortcuts.title("delete"), self.delete_wanted.emit)
         return menu
 

@@ -1,14 +1,12 @@
-"""What stands between and under the turns: speed and buttons of a reply, the line of what the model does not see,
-an error with its button, the dots before the first word, and the sentence of an empty conversation.
+"""What stands between the turns: the line of what the model does not see, an error with its button, the dots before
+the first word, and the sentence of an empty conversation. (Under a turn: `chatdesk.ui.chat.footer`.)
 """
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from chatdesk.tasks.changes import Turn
 from chatdesk.ui import theme
-from chatdesk.ui.chat.buttons import QuietButton
 from chatdesk.ui.chat.views import RowView
 
 _DOT_MS = 400
@@ -19,81 +17,6 @@ def _label(text: str, kind: str, parent: QWidget) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("kind", kind)
     return label
-
-
-class ReplyFooter(RowView):
-    """Under a finished reply. Signals: ``copy_clicked``, ``regenerate_clicked``, ``version_clicked(step)``."""
-
-    copy_clicked = Signal()
-    regenerate_clicked = Signal()
-    version_clicked = Signal(int)
-
-    def __init__(self, turn: Turn, last: bool, parent: QWidget) -> None:
-        super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.scaled(2))
-        self._figures = _label("", "small", self)
-        self._back = QuietButton("chevron-left", self.tr("Previous version"), self)
-        self._version = _label("", "small", self)
-        self._forward = QuietButton("chevron-right", self.tr("Next version"), self)
-        self._regenerate = QuietButton("regenerate", self.tr("Regenerate"), self)
-        self._copy = QuietButton("copy", self.tr("Copy the reply"), self)
-        row.addWidget(self._figures)
-        row.addStretch(1)
-        for widget in (self._back, self._version, self._forward, self._regenerate, self._copy):
-            row.addWidget(widget)
-        self._back.clicked.connect(lambda: self.version_clicked.emit(-1))
-        self._forward.clicked.connect(lambda: self.version_clicked.emit(1))
-        self._regenerate.clicked.connect(self.regenerate_clicked)
-        self._copy.clicked.connect(self._on_copy_clicked)
-        self.show_turn(turn, last)
-
-    def show_turn(self, turn: Turn, last: bool) -> None:
-        """Show what is known of a reply; ``last``: it is the last turn and can be made again."""
-        self._figures.setText(self._figures_of(turn))
-        self._figures.setToolTip(turn.model or "")
-        several = turn.versions > 1
-        for widget in (self._back, self._version, self._forward):
-            widget.setVisible(several)
-        self._version.setText(f"{turn.version} / {turn.versions}")
-        self._version.setAccessibleName(
-            self.tr("Version {number} of {count}").format(number=turn.version, count=turn.versions)
-        )
-        self._back.setEnabled(turn.version > 1)
-        self._forward.setEnabled(turn.version < turn.versions)
-        self._regenerate.setVisible(last)
-
-    def _figures_of(self, turn: Turn) -> str:
-        reasons = {
-            "cancelled": self.tr("stopped"),
-            "length": self.tr("length reached"),
-            "interrupted": self.tr("interrupted"),
-            "context": self.tr("context full"),
-            "error": self.tr("ended by an error"),
-        }
-        parts = []
-        if turn.tokens_per_s:
-            speed = f"{turn.tokens_per_s:.0f}" if turn.tokens_per_s >= 10 else f"{turn.tokens_per_s:.1f}"
-            parts.append(self.tr("{speed} tok/s").format(speed=speed))
-        if turn.ttft_s is not None:
-            parts.append(self.tr("first token {seconds} s").format(seconds=f"{turn.ttft_s:.1f}"))
-        if turn.finish_reason in reasons:
-            parts.append(reasons[turn.finish_reason])
-        return " · ".join(parts)
-
-    def _on_copy_clicked(self) -> None:
-        self.copy_clicked.emit()
-        self._copy.confirm()
-
-    def stops(self) -> list[QWidget]:
-        """The buttons, as they stand."""
-        return [self._back, self._forward, self._regenerate, self._copy]
-
-    def fit(self, width: int) -> int:
-        """One line."""
-        self.resize(width, theme.scaled(32))
-        return theme.scaled(32)
 
 
 class Waiting(RowView):

@@ -1,7 +1,8 @@
 """Markdown into blocks. What a model writes is untrusted: nothing of it becomes HTML, is loaded or can be run.
 
-CommonMark with tables and strikethrough. Raw HTML stays text, an image becomes its description and address as text, a
-link keeps its address only for http, https and mailto. Control characters are shown as ^[ and the like.
+CommonMark with tables, strikethrough and formulas (`chatdesk.ui.chat.mathematics`). Raw HTML stays text, an image
+becomes its description and address as text, a link keeps its address only for http, https and mailto. Control
+characters are shown as ^[ and the like.
 """
 
 import re
@@ -10,11 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from chatdesk.ui.chat import mathematics
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-BlockKind: TypeAlias = Literal["paragraph", "heading", "list", "quote", "table", "code", "rule"]
+BlockKind: TypeAlias = Literal["paragraph", "heading", "list", "quote", "table", "code", "rule", "math"]
 
 _KINDS: dict[str, BlockKind] = {
     "heading_open": "heading",
@@ -25,6 +28,7 @@ _KINDS: dict[str, BlockKind] = {
     "fence": "code",
     "code_block": "code",
     "hr": "rule",
+    "math_block": "math",
 }
 
 # Characters that a terminal or Qt's documents would act on; tab and newline are meant as they are.
@@ -44,7 +48,9 @@ class Block:
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt  # when the first text is shown: the window is painted before
 
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    mathematics.enable(parser)
+    return parser
 
 
 def blocks(text: str) -> list[Block]:

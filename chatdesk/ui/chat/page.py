@@ -21,24 +21,29 @@ from chatdesk.ui.chat.conversations import ConversationList
 from chatdesk.ui.chat.header import Header
 from chatdesk.ui.chat.model_menu import LoadingStrip, ModelButton, ModelMenu
 from chatdesk.ui.chat.panel import SettingsPanel
+from chatdesk.ui.chat.rows import is_cut_off
 from chatdesk.ui.chat.status import StatusStrip
+from chatdesk.ui.chat.undo_bar import UndoBar
 from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.widgets.drawer import Drawer, Shade
 
 if TYPE_CHECKING:
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
+    from chatdesk.ui.chat.finding import FindBar
     from chatdesk.ui.chat.transcript import Transcript
 
 LIST_PX, PANEL_PX = 248, 272
 NARROW_PX = 900
+_FIND_MOST = 100  # characters of a selection that are looked for
 _FIGURES_MS = 100  # figures change with every token; the eye needs ten a second
 
 
 class ChatPage(QWidget):
-    """Shows the open conversation. Attributes: its parts, by name (``transcript`` after `complete`)."""
+    """Shows the open conversation. Attributes: its parts, by name (transcript and find bar after `complete`)."""
 
     transcript: "Transcript"
+    find_bar: "FindBar"
 
     def __init__(self, chat: "Chat", models: "Models", settings: Settings) -> None:
         super().__init__()
@@ -57,6 +62,7 @@ class ChatPage(QWidget):
         self.model_menu = ModelMenu(models.refresh)
         self.header = Header(ModelButton(self.model_menu))
         self.loading = LoadingStrip()
+        self.undo_bar = UndoBar()
         self.composer = Composer()
         self.composer.set_enter_sends(settings["enter_sends"])
         self.status = StatusStrip()
@@ -68,9 +74,13 @@ class ChatPage(QWidget):
 
     def complete(self) -> None:
         """The second step, after the first paint: the transcript, the panel's rows, and what has come meanwhile."""
+        from chatdesk.ui.chat.finding import FindBar
         from chatdesk.ui.chat.transcript import Transcript
 
         self.transcript = Transcript()
+        self.find_bar = FindBar(self.transcript)
+        self.find_bar.closed.connect(self.transcript.setFocus)
+        self._place.addWidget(self.find_bar)
         self._place.addWidget(self.transcript)
         self._connect_transcript()
         early, self._early = self._early or [], None
@@ -85,6 +95,7 @@ class ChatPage(QWidget):
         middle.addWidget(self.header)
         middle.addWidget(self.loading)
         middle.addLayout(self._place, 1)
+        middle.addWidget(self.undo_bar)
         middle.addWidget(self.composer)
         middle.addWidget(self.status)
         row = QHBoxLayout(self)
@@ -105,7 +116,7 @@ class ChatPage(QWidget):
         self.list.open_wanted.connect(self._on_open_wanted)
         self.list.rename_wanted.connect(self._chat.rename)
         self.list.delete_wanted.connect(self._chat.delete)
-        self.list.undo_wanted.connect(self._chat.undo_delete)
+        self.list.undo_wanted.connect(self._chat.undo)
         self.header.renamed.connect(lambda title: self._chat.rename(self._chat.open_id, title))
         self.header.delete_wanted.connect(lambda: self._chat.delete(self._chat.open_id))
         self.header.list_wanted.connect(self.toggle_list)
@@ -119,12 +130,19 @@ class ChatPage(QWidget):
     def _connect_composer(self) -> None:
         self.composer.sent.connect(self._chat.send)
         self.composer.stopped.connect(self._chat.stop)
+        self.undo_bar.undo_wanted.connect(self._chat.undo)
         self.composer.text_changed.connect(self._on_text_changed)
+        self.composer.last_wanted.connect(self._edit_last)
 
     def _connect_transcript(self) -> None:
         self.transcript.example_chosen.connect(self._chat.send)
         self.transcript.regenerate_requested.connect(lambda _: self._chat.regenerate())
         self.transcript.version_requested.connect(self._chat.choose_version)
+        self.transcript.continue_requested.connect(self.continue_reply)
+        self.transcript.edit_saved.connect(self._chat.edit)
+        self.transcript.edit_left.connect(self.composer.focus)
+        self.transcript.pin_requested.connect(self._chat.pin_turn)
+        self.transcript.delete_requested.connect(self._chat.delete_turn)
         self.transcript.notice_clicked.connect(self._on_notice_clicked)
         self.transcript.link_clicked.connect(self._on_link_clicked)
 
@@ -174,6 +192,10 @@ class ChatPage(QWidget):
                 self._mark_open()
             case changes.Renamed(title):
                 self.header.set_title(title, stored=True)
+            case changes.Found(id):
+                self.transcript.go_to(id)
+            case changes.UndoChanged(what):
+                self.undo_bar.setVisible(what == "messages")
             case changes.DraftChanged(text):
                 self._showing_draft = True
                 self.composer.set_text(text)
@@ -246,13 +268,36 @@ class ChatPage(QWidget):
         """Esc: the nearest thing that can be left, else the reply."""
         if self.close_drawers() or self.header.leave_title():
             self.composer.focus()
-        elif self._replying:
+        elif not self._close_find() and self._replying:
             self._chat.stop()
+
+    def open_find(self) -> None:
+        """Open the find bar, with what is selected in the transcript."""
+        if self._early is None:
+            selected = self.transcript.selected_text()
+            self.find_bar.open_bar(selected if len(selected) <= _FIND_MOST and "\n" not in selected else "")
+
+    def find_step(self, direction: int) -> None:
+        """The next match (1) or the one before (-1)."""
+        if self._early is None:
+            if self.find_bar.isHidden():
+                self.open_find()
+            else:
+                self.find_bar.step(direction)
+
+    def _close_find(self) -> bool:
+        return self._early is None and self.find_bar.close_bar()
 
     def regenerate(self) -> None:
         """Another version of the last reply."""
         if not self._replying:
             self._chat.regenerate()
+
+    def continue_reply(self) -> None:
+        """Go on with the last reply, if it ended before the model was done."""
+        last = next(reversed(self._turns.values()), None)
+        if last is not None and is_cut_off(last) and not self._replying:
+            self._chat.continue_reply()
 
     def choose_version(self, step: int) -> None:
         """The version before or after of the last reply."""
@@ -329,6 +374,10 @@ class ChatPage(QWidget):
         self._close_floating(self.list_drawer)
         if conversation_id != self._chat.open_id:
             self._chat.open(conversation_id)
+
+    def _edit_last(self) -> None:
+        if self._early is None:
+            self.transcript.edit_last_own()
 
     def _on_text_changed(self) -> None:
         if not self._showing_draft:

@@ -11,6 +11,7 @@ from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
+    from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.widgets.option_rows import OptionRow
 
 
@@ -30,6 +31,7 @@ class SettingsPanel(QFrame):
         self.rows: dict[str, OptionRow] = {}
         self._values: dict[str, object] = {}
         self._defaults: dict[str, object] = {}
+        self._presets: PresetButton | None = None
         self._head = QHBoxLayout()
         self._head.addWidget(Label(self.tr("Settings of this chat"), kind="title"), 1)
         self.close_button = IconButton("close", self.tr("Close"), shortcuts.hint("panel", self.tr("Close")), 32, 16)
@@ -53,8 +55,11 @@ class SettingsPanel(QFrame):
         content = QWidget()
         content.setObjectName("content")
         self._rows_column = QVBoxLayout(content)
+        if self._presets is not None:
+            self._rows_column.addWidget(self._presets)
+        choices = {"overflow": {"drop": self.tr("Leave out the oldest"), "ask": self.tr("Stop and ask")}}
         for name, option in CHAT.items():
-            row = row_for(option)
+            row = row_for(option, names=choices.get(name), narrow=True)
             row.changed.connect(self.changed)
             self.rows[name] = row
             self._rows_column.addWidget(row)
@@ -70,6 +75,13 @@ class SettingsPanel(QFrame):
         self._dress()
         self.set_values(self._values, self._defaults)
 
+    def set_presets(self, button: "PresetButton") -> None:
+        """The menu that stands above the rows."""
+        self._presets = button
+        if self._rows_column is not None:
+            self._rows_column.insertWidget(0, button)
+        button.show_values(self._values)
+
     def _dress(self) -> None:
         self._head.setContentsMargins(theme.scaled(19), theme.scaled(10), theme.scaled(12), theme.scaled(6))
         if self._rows_column is not None:
@@ -81,5 +93,5 @@ class SettingsPanel(QFrame):
         self._values, self._defaults = values, defaults
         for name, row in self.rows.items():
             row.show_value(values.get(name), defaults.get(name, CHAT[name].default))
-
-
+        if self._presets is not None:
+            self._presets.show_values(values)

@@ -4,6 +4,9 @@ The cuts depend on the text alone, never on how it arrived, so a streamed reply 
 of Markdown ends before a block at the left margin; a fenced code block is a piece of its own. Only where a block is
 very long is it cut inside (``continued`` says so): a giant list between two items, a giant line anywhere.
 
+What a reply says between ``<think>`` and ``</think>`` before its first word are thoughts: pieces of their own, plain
+text. Without the closing tag all of it is. Further down in a reply the tags are text like any other.
+
 Non-goals: Markdown is not parsed here (`chatdesk.ui.chat.markdown` does); a reference definition is known to the links
 of its own piece only.
 """
@@ -12,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-PieceKind: TypeAlias = Literal["plain", "markdown", "code"]
+PieceKind: TypeAlias = Literal["plain", "markdown", "code", "thought"]
 
 TARGET = 1_500  # characters (of Markdown with `LINE_WEIGHT`) after which the next block starts a new piece
 LONG = 2 * TARGET  # a block is cut inside from here on
@@ -23,6 +26,10 @@ LINE = 4_000  # characters of a line that are laid out together
 
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _TABLE_RULE = frozenset("|-: \t\n")  # characters of the line under a table's header
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+_RULE_LINE = re.compile(r"\n[-|: \t]*\n")
+_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
+_OPEN, _CLOSE = "<think>", "</think>"
 
 
 @dataclass(eq=False)
@@ -53,13 +60,17 @@ class Piece:
 class Cutter:
     """Cuts a text that arrives in increments.
 
-    ``pieces`` grows at its end; with new text only the last piece, and new ones behind it, can change.
+    ``pieces`` grows at its end; with new text only the last piece, and new ones behind it, can change. Call `finish`
+    after the last increment.
     """
 
     def __init__(self, markdown: bool) -> None:
         self.pieces: list[Piece] = []
-        self._take = self._take_markdown if markdown else self._take_plain
         self._kind: PieceKind = "markdown" if markdown else "plain"
+        self._take = self._take_markdown if markdown else self._take_plain
+        self._many = self._many_markdown if markdown else self._many_plain
+        self._is_begun = not markdown  # is it known whether the text begins with thoughts
+        self._held = ""  # what may be a part of a tag
         self._line = ""  # the line that is not finished yet; it stands at the end of the last piece
         self._fence = ""  # the marker that opened the code we are in
         self._inner_fence = ""  # the same for code inside a list item or after spaces: no piece of its own
@@ -69,19 +80,108 @@ class Cutter:
 
     def feed(self, text: str) -> None:
         """Take the next increment."""
+        text, self._held = self._held + text, ""
+        if not self._is_begun:
+            head = text.lstrip()
+            if len(head) < len(_OPEN) and _OPEN.startswith(head):
+                self._held = text
+                return
+            self._is_begun = True
+            if head.startswith(_OPEN):
+                self._kind, self._take, self._many = "thought", self._take_plain, self._many_plain
+                text = head[len(_OPEN) :]
+                self._last()
+        if self._kind == "thought":
+            text = self._feed_thought(text)
+        self._feed(text)
+
+    def finish(self) -> None:
+        """The text is whole: what looked like the beginning of a tag is none."""
+        self._is_begun, held, self._held = True, self._held, ""
+        self._feed(held)
+
+    def _feed_thought(self, text: str) -> str:
+        """Take thoughts, and go on with Markdown behind the tag that closes them. Returns what is left to take."""
+        end = text.find(_CLOSE)
+        if end < 0:
+            part = next(size for size in range(len(_CLOSE), -1, -1) if text.endswith(_CLOSE[:size]))
+            self._held = text[len(text) - part :]
+            return text[: len(text) - part]
+        self._feed(text[:end])
+        self._kind, self._take, self._many = "markdown", self._take_markdown, self._many_markdown
+        self.pieces.append(Piece("markdown"))
+        self._line = ""
+        return text[end + len(_CLOSE) :]
+
+    def _feed(self, text: str) -> None:
         if not text:
             return
         self._hide_unfinished_line()
-        lines = (self._line + text).split("\n")
-        self._line = lines.pop()
-        for line in lines:
+        text, at = self._line + text, 0
+        while (end := text.find("\n", at)) >= 0:
+            many = self._many(text, at)
+            if many > at:
+                self.pieces[-1].append(text[at:many])
+                at = many
+                continue
+            line = text[at:end]
             if len(line) > LINE:
                 line = self._take_giant(line)
             self._take(line + "\n")
+            at = end + 1
+        self._line = text[at:]
         if len(self._line) > LINE:
             self._line = self._take_giant(self._line)
         if self._line:
             self._last().append(self._line)
+
+    # Many short lines at a time, where line by line would come to the same: a list of 1 MB has 250,000 of them. All
+    # three return where the lines end that the last piece takes as they are, ``at`` where there are none.
+
+    def _many_plain(self, text: str, at: int) -> int:
+        room = min(TARGET - self._last().length, LINE)
+        end = text.rfind("\n", at, at + room) + 1 if room > 0 else at
+        return max(end, at)
+
+    def _many_markdown(self, text: str, at: int) -> int:
+        last = self._last()
+        if self._fence:
+            end = text.rfind("\n", at, at + min(CODE - last.length, LINE)) + 1 if last.length < CODE else at
+            return max(self._before_fence(text, at, end), at)
+        if self._inner_fence:
+            return at
+        if blank := _BLANK_LINES.match(text, at):
+            self._blank, self._header, self._table = True, "", ""
+            return blank.end()
+        return self._many_prose(text, at, last.length + LINE_WEIGHT * last.lines)
+
+    def _many_prose(self, text: str, at: int, length: int) -> int:
+        """Lines of a paragraph, list or table: up to where the piece is so full that each line has to be looked at."""
+        limit = TARGET if self._table or self._blank else LONG
+        end = text.rfind("\n", at, at + max(limit - length, 0)) + 1
+        lines = text.count("\n", at, end)
+        if end <= at or lines < 2:
+            return at
+        if (weight := end - at + LINE_WEIGHT * lines) > limit - length:
+            end = text.rfind("\n", at, at + (end - at) * (limit - length) // weight) + 1
+        end = self._before_fence(text, at, end)
+        chunk = text[at:end]
+        weight = len(chunk) + LINE_WEIGHT * chunk.count("\n")
+        if not chunk or weight > limit - length or _BLANK_LINE.search(chunk):
+            return at
+        if not self._table and ("|" in chunk or self._header) and _RULE_LINE.search("\n" + chunk):
+            return at  # a table begins
+        self._blank = False
+        header = chunk[chunk.rfind("\n", 0, -1) + 1 :]
+        self._header = header if "|" in header else ""
+        return end
+
+    def _before_fence(self, text: str, at: int, end: int) -> int:
+        for fence in ("```", "~~~"):
+            found = text.find(fence, at, end)
+            if found >= 0:
+                end = text.rfind("\n", at, found) + 1
+        return end
 
     def _hide_unfinished_line(self) -> None:
         if self._line:
@@ -145,7 +245,7 @@ class Cutter:
                 self._begin()
         elif length >= LONGEST:
             self._begin()
-        if self._header and _TABLE_RULE.issuperset(line):
+        if self._header and not self._table and _TABLE_RULE.issuperset(line):
             self._table = self._header + line
         self._header = line if "|" in line else ""
         self._blank = False
@@ -166,10 +266,22 @@ def _closes(fence: re.Match[str], opened: str) -> bool:
 
 def cut(text: str, markdown: bool) -> list[Piece]:
     """The pieces of a whole text."""
-    if "```" not in text and "~~~" not in text and len(text) + LINE_WEIGHT * text.count("\n") <= TARGET:
+    if (
+        "```" not in text
+        and "<think>" not in text
+        and "~~~" not in text
+        and len(text) + LINE_WEIGHT * text.count("\n") <= TARGET
+    ):
         piece = Piece("markdown" if markdown else "plain")  # the same, without looking at lines
         piece.append(text)
         return [piece] if text else []
     cutter = Cutter(markdown)
     cutter.feed(text)
+    cutter.finish()
     return cutter.pieces
+
+
+def answer(text: str) -> str:
+    """A reply without its thoughts; all of it, where there is nothing but thoughts."""
+    head = text.lstrip()
+    return (head.partition(_CLOSE)[2].lstrip() or text) if head.startswith(_OPEN) else text

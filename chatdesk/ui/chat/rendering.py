@@ -1,5 +1,7 @@
 """Blocks into text documents, character format by character format: no HTML is made or read, nothing is loaded."""
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -8,13 +10,16 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import (
     QColor,
     QFont,
+    QFontMetrics,
     QFontMetricsF,
+    QGuiApplication,
     QImage,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QTextFormat,
+    QTextImageFormat,
     QTextLength,
     QTextOption,
     QTextTable,
@@ -23,6 +28,7 @@ from PySide6.QtGui import (
 )
 
 from chatdesk.ui import theme
+from chatdesk.ui.chat.formulas import LONGEST, Formula, drawing, is_known, picture
 from chatdesk.ui.chat.markdown import Block, address, inert
 
 if TYPE_CHECKING:
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 _HEADING_PX = {"h1": 20, "h2": 17, "h3": 15}
 _BULLETS = "•◦▪"
 _INDENT_PX = 24
+_FORMULA_SIZE = 1.15  # the letters of the formula font are smaller than those of the system's fonts
+_TASK = re.compile(r"\[([ xX])\] ")
 _ALIGN = {
     "text-align:right": Qt.AlignmentFlag.AlignRight,
     "text-align:center": Qt.AlignmentFlag.AlignHCenter,
@@ -38,7 +46,16 @@ _ALIGN = {
 
 
 class InertDocument(QTextDocument):
-    """A document that loads nothing. (An empty image says so; None would let Qt look for a local file.)"""
+    """A document that loads nothing. (An empty image says so; None would let Qt look for a local file.)
+
+    Pictures in it are made here, with their source as the alternative text. ``pending``: formulas that are shown as
+    source because they are not drawn yet. ``widest``: pixels of the widest picture.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: list[Formula] = []
+        self.widest = 0
 
     def loadResource(self, kind: int, name: QUrl | str) -> object:
         """Qt override: nothing is there."""
@@ -102,6 +119,36 @@ def block_document(block: Block) -> InertDocument:
     return document
 
 
+def insert_picture(cursor: QTextCursor, picture: QImage, alternative: str, font: QFont) -> None:
+    """Put a picture made for ``font`` into the line: it reaches as far below the letters as those of the font do."""
+    document = cursor.document()
+    name = f"picture:{picture.cacheKey()}"
+    document.addResource(QTextDocument.ResourceType.ImageResource, QUrl(name), picture)
+    form = QTextImageFormat()
+    form.setFont(font)
+    form.setName(name)
+    form.setWidth(picture.deviceIndependentSize().width())
+    form.setHeight(picture.deviceIndependentSize().height())
+    form.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignBaseline)
+    form.setProperty(QTextFormat.Property.ImageAltText, alternative)
+    cursor.insertImage(form)
+    if isinstance(document, InertDocument):
+        document.widest = max(document.widest, math.ceil(form.width()))
+
+
+def _ratio() -> float:
+    app = QGuiApplication.instance()
+    return app.devicePixelRatio() if isinstance(app, QGuiApplication) else 1.0
+
+
+def _seat(font: QFont, depth: float) -> tuple[QFont, float]:
+    """A font whose letters reach at least ``depth`` pixels below the line, and how far they reach."""
+    found = QFont(font)
+    while (descent := QFontMetrics(found).descent()) < depth:
+        found.setPixelSize(found.pixelSize() + max(1, round(depth - descent)))
+    return found, descent
+
+
 @dataclass
 class _Level:
     """A list or a quote that is open. ``number``: of the next item of an ordered list."""
@@ -119,6 +166,7 @@ class _Writer:
         self.colors = theme.current()
         self.levels: list[_Level] = []
         self.marker = ""  # of the list item whose first line comes next
+        self.box = ""  # the icon of its box, where it is a task
         self.fresh = True  # nothing written yet: the first block of a document is there already
         self.heading = ""
         self.table: QTextTable | None = None
@@ -136,6 +184,9 @@ class _Writer:
             kind = token.type
             if kind == "inline":
                 self._inline(token.children or [])
+            elif kind == "math_block":
+                self._start_block()
+                self._formula(token)
             elif kind in ("fence", "code_block"):
                 self._code(token.content)
             elif kind == "hr":
@@ -150,6 +201,13 @@ class _Writer:
                 self._table_token(token)
             else:
                 self._level_token(token)
+                self._look_for_box(tokens[index : index + 3])
+
+    def _look_for_box(self, tokens: Sequence["Token"]) -> None:
+        """A list item that begins with [ ] or [x] is a task."""
+        if [token.type for token in tokens] == ["list_item_open", "paragraph_open", "inline"]:
+            found = _TASK.match(tokens[2].content)
+            self.box = ("box" if found[1] == " " else "box-checked") if found else ""
 
     def _level_token(self, token: "Token") -> None:
         if token.type == "bullet_list_open":
@@ -188,8 +246,12 @@ class _Writer:
         else:
             self.cursor.insertBlock(form)
         self.fresh = False
+        if self.box:
+            checked = self.box == "box-checked"
+            picture = theme.pixmap(self.box, "accent" if checked else "soft", 16, _ratio()).toImage()
+            insert_picture(self.cursor, picture, "[x]" if checked else "[ ]", theme.font("text"))
         if self.marker:
-            self.cursor.insertText(self.marker + "\t", self._style("soft"))
+            self.cursor.insertText(("" if self.box else self.marker) + "\t", self._style("soft"))
             self.marker = ""
 
     def _code(self, text: str) -> None:
@@ -272,8 +334,14 @@ class _Writer:
     def _inline(self, tokens: list["Token"]) -> None:
         marks: list[str] = []
         href = ""
+        skipped, self.box = 4 if self.box else 0, ""
         for token in tokens:
-            if token.nesting == 1:
+            if skipped and token.type == "text":
+                self.cursor.insertText(inert(token.content[skipped:]), self._style())
+                skipped = 0
+            elif token.type == "math_inline":
+                self._formula(token)
+            elif token.nesting == 1:
                 marks.append(token.tag)
                 href = address(token.attrGet("href")) if token.tag == "a" else href
             elif token.nesting == -1:
@@ -281,6 +349,29 @@ class _Writer:
                 href = "" if token.tag == "a" else href
             else:
                 self.cursor.insertText(*self._words(token, marks, href))
+
+    def _formula(self, token: "Token") -> None:
+        """A formula; its source, as long as it is not drawn or if it cannot be."""
+        style = self._style()
+        color = style.foreground().color().name()
+        px = theme.scaled(_HEADING_PX.get(self.heading, 14)) * _FORMULA_SIZE
+        formula = Formula(token.info, token.markup == "display", px, color)
+        if len(token.info) > LONGEST or is_known(formula):
+            drawn = drawing(formula)
+        else:
+            drawn = None
+            self.document.pending.append(formula)
+        if drawn is None:
+            style.setFontFamilies(theme.font("code").families())
+            style.setProperty(QTextFormat.Property.FontPixelSize, theme.scaled(13))
+            self.cursor.insertText(inert(token.content), style)
+        else:
+            if token.type == "math_block" and not self.levels:
+                centred = QTextBlockFormat()
+                centred.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+                self.cursor.mergeBlockFormat(centred)
+            font, descent = _seat(theme.font("text"), drawn.depth)
+            insert_picture(self.cursor, picture(drawn, descent - drawn.depth, _ratio()), inert(token.content), font)
 
     def _words(self, token: "Token", marks: list[str], href: str) -> tuple[str, QTextCharFormat]:
         style = self._style()

@@ -3,6 +3,7 @@
 Only numbers and records; widgets come and go in `chatdesk.ui.chat.transcript`.
 """
 
+import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -13,20 +14,28 @@ from chatdesk.ui.chat.pieces import Cutter, Piece, cut
 if TYPE_CHECKING:
     from chatdesk.ui.chat.views import RowView
 
-RowKind: TypeAlias = Literal["piece", "waiting", "footer", "dropped", "notice"]
+RowKind: TypeAlias = Literal["piece", "waiting", "footer", "editor", "dropped", "notice"]
 
+_CUT_OFF = frozenset(("length", "context", "cancelled", "interrupted", "error"))
 _COLUMNS = 72  # characters of a line, for an estimate
 
 
 @dataclass(eq=False)
 class Entry:
-    """A turn and its text in pieces. A streaming one has a ``cutter``, ``arrived`` holds what it has been fed."""
+    """A turn and its text in pieces. A streaming one has a ``cutter``, ``arrived`` holds what it has been fed.
+
+    Of its thoughts: whether they are unfolded, when the first came (seconds of `time.monotonic`, 0 when nobody saw it)
+    and how long they took so far.
+    """
 
     turn: Turn
     pieces: list[Piece] = field(default_factory=list)
     cutter: Cutter | None = None
     arrived: list[str] = field(default_factory=list)
     rows: list["Row"] = field(default_factory=list)
+    is_open: bool = False
+    began_s: float = 0.0
+    thought_s: float = 0.0
 
     @classmethod
     def of(cls, turn: Turn) -> "Entry":
@@ -46,6 +55,33 @@ class Entry:
         self.arrived = ["".join(self.arrived)]
         return self.arrived[0]
 
+    @property
+    def is_thinking(self) -> bool:
+        """Whether what streams in are thoughts."""
+        return self.cutter is not None and bool(self.pieces) and self.pieces[-1].kind == "thought"
+
+    def is_shown(self, piece: Piece) -> bool:
+        """Folded thoughts are one row: their first piece, which is their heading; none, when nothing was thought."""
+        if piece.kind != "thought" or (self.is_open and piece.continued):
+            return True
+        return not piece.continued and (self.is_thinking or any(p.text.strip() for p in self.thoughts()))
+
+    def thoughts(self) -> list[Piece]:
+        """The pieces with thoughts."""
+        return [piece for piece in self.pieces if piece.kind == "thought"]
+
+    def clock_thoughts(self) -> None:
+        """More text has come: measure how long the thoughts took."""
+        if self.pieces and self.pieces[0].kind == "thought" and self.began_s:
+            now = time.monotonic()
+            if self.is_thinking or not self.thought_s:
+                self.thought_s = now - self.began_s
+
+
+def is_cut_off(turn: Turn) -> bool:
+    """Whether a reply ended before the model was done, so that it can be gone on with."""
+    return turn.role == "assistant" and turn.finish_reason in _CUT_OFF
+
 
 @dataclass(eq=False)
 class Row:
@@ -63,7 +99,7 @@ class Row:
 
 def estimated_height(piece: Piece, line_px: int) -> int:
     """About how high a piece will be."""
-    if not piece.length:
+    if not piece.length and piece.kind != "thought":
         return 0
     lines = piece.lines + (1 if piece.kind == "code" else piece.length // _COLUMNS + 1)
     return lines * line_px + (3 * line_px if piece.kind == "code" and not piece.continued else 0)

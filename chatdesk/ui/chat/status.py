@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 
 from chatdesk.tasks.changes import ModelChanged, StatusChanged
 from chatdesk.ui import theme
+from chatdesk.ui.chat.figures import first_token, speed
 from chatdesk.ui.chat.model_menu import device
 from chatdesk.ui.widgets.labels import ElidedLabel
 
@@ -43,10 +44,9 @@ class StatusStrip(ElidedLabel):
         status, model = self._status, self._model
         facts = [device(model), model.dtype] if model else []
         if status.tokens_per_s:
-            digits = 0 if status.tokens_per_s >= 10 else 1
-            facts.append(self.tr("{speed} tok/s").format(speed=f"{status.tokens_per_s:.{digits}f}"))
+            facts.append(speed(status.tokens_per_s))
         if status.ttft_s:
-            facts.append(self.tr("first token {seconds} s").format(seconds=f"{status.ttft_s:.1f}"))
+            facts.append(first_token(status.ttft_s))
         idle = not (status.tokens_per_s or status.context_used)
         promise = self.tr("Everything stays on this machine. A model can be wrong.")
         self.set_words(promise if idle else " · ".join(facts))

@@ -5,8 +5,10 @@ runs over many surfaces.
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QColor,
@@ -17,11 +19,14 @@ from PySide6.QtGui import (
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
+    QTextFormat,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QScrollBar, QWidget
 
 from chatdesk.ui import theme
+
+_OBJECT = "\ufffc"  # stands in the text for a picture
 
 
 class Surface(QWidget):
@@ -32,6 +37,8 @@ class Surface(QWidget):
         self._wide = wide
         self._least_width = least_width
         self._selected = (0, 0)
+        self._marks: list[tuple[int, int]] = []
+        self._mark_shown = -1
         self._bar: QScrollBar | None = None
         self._watched = False  # is a change of the document painted
         self.setMouseTracking(True)
@@ -105,6 +112,25 @@ class Surface(QWidget):
             self._selected = chosen
             self.update()
 
+    def mark(self, places: list[tuple[int, int]], shown: int) -> None:
+        """Show what was looked for at ``places``, and which of them is gone to; any other number: none."""
+        if (places, shown) != (self._marks, self._mark_shown):
+            self._marks, self._mark_shown = places, shown
+            self.update()
+
+    def show_position(self, position: int) -> QRect:
+        """Scroll sideways to a place in the text; returns where its line is, in this widget."""
+        block = self.document.findBlock(position)
+        line = block.layout().lineForTextPosition(position - block.position())
+        found: Any = line.cursorToX(position - block.position())  # with the place, says PySide
+        corner = self.document.documentLayout().blockBoundingRect(block).topLeft()
+        at = QPointF(found[0] if isinstance(found, tuple) else found, line.y()) + corner
+        if self._bar is not None and not self._bar.isHidden():
+            view = self._bar.pageStep()
+            if not self._bar.value() <= at.x() <= self._bar.value() + view - theme.scaled(48):
+                self._bar.setValue(round(at.x() - view / 2))
+        return QRect((at + self._origin()).toPoint(), QSize(1, math.ceil(line.height())))
+
     def selected_text(self) -> str:
         """What is selected, as plain text."""
         start, end = self._selected
@@ -113,7 +139,24 @@ class Surface(QWidget):
         cursor = QTextCursor(self.document)
         cursor.setPosition(start)
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-        return cursor.selectedText().replace("\u2029", "\n").replace("\u2028", "\n")
+        text = cursor.selectedText().replace("\u2029", "\n").replace("\u2028", "\n")
+        for alternative in self._alternatives(start, end) if _OBJECT in text else ():
+            text = text.replace(_OBJECT, alternative, 1)
+        return text
+
+    def _alternatives(self, start: int, end: int) -> Iterator[str]:
+        """What stands for the pictures between two places: the source of a formula, the brackets of a box."""
+        block = self.document.findBlock(start)
+        while block.isValid() and block.position() < end:
+            fragments = block.begin()
+            while not fragments.atEnd():
+                fragment = fragments.fragment()
+                style = fragment.charFormat()
+                first, last = max(fragment.position(), start), min(fragment.position() + fragment.length(), end)
+                if style.isImageFormat():
+                    yield from [str(style.property(QTextFormat.Property.ImageAltText))] * (last - first)
+                fragments += 1
+            block = block.next()
 
     def link_at(self, point: QPoint) -> str:
         """The address of the link under a point of this widget."""
@@ -131,17 +174,25 @@ class Surface(QWidget):
         painter.setClipRect(context.clip)
         colors = theme.current()
         context.palette.setColor(QPalette.ColorRole.Text, QColor(colors.text))
-        start, end = self._selected
-        if start < end:
-            selection = QAbstractTextDocumentLayout.Selection()
-            selection.cursor = QTextCursor(self.document)
-            selection.cursor.setPosition(start)
-            selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            selection.format = QTextCharFormat()
-            selection.format.setBackground(QColor(colors.accent))
-            selection.format.setForeground(QColor(colors.on_accent))
-            context.selections = [selection]
+        context.selections = [
+            self._painted(*place, colors.accent if number == self._mark_shown else colors.tint, colors)
+            for number, place in enumerate(self._marks)
+        ]
+        if self._selected[0] < self._selected[1]:
+            context.selections = [*context.selections, self._painted(*self._selected, colors.accent, colors)]
         self.document.documentLayout().draw(painter, context)
+
+    def _painted(
+        self, start: int, end: int, ground: str, colors: theme.Colors
+    ) -> QAbstractTextDocumentLayout.Selection:
+        found = QAbstractTextDocumentLayout.Selection()
+        found.cursor = QTextCursor(self.document)
+        found.cursor.setPosition(start)
+        found.cursor.setPosition(min(end, self.length()), QTextCursor.MoveMode.KeepAnchor)
+        found.format = QTextCharFormat()
+        found.format.setBackground(QColor(ground))
+        found.format.setForeground(QColor(colors.on_accent if ground == colors.accent else colors.text))
+        return found
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Qt override: a hand over links."""

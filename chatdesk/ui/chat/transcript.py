@@ -3,7 +3,8 @@
 The words of turns come from `chatdesk.tasks.changes`; text that streams in is gathered and shown 30 times a second, and
 what it does not change is not rendered again. How rows come and go on screen: `chatdesk.ui.chat.viewport`.
 
-Non-goals: editing, searching and folding of turns.
+What is typed into a message that is being edited is kept by the turn's id until it is saved or given up, also while the
+message is far away, or another conversation is shown.
 """
 
 import time
@@ -15,36 +16,45 @@ from PySide6.QtWidgets import QWidget
 
 from chatdesk.tasks.changes import Turn
 from chatdesk.ui import theme
-from chatdesk.ui.chat.marginalia import DroppedLine, EmptyState, NoticeView, ReplyFooter, Waiting
-from chatdesk.ui.chat.pieces import Piece
-from chatdesk.ui.chat.rows import Entry, Row, estimated_height
-from chatdesk.ui.chat.viewport import RowViewport
+from chatdesk.ui.chat.editing import EditBox
+from chatdesk.ui.chat.footer import Footer
+from chatdesk.ui.chat.marginalia import DroppedLine, EmptyState, NoticeView, Waiting
+from chatdesk.ui.chat.pieces import Piece, answer
+from chatdesk.ui.chat.plain import plain_text
+from chatdesk.ui.chat.rows import Entry, Row
+from chatdesk.ui.chat.thoughts import ThoughtView
+from chatdesk.ui.chat.turn_rows import TurnRows
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView, PlainView, RowView
 
 _PAINT_MS = 33
 _REST = 16  # after a paint the window rests at least this many times as long as the paint took
 
 
-class Transcript(RowViewport):
+class Transcript(TurnRows):
     """Shows turns. A turn is named by its ``id``.
 
-    Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``notice_clicked()``;
-    ``link_clicked(address)``, http, https or mailto: show the address before it is opened; ``example_chosen(text)``.
+    Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
+    ``edit_saved(id, text)``; ``edit_left()``; ``pin_requested(id, pinned)``; ``delete_requested(id)``;
+    ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
+    ``example_chosen(text)``; ``shown_changed()``: other turns or texts are shown.
     """
 
     regenerate_requested = Signal(str)
     version_requested = Signal(str, int)
+    continue_requested = Signal()
+    edit_saved = Signal(str, str)
+    edit_left = Signal()
+    pin_requested = Signal(str, bool)
+    delete_requested = Signal(str)
+    shown_changed = Signal()
     notice_clicked = Signal()
     example_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(self.tr("Conversation"))
-        self._entries: dict[str, Entry] = {}
-        self._dropped = 0
-        self._dropped_row: Row | None = None
+        self._saved = ""  # the turn whose text has been handed over to be stored
         self._notice: tuple[str, str | None] | None = None
-        self._notice_row: Row | None = None
         self._empty: EmptyState | None = None
         self._arrived: dict[str, list[str]] = {}
         self._paint = QTimer(self)
@@ -59,6 +69,8 @@ class Transcript(RowViewport):
         """Show another conversation, from its end."""
         self.clear()
         self._entries = {turn.id: Entry.of(turn) for turn in turns}
+        self._forget_saved()
+        self.shown_changed.emit()
         for entry in self._entries.values():
             self.rows.insert(len(self.rows), self._rows_of(entry))
         self._show_empty_state()
@@ -81,8 +93,7 @@ class Transcript(RowViewport):
         self._entries[turn.id] = entry
         self.rows.insert(self._end(), self._rows_of(entry))
         self._show_empty_state()
-        self._update_footers()
-        self._place_dropped_line()
+        self._after_change()
         if turn.role == "user":
             self.follow()
         self.arrange()
@@ -105,8 +116,9 @@ class Transcript(RowViewport):
             entry.turn = turn
             self._feed(entry, turn.text[len(shown) :])
             if turn.state == "done":
-                entry.cutter = None
-                entry.arrived = []
+                entry.cutter.finish()
+                entry.cutter, entry.arrived = None, []
+                self._show_thoughts(entry)
             self._replace_rows(entry, [row for row in entry.rows if row.kind != "piece"])
         else:
             fresh = Entry.of(turn)
@@ -118,8 +130,7 @@ class Transcript(RowViewport):
         self._entries = {
             (turn.id if each == id else each): (entry if each == id else kept) for each, kept in self._entries.items()
         }
-        self._update_footers()
-        self._place_dropped_line()
+        self._after_change()
         self.arrange()
 
     def remove(self, id: str) -> None:
@@ -131,9 +142,14 @@ class Transcript(RowViewport):
         for row in entry.rows:
             self.drop_row(row)
         self._show_empty_state()
+        self._after_change()
+        self.arrange()
+
+    def _after_change(self) -> None:
+        self._forget_saved()
         self._update_footers()
         self._place_dropped_line()
-        self.arrange()
+        self.shown_changed.emit()
 
     def set_notice(self, text: str | None, button: str | None = None) -> None:
         """An error in plain words under the last turn, with one button; ``None`` takes it away."""
@@ -168,106 +184,25 @@ class Transcript(RowViewport):
         for id, parts in arrived.items():
             self._feed(self._entries[id], "".join(parts))
         self.arrange()
+        self.shown_changed.emit()
         spent_ms = 1_000 * (time.perf_counter() - began)
         self._paint.setInterval(max(_PAINT_MS, round(_REST * spent_ms)))
 
-    # -- rows --------------------------------------------------------------------------------------------------------
-
-    def _end(self) -> int:
-        return len(self.rows) - (self._notice_row is not None)
-
-    def _rows_of(self, entry: Entry) -> list[Row]:
-        """All rows of a turn, and the entry's record of them."""
-        entry.rows = [self._piece_row(entry, piece) for piece in entry.pieces]
-        entry.rows += self._rows_behind(entry)
-        return list(entry.rows)
-
-    def _rows_behind(self, entry: Entry) -> list[Row]:
-        """What stands under the text of a turn."""
-        turn = entry.turn
-        if turn.role == "user":
-            return []
-        if turn.state == "done":
-            return [Row("footer", entry, gap=theme.scaled(8), height=theme.scaled(40))]
-        if not any(piece.length for piece in entry.pieces):
-            return [Row("waiting", entry, gap=theme.scaled(16), height=theme.scaled(40))]
-        return []
-
-    def _piece_row(self, entry: Entry, piece: Piece) -> Row:
-        first = piece is entry.pieces[0]
-        gap = 4 * (piece.kind == "markdown") if piece.continued else 24 if first and piece.kind == "plain" else 16
-        height = estimated_height(piece, theme.scaled(21))
-        return Row("piece", entry, piece, theme.scaled(gap), height and height + theme.scaled(gap))
-
-    def _replace_rows(self, entry: Entry, old: list[Row]) -> None:
-        """Put the rows that a turn should have now in the place of ``old``."""
-        kept = [row for row in entry.rows if row not in old]
-        position = self.rows.index(entry.rows[0]) if entry.rows else self._end()
-        for row in old:
-            self.drop_row(row)
-        entry.rows = kept
-        new = self._rows_behind(entry) if kept else [self._piece_row(entry, piece) for piece in entry.pieces]
-        if not kept:
-            new += self._rows_behind(entry)
-        self.rows.insert(position + len(kept), new)
-        entry.rows = kept + new
-
-    def _feed(self, entry: Entry, text: str) -> None:
-        if not text or entry.cutter is None:
-            return
-        before = len(entry.pieces)
-        entry.cutter.feed(text)
-        entry.arrived.append(text)
-        waiting = next((row for row in entry.rows if row.kind == "waiting"), None)
-        if before:
-            row = next(row for row in reversed(entry.rows) if row.piece is entry.pieces[before - 1])
-            self._regrow(row)
-        new = [self._piece_row(entry, piece) for piece in entry.pieces[before:]]
-        if waiting is not None:
-            index = self.rows.index(waiting)
-            self.drop_row(waiting)
-            entry.rows.remove(waiting)
-        else:
-            index = self.rows.index(entry.rows[-1]) + 1 if entry.rows else self._end()
-        self.rows.insert(index, new)
-        entry.rows += new
-
-    def _regrow(self, row: Row) -> None:
-        """The piece of a row has another text."""
-        assert row.piece is not None
-        if isinstance(row.view, MarkdownView | CodeFrame):
-            if isinstance(row.view, CodeFrame) and row.entry is not None:
-                row.view.goes_on = self._goes_on(row.entry, row.piece)
-            row.view.grow(row.piece.text)
-        elif row.view is not None:
-            self.release(row)
-        row.width = 0
-        if row.view is None:
-            height = estimated_height(row.piece, theme.scaled(21))
-            self.rows.set_height(row, height and height + row.gap)
-
-    def _goes_on(self, entry: Entry, piece: Piece) -> bool:
-        index = entry.pieces.index(piece) + 1
-        return index < len(entry.pieces) and entry.pieces[index].kind == piece.kind and entry.pieces[index].continued
-
     def _update_footers(self) -> None:
-        """The button that makes a reply again belongs to the last turn alone."""
-        for entry in self._entries.values():
-            for row in entry.rows[-1:]:
-                if isinstance(row.view, ReplyFooter):
-                    row.view.show_turn(entry.turn, self._is_last(entry))
+        """The buttons that make a reply again or go on with it belong to the last turn; nothing is saved meanwhile."""
+        busy = self._is_replying()
+        for row in self.live():
+            if isinstance(row.view, Footer) and row.entry is not None:
+                row.view.show_turn(row.entry.turn, self._is_last(row.entry))
+            elif isinstance(row.view, EditBox):
+                row.view.set_busy(busy)
+
+    def _is_replying(self) -> bool:
+        last = next(reversed(self._entries.values()), None)
+        return last is not None and last.cutter is not None
 
     def _is_last(self, entry: Entry) -> bool:
         return next(reversed(self._entries.values()), None) is entry
-
-    def _place_dropped_line(self) -> None:
-        if self._dropped_row is not None:
-            self.drop_row(self._dropped_row)
-            self._dropped_row = None
-        entries = list(self._entries.values())
-        if 0 < self._dropped < len(entries) and entries[self._dropped].rows:
-            self._dropped_row = Row("dropped", gap=theme.scaled(16), height=theme.scaled(40))
-            self.rows.insert(self.rows.index(entries[self._dropped].rows[0]), [self._dropped_row])
 
     # -- views -------------------------------------------------------------------------------------------------------
 
@@ -283,29 +218,61 @@ class Transcript(RowViewport):
             return notice
         if row.kind == "waiting" or row.entry is None:
             return Waiting(parent)
+        if row.kind == "editor":
+            return self._make_editor(row.entry)
         if row.piece is None:
             return self._make_footer(row.entry)
         return self._make_text(row.entry, row.piece)
 
-    def _make_footer(self, entry: Entry) -> ReplyFooter:
-        footer = ReplyFooter(entry.turn, self._is_last(entry), self.viewport())
-        footer.copy_clicked.connect(lambda: self._copy_turn(entry))
-        footer.regenerate_clicked.connect(lambda: self.regenerate_requested.emit(entry.turn.id))
+    def _make_footer(self, entry: Entry) -> Footer:
+        footer = Footer(entry.turn, self._is_last(entry), self.viewport())
+        footer.wanted.connect(lambda what: self._on_wanted(entry, what))
         footer.version_clicked.connect(lambda step: self.version_requested.emit(entry.turn.id, step))
+        footer.hovered.connect(lambda: self._light(entry))
         return footer
+
+    def _light(self, entry: Entry) -> None:
+        """The buttons of the person's own words are drawn while the pointer is on them or on the words."""
+        if entry.turn.role == "user":
+            lit = any(row.view is not None and row.view.underMouse() for row in entry.rows)
+            for row in entry.rows:
+                if isinstance(row.view, Footer):
+                    row.view.set_lit(lit)
+
+    def _on_wanted(self, entry: Entry, what: str) -> None:
+        turn = entry.turn
+        match what:
+            case "regenerate":
+                self.regenerate_requested.emit(turn.id)
+            case "continue":
+                self.continue_requested.emit()
+            case "edit":
+                self.edit(turn.id)
+            case "pin":
+                self.pin_requested.emit(turn.id, not turn.is_pinned)
+            case "delete":
+                self.delete_requested.emit(turn.id)
+            case "copy_plain":
+                QGuiApplication.clipboard().setText(plain_text(entry.text))
+            case _:
+                QGuiApplication.clipboard().setText(entry.text if turn.role == "user" else answer(entry.text))
 
     def _make_text(self, entry: Entry, piece: Piece) -> RowView:
         parent = self.viewport()
         if piece.kind == "plain":
-            return PlainView(piece, piece is entry.pieces[0], piece is entry.pieces[-1], parent)
+            own = PlainView(piece, piece is entry.pieces[0], piece is entry.pieces[-1], parent)
+            own.hovered.connect(lambda: self._light(entry))
+            return own
+        if piece.kind == "thought":
+            thought = ThoughtView(piece, entry.is_open, parent)
+            thought.show_state(*self._thinking(entry))
+            thought.toggled.connect(lambda: self._fold(entry))
+            return thought
         if piece.kind == "markdown":
             return MarkdownView(piece, parent)
         frame = CodeFrame(piece.text, piece.info, parent, piece.continued, self._goes_on(entry, piece))
         frame.code_copy_requested.connect(lambda: self._copy_code(entry, piece))
         return frame
-
-    def _copy_turn(self, entry: Entry) -> None:
-        QGuiApplication.clipboard().setText(entry.text)
 
     def _copy_code(self, entry: Entry, piece: Piece) -> None:
         """Copy a code block with all the pieces in which it goes on."""
@@ -316,6 +283,74 @@ class Transcript(RowViewport):
                 break
             parts.append(following.text)
         QGuiApplication.clipboard().setText("".join(parts))
+
+    # -- editing -------------------------------------------------------------------------------------------------------
+
+    def edit(self, id: str) -> None:
+        """Make a text box of a turn, and go there."""
+        entry = self._entries.get(id)
+        if entry is None or entry.cutter is not None:
+            return
+        if id not in self._edits:
+            self._edits[id] = entry.text
+            self._make_again(entry)
+        row = entry.rows[0]
+        self.show_row(row)
+        if isinstance(row.view, EditBox):
+            row.view.focus()
+            self.reveal(row.view)
+
+    def go_to(self, id: str) -> None:
+        """Bring a turn into view."""
+        if (entry := self._entries.get(id)) is not None and entry.rows:
+            self.show_row(entry.rows[0])
+
+    def edit_last_own(self) -> bool:
+        """Edit the person's last message; returns whether there is one."""
+        own = next((id for id, entry in reversed(self._entries.items()) if entry.turn.role == "user"), None)
+        if own is not None:
+            self.edit(own)
+        return own is not None
+
+    def _make_editor(self, entry: Entry) -> EditBox:
+        id = entry.turn.id
+        box = EditBox(self._edits[id], entry.turn.role == "user", self.viewport())
+        box.set_busy(self._is_replying())
+        box.saved.connect(lambda text: self._on_edit_saved(entry, text))
+        box.cancelled.connect(lambda: self._leave_edit(entry))
+        return box
+
+    def _on_edit_saved(self, entry: Entry, text: str) -> None:
+        """The box stays until the text is stored: then other turns are shown."""
+        if text == entry.text and entry.turn.role != "user":
+            self._leave_edit(entry)
+            return
+        self._edits[entry.turn.id], self._saved = text, entry.turn.id
+        self.edit_saved.emit(entry.turn.id, text)
+
+    def _leave_edit(self, entry: Entry) -> None:
+        self._edits.pop(entry.turn.id, None)
+        self._make_again(entry)
+        self.edit_left.emit()
+
+    def _make_again(self, entry: Entry) -> None:
+        held = self.place_of(entry.rows[0]) if entry.rows else None
+        self._replace_rows(entry, list(entry.rows))
+        if held is not None:
+            self.hold(entry.rows[0], held)
+        self._place_dropped_line()
+        self.arrange()
+
+    def _forget_saved(self) -> None:
+        if self._saved and self._saved not in self._entries:
+            self._edits.pop(self._saved, None)
+            self._saved = ""
+
+    def release(self, row: Row) -> None:
+        """Take the widget of a row away; what is typed into it is kept."""
+        if isinstance(row.view, EditBox) and row.entry is not None and row.entry.turn.id in self._edits:
+            self._edits[row.entry.turn.id] = row.view.text()
+        super().release(row)
 
     # -- the empty state, theme ----------------------------------------------------------------------------------------
 

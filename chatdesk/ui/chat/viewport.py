@@ -5,7 +5,7 @@ heights may be corrected, text may grow and rows may come without anything movin
 end is taken along.
 """
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QFrame, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QFrame, QMenu, QPlainTextEdit, QWidget
 
 from chatdesk.ui import theme
 from chatdesk.ui.chat.buttons import RoundButton
@@ -37,10 +37,11 @@ _SCROLL_MS = 40
 class RowViewport(QAbstractScrollArea):
     """Places the widgets of `rows`, scrolls, selects and copies. A subclass makes the widgets.
 
-    Signal: ``link_clicked(address)``.
+    Signals: ``link_clicked(address)``; ``view_made(row)``, of a row that has come on screen.
     """
 
     link_clicked = Signal(str)
+    view_made = Signal(object)
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -102,6 +103,20 @@ class RowViewport(QAbstractScrollArea):
         """From now on show the end."""
         self._following = True
 
+    def live(self) -> list[Row]:
+        """The rows that have a widget now."""
+        return list(self._live)
+
+    def show_row(self, row: Row) -> None:
+        """Go to a row, if it is not in view with all of its upper half."""
+        if row.view is not None:
+            top = row.view.y()
+            if top >= 0 and top + row.height // 2 <= self.viewport().height():
+                return
+        self._following = False
+        self._anchor = (row, -(self.viewport().height() // 3))
+        self.arrange()
+
     def place_of(self, row: Row) -> int | None:
         """How far below the upper edge a row stands, if it is on screen and the reader is not at the end."""
         if self._following or row.view is None:
@@ -111,6 +126,39 @@ class RowViewport(QAbstractScrollArea):
     def hold(self, row: Row, place: int) -> None:
         """Keep a row at that distance from the upper edge: it has come for the one that stood there."""
         self._anchor = (row, -place)
+
+    def keep_in_place(self, row: Row) -> None:
+        """What follows changes rows below this one: it stays where it is, also when the reader is at the end."""
+        if row.view is not None:
+            self._anchor = (row, -(self.rows.top(self.rows.index(row)) - self._scroll_value()))
+            self._following = False
+
+    def refit(self, row: Row) -> None:
+        """A row wants another height."""
+        row.width = 0
+        self.arrange()
+
+    def reveal(self, widget: QWidget) -> None:
+        """Bring a widget of a row into view: its lower end, or if it is higher than the view its upper one."""
+        top = widget.mapTo(self.viewport(), QPoint(0, 0)).y()
+        bottom = top + widget.height()
+        bar, room, pad = self.verticalScrollBar(), self.viewport().height(), theme.scaled(_PAD_PX)
+        if top < 0 or widget.height() > room:
+            bar.setValue(bar.value() + top - pad)
+        elif bottom > room:
+            bar.setValue(bar.value() + bottom - room + pad)
+
+    def reveal_spot(self, widget: QWidget, spot: QRect) -> None:
+        """Bring a part of a widget into view, with some lines around it."""
+        top = widget.mapTo(self.viewport(), spot.topLeft()).y()
+        room, around = self.viewport().height(), theme.scaled(64)
+        if top < around or top + spot.height() > room - around:
+            bar = self.verticalScrollBar()
+            bar.setValue(bar.value() + top - room // 3)
+
+    def first_row(self) -> int | None:
+        """Number of the row at the upper edge."""
+        return self.rows.at(self._scroll_value()) if len(self.rows) else None
 
     def renew(self) -> None:
         """Make all widgets again."""
@@ -172,14 +220,16 @@ class RowViewport(QAbstractScrollArea):
             if row.view is None:
                 row.view = self.make_view(row)
                 row.view.link_clicked.connect(self.link_clicked)
+                row.view.resized.connect(lambda row=row: self.refit(row))
                 row.width = 0
                 self._live.append(row)
-                if self._selection is not None:
-                    self._selection.paint(row)
             if row.width != width:
                 height = row.view.fit(width)
                 row.width = width
                 row.view.resize(width, height)
+                if self._selection is not None:
+                    self._selection.paint(row)
+                self.view_made.emit(row)
                 whole = height + row.gap if height else 0
                 if whole != row.height:
                     self.rows.set_height(row, whole)
@@ -235,16 +285,9 @@ class RowViewport(QAbstractScrollArea):
         self._to_end.raise_()
 
     def _on_focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:
-        """A button that gets the focus by the keyboard comes into view."""
-        if now is None or not self.viewport().isAncestorOf(now) or not isinstance(now, QAbstractButton):
-            return
-        top = now.mapTo(self.viewport(), QPoint(0, 0)).y()
-        bottom = top + now.height()
-        bar = self.verticalScrollBar()
-        if top < 0:
-            bar.setValue(bar.value() + top - theme.scaled(_PAD_PX))
-        elif bottom > self.viewport().height():
-            bar.setValue(bar.value() + bottom - self.viewport().height() + theme.scaled(_PAD_PX))
+        """What gets the focus by the keyboard comes into view."""
+        if isinstance(now, QAbstractButton | QPlainTextEdit) and self.viewport().isAncestorOf(now):
+            self.reveal(now)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt override."""

@@ -4,11 +4,12 @@ Every view has ``fit(width) -> height`` (pixels), which lays it out, ``surfaces`
 ``stops``, its buttons in the order of the Tab key.
 """
 
-from PySide6.QtCore import QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QLabel, QWidget
 
 from chatdesk.ui import theme
+from chatdesk.ui.chat import formulas
 from chatdesk.ui.chat.buttons import QuietButton
 from chatdesk.ui.chat.highlight import Colouring
 from chatdesk.ui.chat.markdown import Block, blocks, inert
@@ -18,16 +19,23 @@ from chatdesk.ui.chat.surface import Surface
 
 _CELL_WIDTH = 96  # a table of many columns becomes wider than the text rather than narrower cells than this
 _GAP = 12
+_MARGIN = 32  # pixels beside a wide picture, in a list for example
 _COLOUR_MS = 40  # between two steps of colouring
 _COLOUR_FIRST_S = 0.008
 _COLOUR_STEP_S = 0.003
 
 
 class RowView(QWidget):
-    """A row. Signals: ``link_clicked(address)``; ``code_copy_requested``, of the code that begins in this piece."""
+    """A row.
+
+    Signals: ``link_clicked(address)``; ``code_copy_requested``, of the code that begins in this piece; ``resized``: it
+    wants to be fitted again; ``hovered``: the pointer has come or gone.
+    """
 
     link_clicked = Signal(str)
     code_copy_requested = Signal()
+    resized = Signal()
+    hovered = Signal()
 
     def fit(self, width: int) -> int:
         """Lay out for a width; returns the height."""
@@ -40,6 +48,16 @@ class RowView(QWidget):
     def stops(self) -> list[QWidget]:
         """Where the Tab key stops."""
         return []
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Qt override."""
+        super().enterEvent(event)
+        self.hovered.emit()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Qt override."""
+        super().leaveEvent(event)
+        self.hovered.emit()
 
 
 class PlainView(RowView):
@@ -186,8 +204,10 @@ class _Text(RowView):
         self._kind = block.kind
         table = block.kind == "table"
         columns = sum(token.type == "th_open" for token in block.tokens)
-        least = theme.scaled(_CELL_WIDTH) * columns
-        self._surface = Surface(block_document(block), self, wide=table, least_width=least if table else 0)
+        document = block_document(block)
+        self.pending = document.pending
+        least = max(theme.scaled(_CELL_WIDTH) * columns, document.widest and document.widest + theme.scaled(_MARGIN))
+        self._surface = Surface(document, self, wide=table or document.widest > 0, least_width=least)
 
     def surfaces(self) -> list[Surface]:
         return [self._surface]
@@ -207,6 +227,7 @@ class MarkdownView(RowView):
         super().__init__(parent)
         self._shown: list[tuple[Block, RowView]] = []
         self.grow(piece.text)
+        formulas.watcher.drawn.connect(self._on_drawn)
 
     def grow(self, text: str) -> None:
         """Show ``text``."""
@@ -221,6 +242,18 @@ class MarkdownView(RowView):
             view.hide()
             view.deleteLater()
         self.setAccessibleName(self.tr("Reply") + ": " + inert(text[:1_000]))
+
+    def _on_drawn(self) -> None:
+        """Make blocks again whose formulas have all been drawn."""
+        changed = False
+        for index, (block, view) in enumerate(self._shown):
+            if isinstance(view, _Text) and view.pending and all(map(formulas.is_known, view.pending)):
+                self._shown[index] = (block, self._view(block))
+                view.hide()
+                view.deleteLater()
+                changed = True
+        if changed:
+            self.resized.emit()
 
     def _view(self, block: Block) -> RowView:
         view: RowView
@@ -260,7 +293,7 @@ def _gap(above: str, kind: str) -> int:
         return 24
     if above == "heading":
         return 8
-    return 16 if "code" in (above, kind) or "table" in (above, kind) else _GAP
+    return 16 if {"code", "table", "math"} & {above, kind} else _GAP
 
 
 def _rounded(painter: QPainter, frame: QRectF, radius: float, top: bool, bottom: bool) -> None:

@@ -1,15 +1,15 @@
-"""The application's settings: rows generated from `chatdesk.settings.options.APPLICATION`, the data folder, about."""
+"""The application's settings: rows generated from `chatdesk.settings.options.APPLICATION`, keys, data, about."""
 
 from PySide6.QtCore import QLibraryInfo, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk import __version__
 from chatdesk.errors import UserError
 from chatdesk.paths import Profile
 from chatdesk.settings.options import APPLICATION
 from chatdesk.settings.store import Settings
-from chatdesk.ui import theme
+from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
@@ -19,10 +19,15 @@ from chatdesk.ui.widgets.option_rows import OptionRow, row_for
 class SettingsPage(QWidget):
     """Shows and changes the settings; each change is kept at once.
 
-    Signals: ``back_wanted``. Attributes: ``rows``, by the option's name; ``back_button``, for windows without a rail.
+    Signals: ``back_wanted``, ``export_wanted``, ``import_wanted(is_folder)``, ``trash_wanted``, ``backups_wanted``.
+    Attributes: ``rows``, by the option's name; ``back_button``, for windows without a rail.
     """
 
     back_wanted = Signal()
+    export_wanted = Signal()
+    import_wanted = Signal(bool)
+    trash_wanted = Signal()
+    backups_wanted = Signal()
 
     def __init__(self, settings: Settings, profile: Profile) -> None:
         super().__init__()
@@ -39,7 +44,8 @@ class SettingsPage(QWidget):
         for name, option in APPLICATION.items():
             if option.title:
                 self._add_row(name)
-        self._add_folder(profile)
+        self._add_keys()
+        self._add_data(profile)
         self._add_about()
         self._column.addWidget(self._complaint)
         self._column.addStretch()
@@ -67,7 +73,22 @@ class SettingsPage(QWidget):
             "theme": {"system": system, "light": self.tr("Light"), "dark": self.tr("Dark")},
         }
 
-    def _add_folder(self, profile: Profile) -> None:
+    def _add_keys(self) -> None:
+        line = QHBoxLayout()
+        line.addWidget(Label(self.tr("Keys")), 1)
+        self.keys_button = TextButton(self.tr("Change…"))
+        self.keys_button.setAccessibleName(self.tr("Change the keys"))
+        self.keys_button.clicked.connect(self._open_keys)
+        line.addWidget(self.keys_button)
+        self._add_facts(line, self.tr("Every command can have another key, or none."))
+        self._column.addWidget(_line())
+
+    def _open_keys(self) -> None:
+        from chatdesk.ui.settings.keys import KeysEditor
+
+        KeysEditor(self.window(), shortcuts.chosen(), lambda chosen: self._on_changed("keys", chosen)).open()
+
+    def _add_data(self, profile: Profile) -> None:
         line = QHBoxLayout()
         line.addWidget(Label(self.tr("Your data")), 1)
         button = TextButton(self.tr("Show folder"), icon="folder")
@@ -75,7 +96,33 @@ class SettingsPage(QWidget):
         line.addWidget(button)
         where = self.tr("Chats and settings are kept in {folder}. Nothing leaves this machine.")
         self._add_facts(line, where.format(folder=profile.root))
+        self.export_button = TextButton(shortcuts.title("export_all"))
+        self.export_button.clicked.connect(self.export_wanted)
+        self.import_button = TextButton(shortcuts.title("import"))
+        self.import_button.setMenu(self._make_import_menu())
+        self.trash_button = TextButton(shortcuts.title("trash"), icon="trash")
+        self.trash_button.clicked.connect(self.trash_wanted)
+        self.backups_button = TextButton(shortcuts.title("backups"))
+        self.backups_button.clicked.connect(self.backups_wanted)
+        rows = QVBoxLayout()
+        rows.setSpacing(theme.scaled(8))
+        for pair in ((self.export_button, self.import_button), (self.trash_button, self.backups_button)):
+            row = QHBoxLayout()
+            row.setSpacing(theme.scaled(8))
+            for found in pair:
+                row.addWidget(found)
+            row.addStretch()
+            rows.addLayout(row)
+        self._column.addLayout(rows)
         self._column.addWidget(_line())
+
+    def _make_import_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction(self.tr("A file: chatdesk, ChatGPT, Open WebUI, LM Studio…")).triggered.connect(
+            lambda: self.import_wanted.emit(False)
+        )
+        menu.addAction(self.tr("A folder: Jan, LM Studio…")).triggered.connect(lambda: self.import_wanted.emit(True))
+        return menu
 
     def _add_about(self) -> None:
         line = QHBoxLayout()

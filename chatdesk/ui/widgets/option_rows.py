@@ -236,9 +236,9 @@ class TextRow(OptionRow):
 
 
 class ChoiceRow(OptionRow):
-    """One of a few values: a button with a menu. ``names``: what each value is called."""
+    """One of a few values: a button with a menu. ``names``: what each value is called; long ones go below the title."""
 
-    def __init__(self, option: Option, names: dict[str, str]) -> None:
+    def __init__(self, option: Option, names: dict[str, str], below_title: bool) -> None:
         super().__init__(option, resettable=False)
         self._names = names
         self.menu = QMenu(self)
@@ -247,7 +247,7 @@ class ChoiceRow(OptionRow):
         self.button.setMenu(self.menu)
         for value in option.choices:
             self.menu.addAction(names[value]).triggered.connect(lambda _=False, v=value: self._on_chosen(v))
-        self._add_control(self.button, below_title=False)
+        self._add_control(self.button, below_title)
         self._add_help()
 
     def show_value(self, value: Any, default: Any) -> None:
@@ -279,10 +279,12 @@ class SwitchRow(OptionRow):
         self.switch.update()
 
 
-def row_for(option: Option, resettable: bool = True, names: dict[str, str] | None = None) -> OptionRow:
-    """The row that fits the option's type."""
+def row_for(
+    option: Option, resettable: bool = True, names: dict[str, str] | None = None, narrow: bool = False
+) -> OptionRow:
+    """The row that fits the option's type. ``narrow``: there is no room for a choice beside its title."""
     if option.kind is bool:
         return SwitchRow(option)
     if option.choices:
-        return ChoiceRow(option, names or {choice: choice for choice in option.choices})
+        return ChoiceRow(option, names or {choice: choice for choice in option.choices}, narrow)
     return TextRow(option) if option.kind is str else NumberRow(option, resettable)

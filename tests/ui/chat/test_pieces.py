@@ -21,6 +21,7 @@ def test_pieces_do_not_depend_on_how_the_text_arrives(lines: list[str], markdown
         step = rnd.choice([1, 2, 3, 50, 5000])
         cutter.feed(text[at : at + step])
         at += step
+    cutter.finish()
     assert described(cutter.pieces) == described(pieces.cut(text, markdown))
 
 
@@ -55,3 +56,25 @@ def test_each_part_of_a_giant_table_has_its_header() -> None:
     found = pieces.cut("|a|b|\n|-|-|\n" + "|1|2|\n" * 500, markdown=True)
     assert len(found) > 3
     assert all(piece.text.startswith("|a|b|\n|-|-|\n") for piece in found)
+
+
+@given(st.lists(LINES, max_size=80), st.integers(1, 40))
+def test_many_lines_at_a_time_come_to_the_same(lines: list[str], times: int) -> None:
+    text = "\n".join(lines * times)
+    slow = pieces.Cutter(True)
+    slow._many = lambda text, at: at
+    slow.feed(text)
+    slow.finish()
+    assert described(slow.pieces) == described(pieces.cut(text, markdown=True))
+
+
+@pytest.mark.parametrize(
+    "text", ["- x\n" * 250_000, "x\n" * 500_000, "\n" * 1_000_000, "|a|b|\n|-|-|\n" + "|1|2|\n" * 170_000]
+)
+def test_giant_lists_are_not_looked_at_line_by_line(text: str, monkeypatch) -> None:
+    looked_at = []
+    make_room = pieces.Cutter._make_room
+    monkeypatch.setattr(pieces.Cutter, "_make_room", lambda self, line: looked_at.append(0) or make_room(self, line))
+    found = pieces.cut(text, markdown=True)
+    assert sum(piece.lines for piece in found) >= text.count("\n")
+    assert len(looked_at) < text.count("\n") / 8

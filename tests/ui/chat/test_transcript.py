@@ -41,16 +41,6 @@ def conversation(pairs: int) -> list[Turn]:
     return [turn for number in range(pairs) for turn in (user(number, f"Question {number}"), reply(number))]
 
 
-@pytest.fixture
-def transcript(qtbot) -> Transcript:
-    found = Transcript()
-    qtbot.addWidget(found)
-    found.resize(700, 500)
-    with qtbot.waitExposed(found):
-        found.show()
-    return found
-
-
 def shown_text(transcript: Transcript) -> str:
     """All text that has a widget, from top to bottom."""
     views = sorted((row.view for row in transcript._live if row.view), key=lambda view: view.y())
@@ -202,7 +192,7 @@ def test_footer_says_speed_reason_and_versions(transcript: Transcript, qtbot) ->
     turn = reply(0, version=2, versions=3, tokens_per_s=142.4, ttft_s=0.21, finish_reason="cancelled", model="M")
     transcript.show_turns([user(0), turn])
     footer = transcript._live[-1].view
-    assert footer._figures.text() == "142 tok/s · first token 0.2 s · stopped"
+    assert footer._figures.text() == "142 tok/s · first token 210 ms · stopped"
     assert footer._figures.toolTip() == "M"
     assert footer._version.text() == "2 / 3"
     with qtbot.waitSignal(transcript.version_requested) as asked:
@@ -233,12 +223,14 @@ def test_tab_goes_from_top_to_bottom(transcript: Transcript, qtbot) -> None:
     transcript.show_turns(conversation(2))
     transcript.setFocus()
     seen = []
-    for _ in range(5):
+    for _ in range(14):
         qtbot.keyClick(transcript.focusWidget() or transcript, Qt.Key.Key_Tab)
         seen.append(transcript.focusWidget())
     places = [each.mapTo(transcript, QPoint(0, 0)).y() for each in seen]
     assert [each.accessibleName() for each in seen] == [
-        "Copy the code", "Copy the reply", "Copy the code", "Regenerate", "Copy the reply"
+        "Edit the message", "Copy the message", "More", "Copy the code", "Edit the reply", "Copy the reply", "More",
+        "Edit the message", "Copy the message", "More", "Copy the code", "Regenerate", "Edit the reply",
+        "Copy the reply",
     ]  # fmt: skip
     assert places == sorted(places)
 
@@ -278,7 +270,7 @@ def test_select_all_and_drag_copy(transcript: Transcript, qtbot) -> None:
 
 def test_links_only_by_a_click(transcript: Transcript, qtbot) -> None:
     transcript.show_turns([user(0), reply(0, "[address](https://example.org/) then [bad](javascript:alert)")])
-    surface = transcript._live[1].view.surfaces()[0]
+    surface = transcript._live[2].view.surfaces()[0]
     with qtbot.waitSignal(transcript.link_clicked) as clicked:
         qtbot.mouseClick(
             transcript.viewport(), Qt.MouseButton.LeftButton, pos=surface.mapTo(transcript.viewport(), QPoint(12, 12))
@@ -289,18 +281,19 @@ def test_links_only_by_a_click(transcript: Transcript, qtbot) -> None:
 def test_waiting_dots_give_way_to_words(transcript: Transcript) -> None:
     transcript.show_turns([user(0)])
     transcript.add(Turn("s", "assistant", "", state="waiting"))
-    assert [row.kind for row in transcript._live] == ["piece", "waiting"]
+    assert [row.kind for row in transcript._live] == ["piece", "footer", "waiting"]
     transcript.grow("s", "Hello")
     transcript.flush()
-    assert [row.kind for row in transcript._live] == ["piece", "piece"]
+    assert [row.kind for row in transcript._live] == ["piece", "footer", "piece"]
     transcript.remove("s")
-    assert [row.kind for row in transcript._live] == ["piece"]
+    assert [row.kind for row in transcript._live] == ["piece", "footer"]
 
 
 def test_dropped_line_stands_above_the_first_seen_turn(transcript: Transcript) -> None:
     transcript.show_turns([user(0), reply(0, "a"), user(1), reply(1, "b")])
     transcript.set_dropped(2)
-    assert [row.kind for row in transcript._live] == ["piece", "piece", "footer", "dropped", "piece", "piece", "footer"]
+    pair = ["piece", "footer", "piece", "footer"]
+    assert [row.kind for row in transcript._live] == [*pair, "dropped", *pair]
     transcript.set_dropped(0)
     assert "dropped" not in [row.kind for row in transcript._live]
 

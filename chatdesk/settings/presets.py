@@ -1,0 +1,120 @@
+"""Presets: a system prompt and sampling under a name. Five come with the program, the others are the person's own.
+
+The own ones and the one for new conversations are kept in ``presets.toml`` of the profile. A preset says all of
+`NAMES`: an option it does not name is meant to be as the checkpoint says.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatdesk.errors import UserError
+from chatdesk.settings import toml_file
+from chatdesk.settings.options import CHAT
+
+NAMES = tuple(name for name in CHAT if name not in ("seed", "overflow"))
+"""The options a preset is about: what is said before and how words are chosen."""
+
+_OWN = "own:"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """``key``: what it is known by; own ones begin with ``own:``. ``values``: by option, checked."""
+
+    key: str
+    name: str
+    values: dict[str, Any]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the person made it, and may delete it."""
+        return self.key.startswith(_OWN)
+
+
+def own_key(name: str) -> str:
+    """The key of the own preset called ``name``."""
+    return _OWN + name
+
+
+class Presets:
+    """All presets in the order of a menu: the supplied ones, then the own ones by name.
+
+    ``supplied``: the file that comes with the program, ``path``: the person's own, which may be missing.
+    Attributes: ``complaints``, one English sentence for each thing that was wrong with the own file.
+    """
+
+    def __init__(self, supplied: Path, path: Path, language: str = "en") -> None:
+        self._path = path
+        self._supplied = [_supplied(entry, language) for entry in toml_file.read(supplied)["preset"]]
+        self._own: dict[str, Preset] = {}
+        self._default = ""
+        self.complaints: list[str] = []
+        self._read()
+
+    def all(self) -> list[Preset]:
+        """Every preset."""
+        return [*self._supplied, *sorted(self._own.values(), key=lambda preset: preset.name.casefold())]
+
+    def matching(self, values: dict[str, Any]) -> Preset | None:
+        """The preset a conversation is set to: what is set, without the seed, is what the preset says."""
+        wanted = {name: value for name, value in values.items() if name in NAMES}
+        return next((preset for preset in self.all() if preset.values == wanted), None)
+
+    @property
+    def default(self) -> Preset | None:
+        """The one for new conversations."""
+        return next((preset for preset in self.all() if preset.key == self._default), None)
+
+    def set_default(self, key: str) -> None:
+        """Use a preset for new conversations; empty: none. Raises `UserError` when it cannot be kept."""
+        self._default = key
+        self._write()
+
+    def save(self, name: str, values: dict[str, Any]) -> Preset:
+        """Keep an own preset; one of that name is replaced. Raises `UserError` when it cannot be kept."""
+        preset = Preset(own_key(name), name, _checked(values))
+        self._own[name] = preset
+        self._write()
+        return preset
+
+    def delete(self, key: str) -> None:
+        """Delete an own preset. Raises `UserError` when that cannot be kept."""
+        self._own.pop(key.removeprefix(_OWN), None)
+        self._default = "" if self._default == key else self._default
+        self._write()
+
+    def _read(self) -> None:
+        try:
+            found = toml_file.read(self._path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.complaints.append(f"{self._path} cannot be read ({error.strerror}); your presets are missing.")
+            return
+        except ValueError:
+            aside = toml_file.keep_aside(self._path)
+            self.complaints.append(f"The file of presets was damaged; the old file is {aside}.")
+            return
+        default, entries = found.get("default", ""), found.get("preset", [])
+        self._default = default if isinstance(default, str) else ""
+        for entry in entries if isinstance(entries, list) else []:
+            try:
+                name = str(entry["name"])
+                self._own[name] = Preset(own_key(name), name, _checked(entry["values"]))
+            except (UserError, KeyError, TypeError, AttributeError) as error:
+                self.complaints.append(f"{self._path.name}: a preset cannot be used ({error}).")
+
+    def _write(self) -> None:
+        own = [{"name": preset.name, "values": preset.values} for preset in self._own.values()]
+        toml_file.replace(self._path, {"default": self._default, "preset": own})
+
+
+def _supplied(entry: dict[str, Any], language: str) -> Preset:
+    prompt = entry["system_prompt"].get(language, entry["system_prompt"]["en"])
+    name = entry["name"].get(language, entry["name"]["en"])
+    return Preset(entry["key"], name, _checked(entry["values"] | {"system_prompt": prompt}))
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: CHAT[name].check(value) for name, value in values.items() if name in NAMES and value is not None}

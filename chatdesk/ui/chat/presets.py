@@ -1,0 +1,117 @@
+"""The menu of presets at the top of a conversation's settings."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu
+
+from chatdesk.errors import UserError
+from chatdesk.settings.presets import NAMES, Preset, Presets
+from chatdesk.ui.chat.dialogs import ask_text, ask_whether, tell
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.widgets.buttons import TextButton
+
+if TYPE_CHECKING:
+    from chatdesk.tasks.chat import Chat
+
+
+class PresetButton(TextButton):
+    """Names the preset the conversation is set to, and offers the others."""
+
+    def __init__(self, chat: "Chat", presets: Presets) -> None:
+        super().__init__("", icon="chevron-down", icon_behind=True)
+        self._chat, self._presets = chat, presets
+        self._values: dict[str, Any] = {}
+        self.menu_of_presets = QMenu(self)
+        self.menu_of_presets.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button
+        self.menu_of_presets.aboutToShow.connect(self._fill)
+        self.setMenu(self.menu_of_presets)
+        self.show_values({})
+
+    def show_values(self, values: dict[str, Any]) -> None:
+        """Name the preset that fits the values of the conversation."""
+        self._values = dict(values)
+        found = self._presets.matching(values)
+        name = found.name if found is not None else self._name_of_none()
+        self.set_words(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, 400))
+        self.setAccessibleName(self.tr("Preset: {name}").format(name=name))
+
+    def use_default(self) -> None:
+        """Set a new conversation to the preset that is kept for new ones, if there is one."""
+        if (default := self._presets.default) is not None:
+            apply(self._chat, default)
+
+    def _name_of_none(self) -> str:
+        return self.tr("Own values") if self._is_set() else self.tr("No preset")
+
+    def _fill(self) -> None:
+        menu, now = self.menu_of_presets, self._presets.matching(self._values)
+        menu.clear()
+        plain = now is None and not self._is_set()
+        self._add(menu, self.tr("No preset"), lambda: apply(self._chat, None), plain)
+        menu.addSeparator()
+        last_own = False
+        for preset in self._presets.all():
+            if preset.is_own and not last_own:
+                menu.addSeparator()
+            last_own = preset.is_own
+            self._add(menu, preset.name, partial(apply, self._chat, preset), preset == now)
+        menu.addSeparator()
+        menu.addAction(self.tr("Save as preset…")).triggered.connect(lambda: self._ask_name())
+        self._add_default(menu, now)
+        if now is not None and now.is_own:
+            delete = menu.addAction(self.tr("Delete “{name}”…").format(name=now.name).replace("&", "&&"))
+            delete.triggered.connect(lambda: self._ask_delete(now))
+
+    def _add_default(self, menu: QMenu, now: Preset | None) -> None:
+        """Offer to use for new conversations what this one is set to, or no longer to do so."""
+        default = self._presets.default
+        if now is None and default is None:
+            return
+        name, key = (now.name, now.key) if now is not None else ("", "")
+        words = self.tr("Use “{name}” for new chats").format(name=name) if name else self.tr("No preset for new chats")
+        self._add(
+            menu,
+            words,
+            lambda: self._keep(lambda: self._presets.set_default("" if now == default else key)),
+            now == default,
+        )
+
+    def _is_set(self) -> bool:
+        return any(name in NAMES for name in self._values)
+
+    @staticmethod
+    def _add(menu: QMenu, words: str, done: Callable[[], object], is_checked: bool) -> Any:
+        action = menu.addAction(words.replace("&", "&&"))
+        action.setCheckable(True)
+        action.setChecked(is_checked)
+        action.triggered.connect(lambda: done())
+        return action
+
+    def _ask_name(self) -> None:
+        label = self.tr("Name of the preset (one of the same name is replaced)")
+        ask_text(self.window(), self.tr("Save as preset"), label, self._save)
+
+    def _save(self, name: str) -> None:
+        self._keep(lambda: self._presets.save(name, self._values))
+
+    def _ask_delete(self, preset: Preset) -> None:
+        question = self.tr("Delete the preset “{name}”?").format(name=preset.name)
+        facts = self.tr("Chats that use it keep their values.")
+        does = self.tr("Delete")
+        ask_whether(self.window(), question, facts, does, lambda: self._keep(lambda: self._presets.delete(preset.key)))
+
+    def _keep(self, change: Callable[[], object]) -> None:
+        try:
+            change()
+        except UserError as error:  # it holds for this session
+            tell(self.window(), sentence_of(error))
+        self.show_values(self._values)
+
+
+def apply(chat: "Chat", preset: Preset | None) -> None:
+    """Set the open conversation to a preset; None: to what the checkpoint says. The seed stays as it is."""
+    for name in NAMES:
+        chat.set_setting(name, preset.values.get(name) if preset is not None else None)

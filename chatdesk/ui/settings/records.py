@@ -1,0 +1,196 @@
+"""Dialogs of the data a person has: the trash, the backups, and what an import brought."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QListView, QPlainTextEdit, QVBoxLayout, QWidget
+
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks.changes import Notice
+from chatdesk.ui import theme
+from chatdesk.ui.chat.dialogs import ask_whether, tell
+from chatdesk.ui.chat.model_menu import size
+from chatdesk.ui.dates import exactly, when
+from chatdesk.ui.errors import sentence
+from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
+
+if TYPE_CHECKING:
+    from chatdesk.storage.backups import Backup
+    from chatdesk.tasks.shelf import Shelf
+
+
+class _Dialog(QDialog):
+    """A heading, a sentence, room for more, and a line of buttons that ends with Close."""
+
+    def __init__(self, parent: QWidget, title: str, words: str) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(title)
+        self.resize(theme.scaled(560), theme.scaled(440))
+        self.words = Label(words, kind="soft", wrap=True)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(theme.scaled(8))
+        self.buttons.addStretch()
+        self.body = QVBoxLayout()
+        close = TextButton(self.tr("Close"))
+        close.clicked.connect(self.accept)
+        column = QVBoxLayout(self)
+        margin = theme.scaled(24)
+        column.setContentsMargins(margin, margin, margin, margin)
+        column.setSpacing(theme.scaled(12))
+        column.addWidget(Label(title, kind="title"))
+        column.addWidget(self.words)
+        column.addLayout(self.body, 1)
+        column.addLayout(self.buttons)
+        self.buttons.addWidget(close)
+
+
+class _ListDialog(_Dialog):
+    """A list of things and what can be done with the marked one. Attributes: ``view``, ``entries``."""
+
+    def __init__(self, parent: QWidget, title: str, words: str, nothing: str) -> None:
+        super().__init__(parent, title, words)
+        self._nothing = nothing
+        self._actions: list[TextButton] = []
+        self._is_gone = False
+        self.finished.connect(self._on_finished)
+        self.entries = Entries(self)
+        self.view = QListView()
+        self.view.setModel(self.entries)
+        self.view.setItemDelegate(EntryDelegate(self.view))
+        self.view.setAccessibleName(title)
+        self.view.setFrameShape(QFrame.Shape.NoFrame)
+        self.view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.selectionModel().currentChanged.connect(lambda *_: self._mark())
+        self.empty = Label(kind="soft", wrap=True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        self.body.addWidget(self.view)
+        self.body.addWidget(self.empty)
+        self.empty.hide()
+        self.view.setFocus()
+
+    def add_button(self, words: str, done: Callable[[Any], object]) -> TextButton:
+        """Offer something for the marked thing."""
+        button = TextButton(words)
+        button.clicked.connect(lambda: done(self.view.currentIndex().data(VALUE_ROLE)))
+        button.setEnabled(False)
+        self.buttons.insertWidget(self.buttons.count() - 1, button)
+        self._actions.append(button)
+        return button
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        """Show them; an answer that comes when the dialog is closed is dropped."""
+        if self._is_gone:
+            return
+        row = self.view.currentIndex().row()
+        self.entries.set_entries(entries)
+        self.view.setVisible(bool(entries))
+        self.empty.setText(self._nothing)
+        self.empty.setVisible(not entries)
+        if entries:
+            self.view.setCurrentIndex(self.entries.index(max(0, min(row, len(entries) - 1))))
+        self._mark()
+
+    def may_act(self, value: Any) -> bool:
+        """Whether the buttons are for ``value``."""
+        return value is not None
+
+    def _mark(self) -> None:
+        for button in self._actions:
+            button.setEnabled(self.may_act(self.view.currentIndex().data(VALUE_ROLE)))
+
+    def _on_finished(self) -> None:
+        self._is_gone = True
+
+
+class TrashDialog(_ListDialog):
+    """What was deleted: bring it back, or delete it for good."""
+
+    def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
+        super().__init__(parent, self.tr("Trash"), self.tr("Deleted chats stay here."), self.tr("The trash is empty."))
+        self._shelf = shelf
+        self.restore_button = self.add_button(self.tr("Restore"), self._restore)
+        self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge)
+        self._fill()
+
+    def _fill(self) -> None:
+        self._shelf.trash(lambda found: self.show_entries([self._entry(conversation) for conversation in found]))
+
+    def _entry(self, found: Conversation) -> Entry:
+        deleted = self.tr("deleted {when}").format(when=when(found.deleted_at or found.changed_at))
+        return Entry(found, found.title or self.tr("New chat"), aside=deleted)
+
+    def _restore(self, conversation: Conversation) -> None:
+        self._shelf.restore(conversation.id)
+        self._fill()
+
+    def _purge(self, conversation: Conversation) -> None:
+        def purge() -> None:
+            self._shelf.purge(conversation.id)
+            self._fill()
+
+        question = self.tr("Delete “{title}” for good?").format(title=conversation.title or self.tr("New chat"))
+        ask_whether(self, question, self.tr("It cannot be brought back."), self.tr("Delete for good"), purge)
+
+
+class BackupsDialog(_ListDialog):
+    """The copies of all conversations, to go back to one."""
+
+    def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
+        words = self.tr("A copy of all chats is made and checked every day.")
+        super().__init__(parent, self.tr("Backups"), words, self.tr("There is no backup yet."))
+        self._window, self._shelf = parent, shelf
+        self.restore_button = self.add_button(self.tr("Restore…"), self._restore)
+        shelf.backups(lambda found: self.show_entries([self._entry(backup) for backup in found]))
+
+    def _entry(self, backup: "Backup") -> Entry:
+        facts = [
+            size(backup.size_bytes),
+            self.tr("{count} chats").format(count=backup.conversations),
+            self.tr("{count} messages").format(count=backup.messages),
+        ]
+        state = self.tr("sound") if backup.is_sound else self.tr("damaged")
+        return Entry(backup, exactly(backup.made_at), aside=state, detail=" · ".join(facts))
+
+    def may_act(self, value: Any) -> bool:
+        """Only a sound copy is restored."""
+        return value is not None and value.is_sound
+
+    def _restore(self, backup: "Backup") -> None:
+        question = self.tr("Go back to the chats of {when}?").format(when=exactly(backup.made_at))
+        facts = self.tr("The present state is kept aside, as a backup in this list.")
+        ask_whether(
+            self,
+            question,
+            facts,
+            self.tr("Restore"),
+            lambda: self._shelf.restore_backup(backup.path, self._restored),
+        )
+
+    def _restored(self, notice: Notice | None) -> None:
+        words = self.tr("The chats of the backup are here again.")
+        words = words if notice is None else sentence(notice.fault, notice.fields)
+        if self._is_gone:
+            return
+        tell(self._window, words)
+        if notice is None:
+            self.accept()
+
+
+class ReportDialog(_Dialog):
+    """A sentence and the lines it speaks of, which can be copied."""
+
+    def __init__(self, parent: QWidget, title: str, words: str, lines: Sequence[str]) -> None:
+        super().__init__(parent, title, words)
+        self.words.setProperty("kind", "")
+        self.lines = QPlainTextEdit("\n".join(lines))
+        self.lines.setReadOnly(True)
+        self.lines.setAccessibleName(title)
+        self.lines.setVisible(bool(lines))
+        self.body.addWidget(self.lines)
+        if not lines:
+            self.resize(theme.scaled(400), self.sizeHint().height())

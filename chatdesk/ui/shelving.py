@@ -1,0 +1,213 @@
+"""What a person does with conversations that are not only the open one: the window's hands for `tasks.shelf.Shelf`.
+
+Search, pins and folders, files out and in, the trash, the backups. Dialogs are imported when they are wanted.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtGui import QGuiApplication, Qt
+from PySide6.QtWidgets import QWidget
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.settings.store import Settings
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks.changes import ListChanged, Notice
+from chatdesk.ui.errors import sentence
+
+if TYPE_CHECKING:
+    from chatdesk.storage.transfer.order import Labels
+    from chatdesk.storage.transfer.store import Imported
+    from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.shelf import Kind, Shelf
+    from chatdesk.ui.chat.page import ChatPage
+
+_MOST_LISTED = 200
+
+
+class Shelving(QObject):
+    """Belongs to a window; `serve` connects a page each time one is made, `take` hears of each new list."""
+
+    def __init__(self, window: QWidget, chat: "Chat", shelf: "Shelf", settings: Settings) -> None:
+        super().__init__(window)
+        self._window, self._chat, self._shelf, self._settings = window, chat, shelf, settings
+        self._conversations: tuple[Conversation, ...] = ()
+
+    def serve(self, page: "ChatPage") -> None:
+        """Do what the list and the header of ``page`` ask for."""
+        page.list.close_folders(self._settings["closed_folders"])
+        page.list.search_wanted.connect(self.search)
+        page.list.pin_wanted.connect(self._shelf.set_pinned)
+        page.list.move_wanted.connect(self._shelf.set_folder)
+        page.list.export_wanted.connect(lambda id, kind: self.export(kind, id))
+        page.list.folders_closed.connect(lambda: self._keep_closed(page.list.model.closed))
+        page.header.export_wanted.connect(self.export)
+
+    def take(self, change: ListChanged) -> None:
+        """Remember the list, for an empty search and for names."""
+        self._conversations = change.conversations
+
+    def _keep_closed(self, folders: frozenset[str]) -> None:
+        there = {found.folder for found in self._conversations}
+        try:
+            self._settings["closed_folders"] = tuple(sorted(folders & there))
+        except UserError as error:  # it holds for this session
+            logging.getLogger(__name__).warning("%s", error)
+
+    def _found(self, conversation_id: str) -> Conversation | None:
+        return next((found for found in self._conversations if found.id == conversation_id), None)
+
+    # -- finding and ordering
+
+    def search(self) -> None:
+        """Look for something in everything."""
+        from chatdesk.ui.search.box import SearchBox
+
+        box = SearchBox(self._window, self._shelf, self._conversations)
+        box.chosen.connect(lambda place: self._shelf.show(*place))
+        box.open()
+
+    def pin(self) -> None:
+        """Pin the open conversation, or no longer."""
+        if (found := self._found(self._chat.open_id)) is not None:
+            self._shelf.set_pinned(found.id, not found.is_pinned)
+
+    # -- out and in
+
+    def export(self, kind: str, conversation_id: str = "") -> None:
+        """Write a conversation (the open one, when none is named) where the person says: JSON has all its branches."""
+        from chatdesk.storage.transfer.files import file_name
+        from chatdesk.ui.chat.dialogs import choose_target
+
+        conversation_id = conversation_id or self._chat.open_id
+        if (found := self._found(conversation_id)) is None:
+            return
+        name = file_name(found.title or self.tr("New chat"), "")
+        choose_target(self._window, name, (kind,), lambda path, _: self._write(path, kind, conversation_id))
+
+    def export_all(self) -> None:
+        """Write all conversations into one file."""
+        from chatdesk.ui.chat.dialogs import choose_target
+
+        def write(path: Path, kind: str) -> None:
+            self._busy()
+            self._shelf.export(path, "all", _kind(kind), "", lambda n: self._wrote(path, n), labels())
+
+        choose_target(self._window, "chatdesk", ("json", "markdown", "html"), write)
+
+    def _write(self, path: Path, kind: str, id: str) -> None:
+        if kind == "pdf":
+            self._shelf.html_for_print(id, lambda html: self._print(html, path), labels())
+            return
+        self._busy()
+        self._shelf.export(
+            path,
+            "conversation" if kind == "json" else "branch",
+            _kind(kind),
+            id,
+            lambda notice: self._wrote(path, notice),
+            labels(),
+        )
+
+    def _print(self, html: str, path: Path) -> None:
+        from chatdesk.ui.pdf import PdfExport
+
+        if not html:
+            reason = self.tr("the chat could not be read")
+            self._complain(Notice(Fault.CANNOT_WRITE, {"path": str(path), "reason": reason}))
+            return
+        self._busy()
+        PdfExport(html, path, lambda notice: self._wrote(path, notice), self)
+
+    def _wrote(self, path: Path, notice: Notice | None) -> None:
+        from chatdesk.ui.chat.dialogs import tell
+
+        QGuiApplication.restoreOverrideCursor()
+        if notice is None:
+            tell(self._window, self.tr("Exported to {path}").format(path=path))
+        else:
+            self._complain(notice)
+
+    def import_from(self, is_folder: bool = False) -> None:
+        """Bring in conversations of this and other programs."""
+        from chatdesk.ui.chat.dialogs import choose_source
+
+        def take(path: Path) -> None:
+            self._busy()
+            self._shelf.import_file(path, self._imported)
+
+        choose_source(self._window, is_folder, take)
+
+    def _imported(self, result: "Imported | Notice") -> None:
+        QGuiApplication.restoreOverrideCursor()
+        if isinstance(result, Notice):
+            self._complain(result)
+            return
+        from chatdesk.ui.settings.records import ReportDialog
+
+        skipped = result.skipped[:_MOST_LISTED]
+        lines = [f"{s.where}: {QCoreApplication.translate('transfer', s.reason)}" for s in skipped]
+        lines = [f"{line} (× {s.count})" if s.count > 1 else line for line, s in zip(lines, skipped, strict=True)]
+        if len(result.skipped) > _MOST_LISTED:
+            lines.append(self.tr("… and {count} more").format(count=len(result.skipped) - _MOST_LISTED))
+        ReportDialog(self._window, self.tr("Import"), self._summary(result), lines).open()
+
+    def _summary(self, result: "Imported") -> str:
+        """How many conversations came in, and how many there were already."""
+        new, known = len(result.new), len(result.known)
+        words = self.tr("1 conversation came in.") if new == 1 else self.tr("{count} conversations came in.")
+        parts = [words.format(count=new)]
+        if grown := len(result.grown):
+            parts.append(self.tr("{count} got more messages.").format(count=grown))
+        if known:
+            words = self.tr("1 was here already.") if known == 1 else self.tr("{count} were here already.")
+            parts.append(words.format(count=known))
+        if skipped := len(result.skipped):
+            parts.append(self.tr("{count} could not be read as they are:").format(count=skipped))
+        return "\n".join(parts)
+
+    # -- the trash and the backups
+
+    def open_trash(self) -> None:
+        """Show what was deleted."""
+        from chatdesk.ui.settings.records import TrashDialog
+
+        TrashDialog(self._window, self._shelf).open()
+
+    def open_backups(self) -> None:
+        """Show the copies there are."""
+        from chatdesk.ui.settings.records import BackupsDialog
+
+        BackupsDialog(self._window, self._shelf).open()
+
+    def _busy(self) -> None:
+        QGuiApplication.setOverrideCursor(Qt.CursorShape.BusyCursor)
+
+    def _complain(self, notice: Notice) -> None:
+        from chatdesk.ui.chat.dialogs import tell
+
+        tell(self._window, sentence(notice.fault, notice.fields))
+
+
+def _kind(name: str) -> "Kind":
+    kinds: dict[str, Kind] = {"markdown": "markdown", "html": "html", "json": "json"}
+    return kinds[name]
+
+
+def labels() -> "Labels":
+    """The words around exported texts, in the person's language."""
+    from chatdesk.storage.transfer.order import Labels
+
+    return Labels(
+        user=QCoreApplication.translate("Labels", "You"),
+        assistant=QCoreApplication.translate("Labels", "Assistant"),
+        system=QCoreApplication.translate("Labels", "System"),
+        system_prompt=QCoreApplication.translate("Labels", "System prompt"),
+        version=QCoreApplication.translate("Labels", "version {number} of {count}"),
+        answers=QCoreApplication.translate("Labels", "answers message {number}"),
+        beginning=QCoreApplication.translate("Labels", "another beginning"),
+        damaged=QCoreApplication.translate("Labels", "This message is damaged."),
+        untitled=QCoreApplication.translate("Labels", "Conversation"),
+    )
