@@ -180,6 +180,7 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe: a TOML file.")],
     text: Annotated[Path | None, typer.Option(help="Folder that the recipe's files are in.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; in the profile if left out.")] = None,
+    accept_changes: Annotated[bool, typer.Option(help="Go on although the recipe's open stages have changed.")] = False,
 ) -> None:
     """Train a model by a recipe. A run that was stopped goes on where it was."""
     from chatdesk.training import trainer  # torch: only when it is wanted
@@ -187,7 +188,7 @@ def train(
 
     folder = out or context.obj.runs / recipe.stem
     with Terminal(_notes) as terminal:
-        checkpoint = trainer.train(recipe, text, folder, terminal.show)
+        checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes)
     print(checkpoint)
 
 

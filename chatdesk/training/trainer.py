@@ -182,6 +182,7 @@ class _Run:
         """The steps of a stage that are left; the position is then the beginning of the next stage."""
         stage, seed = self._recipe.stages[index], self._recipe.seed + index
         if self._recipe.layers_in(index) > len(self._model.causal.transformer.h):
+            self._accelerator.wait_for_everyone()  # the first process may still be writing what the others read now
             self._prepare(self._recipe.layers_in(index))
         budget = stage.step_count * stage.tokens_per_step
         with self._accelerator.main_process_first():
