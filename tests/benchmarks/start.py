@@ -92,6 +92,7 @@ def seen(change):
         desk.close()
         os._exit(0)
 desk.chat.on_change = seen
+desk.settings["conversation"] = ""  # a new one, each time
 desk.models.load(sys.argv[2])
 desk.run()
 """
@@ -100,6 +101,7 @@ desk.run()
 def started(code: str, profile: str, checkpoint: str = "") -> float:
     """Seconds from making a process to its first paint or token. Byte code is kept, as of an installed program."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(Path(profile) / "bytecode")}
+    environment |= {"HF_HUB_OFFLINE": "1"}  # else the bare script asks the hub
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     before = time.time()
     run = subprocess.run(
