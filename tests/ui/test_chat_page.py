@@ -47,6 +47,15 @@ def test_the_draft_goes_to_the_task_and_is_not_echoed(desk):
     assert len(desk.chat.said("set_draft")) == said
 
 
+def test_the_meter_counts_the_unsent_text_beside_the_context(desk, qtbot):
+    desk.chat.say(changes.StatusChanged(context_used=412, context_length=1024))
+    qtbot.waitUntil(lambda: desk.page.composer._meter.text() == "412 / 1024")
+    desk.chat.say(changes.StatusChanged(context_used=412, context_length=1024, draft_tokens=9))
+    qtbot.waitUntil(lambda: desk.page.composer._meter.text() == "9 · 412 / 1024")
+    desk.chat.say(changes.StatusChanged(context_length=1024))
+    qtbot.waitUntil(lambda: desk.page.composer._meter.text() == "")
+
+
 def test_a_reply_streams_and_stops(desk, qtbot):
     desk.chat.say(
         changes.TurnAdded(Turn("u", "user", "Hi")),

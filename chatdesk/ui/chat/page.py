@@ -248,8 +248,9 @@ class ChatPage(QWidget):
     def _show_figures(self) -> None:
         status = self._status
         self.status.show_status(status)
-        used, length = status.context_used, status.context_length
-        self.composer.set_meter(f"{used} / {length}" if used and length else "")
+        draft, used, length = status.draft_tokens, status.context_used, status.context_length
+        figures = f"{draft} · {used} / {length}" if draft else f"{used} / {length}"
+        self.composer.set_meter(figures if length and (draft or used) else "")
 
     # -- what the person wants ---------------------------------------------------------------------------------------
 
