@@ -61,6 +61,7 @@ class Fault(StrEnum):
     NO_TEXT = "no_text"
     BROKEN_TEXT = "broken_text"
     FILE_NOT_FOUND = "file_not_found"
+    FILE_DAMAGED = "file_damaged"
 
 
 SENTENCES: dict[Fault, str] = {
@@ -190,6 +191,9 @@ SENTENCES: dict[Fault, str] = {
     Fault.BAD_RECIPE: QT_TRANSLATE_NOOP("errors", "{path}: {reason}."),
     Fault.NO_TEXT: QT_TRANSLATE_NOOP("errors", "{path} holds no text to work on. Choose files with text in them."),
     Fault.BROKEN_TEXT: QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}."),
+    Fault.FILE_DAMAGED: QT_TRANSLATE_NOOP(
+        "errors", "{path} was damaged, so the defaults are used. The old file is kept as {aside}."
+    ),
     Fault.FILE_NOT_FOUND: QT_TRANSLATE_NOOP("errors", "{path} does not exist. Check the name."),
 }
 

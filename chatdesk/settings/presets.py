@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatdesk.errors import UserError
+from chatdesk.errors import Fault, UserError
 from chatdesk.settings import toml_file
 from chatdesk.settings.options import CHAT
 
@@ -41,15 +41,15 @@ class Presets:
     """All presets in the order of a menu: the supplied ones, then the own ones by name.
 
     ``supplied``: the file that comes with the program, ``path``: the person's own, which may be missing.
-    Attributes: ``complaints``, one English sentence for each thing that was wrong with the own file.
+    Attributes: ``complaints``, one error for each thing that was wrong with the own file.
     """
 
     def __init__(self, supplied: Path, path: Path, language: str = "en") -> None:
         self._path = path
-        self._supplied = [_supplied(entry, language) for entry in toml_file.read(supplied)["preset"]]
+        self._supplied = [_supplied(entry, language) for entry in toml_file.read(supplied)[0]["preset"]]
         self._own: dict[str, Preset] = {}
         self._default = ""
-        self.complaints: list[str] = []
+        self.complaints: list[UserError] = []
         self._read()
 
     def all(self) -> list[Preset]:
@@ -85,17 +85,7 @@ class Presets:
         self._write()
 
     def _read(self) -> None:
-        try:
-            found = toml_file.read(self._path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self.complaints.append(f"{self._path} cannot be read ({error.strerror}); your presets are missing.")
-            return
-        except ValueError:
-            aside = toml_file.keep_aside(self._path)
-            self.complaints.append(f"The file of presets was damaged; the old file is {aside}.")
-            return
+        found, self.complaints = toml_file.read(self._path)
         default, entries = found.get("default", ""), found.get("preset", [])
         self._default = default if isinstance(default, str) else ""
         for entry in entries if isinstance(entries, list) else []:
@@ -103,7 +93,7 @@ class Presets:
                 name = str(entry["name"])
                 self._own[name] = Preset(own_key(name), name, _checked(entry["values"]))
             except (UserError, KeyError, TypeError, AttributeError) as error:
-                self.complaints.append(f"{self._path.name}: a preset cannot be used ({error}).")
+                self.complaints.append(UserError(Fault.BROKEN_TEXT, path=self._path, reason=error))
 
     def _write(self) -> None:
         own = [{"name": preset.name, "values": preset.values} for preset in self._own.values()]

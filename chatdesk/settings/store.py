@@ -16,15 +16,15 @@ from chatdesk.settings.options import APPLICATION
 class Settings:
     """Attribute-like access by option name; an undeclared name is an error at once.
 
-    Attributes: ``complaints``, one English sentence for each thing that was wrong with the file.
+    Attributes: ``complaints``, one error for each thing that was wrong with the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[str, Any] = {}
         self._watchers: list[Callable[[str], None]] = []
-        self.complaints: list[str] = []
-        self._read()
+        found, self.complaints = toml_file.read(path)
+        self._take(found)
 
     def __getitem__(self, name: str) -> Any:
         return self._values.get(name, APPLICATION[name].default)
@@ -42,18 +42,7 @@ class Settings:
         """Call ``watcher(name)`` after each change."""
         self._watchers.append(watcher)
 
-    def _read(self) -> None:
-        try:
-            found = toml_file.read(self._path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self.complaints.append(f"{self._path} cannot be read ({error.strerror}); the defaults are used.")
-            return
-        except ValueError:
-            aside = toml_file.keep_aside(self._path)
-            self.complaints.append(f"The settings file was damaged; the defaults are used. The old file is {aside}.")
-            return
+    def _take(self, found: dict[str, Any]) -> None:
         for name, value in found.items():
             if name not in APPLICATION:  # of a newer version, perhaps: kept in the file, unused here
                 self._values[name] = value
@@ -61,7 +50,7 @@ class Settings:
             try:
                 self._values[name] = APPLICATION[name].check(tuple(value) if isinstance(value, list) else value)
             except UserError as error:
-                self.complaints.append(f"{self._path.name}: {error} The default is used.")
+                self.complaints.append(error)
 
     def _write(self) -> None:
         known = {name: list(v) if isinstance(v, tuple) else v for name, v in self._values.items()}

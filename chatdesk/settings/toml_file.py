@@ -12,23 +12,21 @@ import tomli_w
 from chatdesk.errors import Fault, UserError
 
 
-def read(path: Path) -> dict[str, Any]:
-    """What the file holds. Raises `OSError`, and `ValueError` when it is not TOML."""
-    text = path.read_bytes()
+def read(path: Path) -> tuple[dict[str, Any], list[UserError]]:
+    """What the file holds, and what was wrong with it. A missing file holds nothing; a damaged one is kept aside."""
     try:
-        return tomllib.loads(text.decode("utf-8"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def keep_aside(path: Path) -> Path:
-    """Give a damaged file another name, so that it is not overwritten; returns where it is now."""
-    aside = path.with_suffix(".damaged.toml")
-    try:
-        os.replace(path, aside)
-    except OSError:
-        return path
-    return aside
+        return tomllib.loads(path.read_bytes().decode("utf-8")), []
+    except FileNotFoundError:
+        return {}, []
+    except OSError as error:
+        return {}, [UserError(Fault.BROKEN_TEXT, path=path, reason=error.strerror or error)]
+    except (ValueError, RecursionError):  # neither UTF-8 nor TOML, or nested too deeply
+        aside = path.with_suffix(".damaged.toml")
+        try:
+            os.replace(path, aside)
+        except OSError:
+            aside = path
+        return {}, [UserError(Fault.FILE_DAMAGED, path=path, aside=aside)]
 
 
 def replace(path: Path, values: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from chatdesk.tasks.ports import EngineLink, Post, StoreLink
 from chatdesk.tasks.replies import SAMPLING_NAMES, Replies, Reply, notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -61,8 +61,8 @@ class Chat:
 
     # -- the list of conversations ---------------------------------------------------------------------------------
 
-    def start(self, conversation_id: str = "") -> None:
-        """Bring back what a crash interrupted, show the list, and open a conversation if it is there."""
+    def start(self, conversation_id: str = "", complaints: "Sequence[UserError]" = ()) -> None:
+        """Bring back what a crash interrupted, show the list, open a conversation if it is there, say what is wrong."""
 
         def work(c: Conversations) -> list[Conversation]:
             c.recover()
@@ -70,10 +70,15 @@ class Chat:
 
         def then(conversations: list[Conversation]) -> None:
             self.on_change(changes.ListChanged(tuple(conversations)))
-            if (error := self._store.read_only()) is not None:
-                self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
             if any(found.id == conversation_id for found in conversations):
-                self.open(conversation_id)
+                self._change_and_show(conversation_id, lambda c: None, warn)
+            else:
+                warn(None)
+
+        def warn(_: object) -> None:
+            for error in (*complaints, self._store.read_only()):
+                if error is not None:
+                    self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
 
         self._show_nothing()
         self._store.call(work, then)
@@ -133,13 +138,9 @@ class Chat:
             c.delete(conversation_id)
             return conversation
 
-        def undo() -> None:
-            self._store.call(lambda c: c.restore(conversation_id), lambda _: self.refresh())
-            self.open(conversation_id)
-
         def then(conversation: Conversation) -> None:
             self._deleted = conversation
-            self._offer_undo("conversation", undo)
+            self._offer_undo("conversation", conversation_id, lambda c: c.restore(conversation_id))
             if self._is_open(conversation_id):
                 self._show_nothing()
             self.refresh()
@@ -154,8 +155,10 @@ class Chat:
             self.on_change(changes.UndoChanged(""))
             undo()
 
-    def _offer_undo(self, what: Literal["conversation", "messages"], undo: "Callable[[], None]") -> None:
-        self._undo = undo
+    def _offer_undo(
+        self, what: Literal["conversation", "messages"], conversation_id: str, work: "Callable[[Conversations], object]"
+    ) -> None:
+        self._undo = lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh())
         self.on_change(changes.UndoChanged(what))
 
     def refresh(self) -> None:
@@ -251,8 +254,7 @@ class Chat:
             return
 
         def then(batch: str) -> None:
-            back = lambda c: c.undo_removal(batch)  # noqa: E731
-            self._offer_undo("messages", lambda: self._change_and_show(conversation_id, back, lambda _: None))
+            self._offer_undo("messages", conversation_id, lambda c: c.undo_removal(batch))
 
         self._change_and_show(conversation_id, work, then)
 
@@ -462,8 +464,11 @@ class Chat:
                 self._keep_new(draft, values)
             return
         if draft is not None:
-            self._draft = None
-            self._store.call(lambda c: c.set_draft(conversation.id, draft), None, self._keep_draft(draft))
+            self._draft, opening = None, self._opening
+            self._store.call(
+                lambda c: c.set_draft(conversation.id, draft),
+                failed=lambda error: self._keep_draft(draft, opening, error),
+            )
         if self._are_values_dirty:
             self._are_values_dirty = False
             self._store.call(lambda c: c.set_settings(conversation.id, values))
@@ -484,17 +489,12 @@ class Chat:
 
         def failed(error: UserError) -> None:
             self._made = None
-            self._keep_draft(draft)(error)
+            self._keep_draft(draft, opening, error)
 
         self._made = self._store.call(work, then, failed)
 
-    def _keep_draft(self, draft: str) -> "Callable[[UserError], None]":
-        """When the disk refuses unsent text: keep it for the next `tick`, unless newer text is there."""
-        opening = self._opening
-
-        def failed(error: UserError) -> None:
-            if self._draft is None and opening == self._opening:
-                self._draft = draft
-            self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
-
-        return failed
+    def _keep_draft(self, draft: str, opening: int, error: UserError) -> None:
+        """The disk refused unsent text: keep it for the next `tick`, unless there is newer text."""
+        if self._draft is None and opening == self._opening:
+            self._draft = draft
+        self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))

@@ -4,7 +4,6 @@ The settings page and the list of keys are built when they are wanted. Another l
 """
 
 import gc
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,7 +141,7 @@ class MainWindow(QMainWindow):
     def start(self) -> None:
         """After the first paint: complete the page, bring the conversations and begin to keep them."""
         self._complete_page()
-        self._chat.start(self._settings["conversation"])
+        self._chat.start(self._settings["conversation"], self._complaints)
         self._tick.start()
         self.page.composer.focus()
         # Modules and widgets stay: a collector that looked at them again held the window up for 60 ms at a time.
@@ -156,8 +155,7 @@ class MainWindow(QMainWindow):
         language = application.language(self._settings["language"])
         supplied = paths.resources() / "presets" / "presets.toml"
         presets = Presets(supplied, self._profile.presets, language)
-        for complaint in presets.complaints:
-            logging.getLogger(__name__).warning("%s", complaint)
+        self._complaints = [*self._settings.complaints, *presets.complaints]
         self._presets = PresetButton(self._chat, presets)
         self.page.panel.set_presets(self._presets)
 

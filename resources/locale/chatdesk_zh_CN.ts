@@ -1139,6 +1139,10 @@
         <translation>无法读取 {path}：{reason}。</translation>
     </message>
     <message>
+        <source>{path} was damaged, so the defaults are used. The old file is kept as {aside}.</source>
+        <translation>{path} 已损坏，因此使用默认值。旧文件保留为 {aside}。</translation>
+    </message>
+    <message>
         <source>{path} does not exist. Check the name.</source>
         <translation>{path} 不存在。请检查名称。</translation>
     </message>

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_kept_aside(path):
     presets = Presets(SUPPLIED, path)
     assert len(presets.all()) == 5
     assert path.with_suffix(".damaged.toml").read_bytes() == b"\xff not toml"
-    assert "damaged" in presets.complaints[0]
+    assert "damaged" in str(presets.complaints[0])
 
 
 @pytest.mark.parametrize(

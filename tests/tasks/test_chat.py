@@ -487,3 +487,13 @@ def test_a_full_context_may_stop_and_ask(desk: Desk) -> None:
     assert desk.last(NoticeChanged).notice.action == "drop_oldest"
     desk.chat.act("drop_oldest")
     assert desk.asked().overflow == "drop"
+
+
+def test_what_was_wrong_at_the_start_is_said_also_over_the_last_conversation(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "One")
+    conversation = desk.chat.open_id
+    desk.chat.start(conversation, [UserError(Fault.FILE_DAMAGED, path="settings.toml", aside="settings.damaged.toml")])
+    desk.settle()
+    assert desk.texts() == ["Hi", "One"]
+    assert desk.last(NoticeChanged).notice.fault is Fault.FILE_DAMAGED

@@ -26,7 +26,7 @@ def press(desk, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 def test_the_window_can_be_typed_into_at_once(desk):
     desk.window.activateWindow()
-    assert desk.chat.said("start") == [("",)]
+    assert desk.chat.said("start") == [("", [])]
     assert QApplication.focusWidget() is desk.page.composer.focusProxy()
 
 
