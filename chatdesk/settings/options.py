@@ -104,6 +104,12 @@ CHAT: dict[str, Option] = {
             low=0, high=2**63 - 65,  # 64 drafts sample with seed + 0 ... 63, which must still fit into 63 bits
         ),
         Option(
+            "drafts", int, 1,
+            QT_TRANSLATE_NOOP("options", "Drafts"),
+            QT_TRANSLATE_NOOP("options", "Replies written side by side, to choose from."),
+            low=1, high=8, step=1,
+        ),
+        Option(
             "overflow", str, "drop",
             QT_TRANSLATE_NOOP("options", "When the context is full"),
             QT_TRANSLATE_NOOP("options", "Pinned messages are never left out."),

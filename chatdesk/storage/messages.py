@@ -152,6 +152,10 @@ class Messages(Tables):
         """Show the branch through a message, down to the newest message below it; the choice is kept."""
         return self._change(self._live(message_id).conversation_id, tip=self._leaf(message_id))
 
+    def show_until(self, message_id: str) -> Conversation:
+        """Show the branch from the first message to this one and no further; what follows it stays in the tree."""
+        return self._change(self._live(message_id).conversation_id, tip=message_id)
+
     # -- the trash
 
     def delete_message(self, message_id: str) -> str:

@@ -7,6 +7,7 @@ from chatdesk.engine.api import ModelInfo
 from chatdesk.errors import Fault
 from chatdesk.storage.records import Conversation
 
+Undoable: TypeAlias = Literal["", "conversation", "messages", "edit", "branch"]
 Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "drop_oldest", ""]
 
 
@@ -67,9 +68,9 @@ class Found:
 
 @dataclass(frozen=True)
 class UndoChanged:
-    """What `Chat.undo` would bring back now; empty: nothing."""
+    """What `Chat.undo` would take back now; empty: nothing."""
 
-    what: Literal["", "conversation", "messages"]
+    what: Undoable
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,22 @@ class TurnRemoved:
     """Turn ``id`` is gone: a reply that ended before its first word."""
 
     id: str
+
+
+@dataclass(frozen=True)
+class DraftsOpened:
+    """Replies to one prompt are shown side by side in place of the conversation; it goes on with ``chosen``.
+
+    `TurnGrew`, `TurnReplaced` and `TurnRemoved` speak of them, too.
+    """
+
+    turns: tuple[Turn, ...]
+    chosen: str
+
+
+@dataclass(frozen=True)
+class DraftsClosed:
+    """The conversation is shown again."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,8 @@ Change: TypeAlias = (
     | TurnGrew
     | TurnReplaced
     | TurnRemoved
+    | DraftsOpened
+    | DraftsClosed
     | NoticeChanged
     | ContextDropped
     | ReplyingChanged

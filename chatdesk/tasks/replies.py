@@ -2,11 +2,15 @@
 
 A reply is a partial in the store from the moment it is asked; `Replies.flush` writes its text at least once a second,
 and when it ends it becomes a message. When the disk refuses, the text stays here and `flush` tries again.
+
+Several replies to one prompt (drafts) are one request of the engine: they begin, stop and end together.
 """
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Any, Literal, Protocol
 
@@ -54,8 +58,9 @@ def notice(error: UserError) -> Notice:
 class Reply:
     """One reply from the question to its last token.
 
-    ``replaces``: the version that was shown before it. ``continues``: the id of the message it goes on with; ``text``
-    begins with that message's then, and ``has_all_ids`` says whether its tokens are known, too.
+    ``draft``: which of the drafts of its prompt. ``replaces``: the version that was shown before it. ``continues``:
+    the id of the message it goes on with; ``text`` begins with that message's then, and ``has_all_ids`` says whether
+    its tokens are known, too.
     """
 
     turn_id: str
@@ -63,6 +68,7 @@ class Reply:
     parent_id: str
     replaces: Turn | None = None
     continues: str | None = None
+    draft: int = 0
     has_all_ids: bool = True
     request: int = 0
     model: ModelInfo | None = None
@@ -98,9 +104,9 @@ class Reply:
         self.is_dirty = True
 
     def tokens_per_s(self) -> float:
-        """Speed until now, tokens a second; the engine's own figure once it has finished."""
+        """Speed until now, tokens a second; its share of the engine's own figure once it has finished."""
         if self.finished is not None:
-            return self.finished.tokens_per_s
+            return self.finished.tokens_per_s * self.new_tokens / max(1, self.finished.new_tokens)
         passed = monotonic() - self.first_token_at
         return (self.new_tokens - 1) / passed if self.first_token_at and passed > 0.2 else 0.0
 
@@ -113,7 +119,7 @@ class Reply:
             "device": model.device if model else "",
             "dtype": model.dtype if model else "",
             "sampling": msgspec.to_builtins(started.sampling) if started else {},
-            "seed": started.seed if started else None,
+            "seed": started.seed + self.draft if started else None,
             "prompt_tokens": len(started.prompt_token_ids) if started else 0,
             "new_tokens": self.new_tokens,
             "ttft_s": finished.ttft_s if finished else None,
@@ -161,18 +167,18 @@ class Replies:
         self._engine = engine
         self._models = models
         self._audience = audience
-        self._asked: dict[int, Reply] = {}
-        self._waiting: list[Reply] = []
+        self._asked: dict[int, list[Reply]] = {}
+        self._waiting: list[list[Reply]] = []
         self._unsaved: list[Reply] = []
 
-    def of(self, conversation_id: str) -> Reply | None:
-        """The reply being written in a conversation."""
+    def of(self, conversation_id: str) -> list[Reply]:
+        """The replies being written in a conversation: none, one, or the drafts of one prompt."""
         every = [*self._asked.values(), *self._waiting]
-        return next((reply for reply in every if reply.conversation_id == conversation_id), None)
+        return next((drafts for drafts in every if drafts[0].conversation_id == conversation_id), [])
 
-    def ask(self, reply: Reply) -> None:
+    def ask(self, drafts: list[Reply]) -> None:
         """Answer as soon as a model is there; while one loads the question waits."""
-        self._waiting.append(reply)
+        self._waiting.append(drafts)
         self.go_on()
 
     def go_on(self) -> None:
@@ -180,45 +186,47 @@ class Replies:
         if self._models.is_loading:
             return
         waiting, self._waiting = self._waiting, []
-        for reply in waiting:
+        for drafts in waiting:
             if self._models.info is not None:
-                self._prepare(reply, self._models.info)
+                self._prepare(drafts, self._models.info)
             else:
                 missing = self._models.state.notice or Notice(Fault.NO_MODEL, {}, "choose_model")
-                self._audience.reply_ended(reply, None, missing)
+                self._give_up(drafts, missing)
 
-    def stop(self, reply: Reply) -> None:
-        """Stop a reply; what is written stays."""
-        if reply in self._waiting:
-            self._waiting.remove(reply)
-        elif reply.partial is not None:
-            self._engine.cancel(reply.request)
+    def stop(self, drafts: list[Reply]) -> None:
+        """Stop replies that `of` gave; what is written stays."""
+        if drafts in self._waiting:
+            self._waiting.remove(drafts)
+        elif drafts[0].partial is not None:
+            self._engine.cancel(drafts[0].request)
             return
-        else:  # its branch is still being read: the engine knows nothing of it
-            self._asked.pop(reply.request, None)
-        self._audience.reply_ended(reply, None, None)
+        else:  # their branch is still being read: the engine knows nothing of them
+            self._asked.pop(drafts[0].request, None)
+        self._give_up(drafts, None)
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of requests that are not replies are ignored."""
-        reply = self._asked.get(event.request)
-        if reply is None:
+        drafts = self._asked.get(event.request)
+        if drafts is None:
             return
         match event:
             case Started():
-                reply.started = event
-                self._audience.reply_started(reply)
+                for reply in drafts:
+                    reply.started = event
+                self._audience.reply_started(drafts[0])
             case TokenEvent() | DraftFinished():
-                reply.take(event)
-                self._audience.reply_grew(reply, event.text)
+                drafts[event.draft].take(event)
+                self._audience.reply_grew(drafts[event.draft], event.text)
             case Finished():
-                reply.finished = event
-                self._finish(reply, reply.reason or "stop")
+                for reply in drafts:
+                    reply.finished = event
+                self._finish_all(drafts)
             case Failed(fault=fault, fields=fields):
-                self._finish(reply, "error", notice(UserError(Fault(fault), **fields)))
+                self._finish_all(drafts, "error", notice(UserError(Fault(fault), **fields)))
 
     def flush(self) -> None:
         """Write what is not yet on disk; to be called at least once a second."""
-        for reply in self._asked.values():
+        for reply in chain.from_iterable(self._asked.values()):
             if reply.is_dirty and reply.partial is not None:
                 reply.is_dirty = False
                 self._store.call(_extension(reply.partial, reply.text, reply.kept_ids()))
@@ -228,62 +236,77 @@ class Replies:
 
     def close(self) -> None:
         """Stop all and store them as interrupted."""
-        for reply in list(self._asked.values()):
-            self._engine.cancel(reply.request)
-            self._finish(reply, "interrupted")
+        for drafts in list(self._asked.values()):
+            self._engine.cancel(drafts[0].request)
+            self._finish_all(drafts, "interrupted")
 
-    def _prepare(self, reply: Reply, model: ModelInfo) -> None:
-        """Read the branch, then send it; the partial is made before the first token is flushed."""
-        reply.model = model
-        reply.request = self._engine.next_id()
-        self._asked[reply.request] = reply
+    def _give_up(self, drafts: list[Reply], why: Notice | None) -> None:
+        for reply in drafts:
+            self._audience.reply_ended(reply, None, why)
+
+    def _prepare(self, drafts: list[Reply], model: ModelInfo) -> None:
+        """Read the branch, then send it; the partials are made before the first token is flushed."""
+        request = self._engine.next_id()
+        self._asked[request] = drafts
+        for reply in drafts:
+            reply.model, reply.request = model, request
+        first = drafts[0]
 
         def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]]:
-            return c.get(reply.conversation_id).settings, turns.prompt(
-                c, reply.continues or reply.parent_id, model.path
+            return c.get(first.conversation_id).settings, turns.prompt(
+                c, first.continues or first.parent_id, model.path
             )
 
         def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]]) -> None:
-            if reply.request in self._asked:  # not stopped meanwhile
+            if request in self._asked:  # not stopped meanwhile
                 stored, messages = found
-                if reply.continues is not None:
-                    reply.go_on_with(messages[-1])
-                values = self._audience.values_of(reply)
-                self._send(reply, messages, usable_chat(stored) if values is None else values)
+                if first.continues is not None:
+                    first.go_on_with(messages[-1])
+                values = self._audience.values_of(first)
+                self._send(drafts, messages, usable_chat(stored) if values is None else values)
 
         def failed(error: UserError) -> None:
-            self._asked.pop(reply.request, None)
-            self._audience.reply_ended(reply, None, notice(error))
+            self._asked.pop(request, None)
+            self._give_up(drafts, notice(error))
 
         self._store.call(work, then, failed)
 
-    def _send(self, reply: Reply, messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
+    def _send(self, drafts: list[Reply], messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
         if system := str(values.get("system_prompt", "")).strip():
             messages = (ChatMessage("system", system), *messages)
-        provenance = reply.provenance()
-        reply.partial = self._store.call(lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance))
+        for reply in drafts:
+            reply.partial = self._store.call(_beginning(reply))
         sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
         overflow: Literal["drop", "refuse"] = "refuse" if values.get("overflow") == "ask" else "drop"
-        self._engine.send(Generate(reply.request, messages, sampling, seed=values.get("seed"), overflow=overflow))
+        request, seed = drafts[0].request, values.get("seed")
+        self._engine.send(Generate(request, messages, sampling, seed=seed, drafts=len(drafts), overflow=overflow))
 
-    def _finish(self, reply: Reply, reason: str, why: Notice | None = None) -> None:
-        """The reply has ended: its text becomes a message; without a word it goes away."""
-        self._asked.pop(reply.request, None)
+    def _finish_all(self, drafts: list[Reply], reason: str = "", why: Notice | None = None) -> None:
+        """They have ended, for a reason of their own or for this one; the first with a word is the one shown."""
+        self._asked.pop(drafts[0].request, None)
+        kept = [reply for reply in drafts if self._finish(reply, reason or reply.reason or "stop", why)]
+        if len(kept) > 1:
+            self._store.call(_first_chosen(kept[0]), failed=lambda error: None)  # what is wrong the saving has told
+
+    def _finish(self, reply: Reply, reason: str, why: Notice | None) -> bool:
+        """Its text becomes a message; without a word it goes away. Returns whether it stays."""
         reply.reason = reason
         if reply.new_tokens or (reason == "stop" and reply.continues is None):
             self._save(reply, why)
-            return
+            return True
         if (partial := reply.partial) is not None:
             self._store.call(lambda c: c.drop_reply(partial.result().id))
         self._audience.reply_ended(reply, None, why)
+        return False
 
     def _save(self, reply: Reply, why: Notice | None) -> None:
         text, token_ids, provenance = reply.text, reply.kept_ids(), reply.provenance()
         reason = reply.reason or "stop"
 
         def work(c: Conversations) -> Turn:
-            partial = _partial(c, reply, provenance)
+            partial = _partial(c, reply)
             message = c.finish_reply(partial.id, text, token_ids, reason, provenance)
+            turns.title_of_exchange(c, message)
             return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
 
         def failed(error: UserError) -> None:
@@ -291,6 +314,21 @@ class Replies:
             self._audience.reply_unsaved(reply, Notice(error.fault, error.fields))
 
         self._store.call(work, lambda turn: self._audience.reply_ended(reply, turn, why), failed)
+
+
+def _first_chosen(reply: Reply) -> Callable[[Conversations], object]:
+    """The first draft is the one gone on with, until another is chosen."""
+
+    def work(c: Conversations) -> None:
+        with suppress(KeyError):  # it could not be saved
+            c.choose(_partial(c, reply).id)
+
+    return work
+
+
+def _beginning(reply: Reply) -> Callable[[Conversations], Partial]:
+    provenance = reply.provenance()
+    return lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance)
 
 
 def _extension(partial: Future[Partial], text: str, token_ids: tuple[int, ...]) -> Callable[[Conversations], object]:
@@ -303,7 +341,7 @@ def _extension(partial: Future[Partial], text: str, token_ids: tuple[int, ...]) 
     return work
 
 
-def _partial(c: Conversations, reply: Reply, provenance: dict[str, Any]) -> Partial:
+def _partial(c: Conversations, reply: Reply) -> Partial:
     if reply.partial is not None and reply.partial.exception() is None:
         return reply.partial.result()
-    return c.begin_reply(reply.conversation_id, reply.parent_id, provenance)
+    return _beginning(reply)(c)

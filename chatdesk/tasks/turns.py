@@ -1,5 +1,6 @@
 """From stored messages to what a transcript shows and what an engine reads."""
 
+import re
 from typing import cast
 
 from chatdesk.engine.api import ChatMessage, Role
@@ -8,6 +9,8 @@ from chatdesk.storage.records import Message, Provenance
 from chatdesk.tasks.changes import Turn
 
 _TITLE_CHARS = 60
+_SHORT_TITLE_CHARS = 20
+_THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
 def turns(c: Conversations, conversation_id: str) -> list[Turn]:
@@ -19,6 +22,13 @@ def turns(c: Conversations, conversation_id: str) -> list[Turn]:
 def turn(message: Message, siblings: list[Message], origin: Provenance | None) -> Turn:
     """A stored message as a turn; ``siblings`` are all its versions, itself among them."""
     return _turn(message, [sibling.id for sibling in siblings].index(message.id) + 1, len(siblings), origin)
+
+
+def versions(c: Conversations, message_id: str) -> list[Turn]:
+    """All versions of a message."""
+    siblings = c.siblings(message_id)
+    origins = c.provenance([message.id for message in siblings])
+    return [turn(message, siblings, origins.get(message.id)) for message in siblings]
 
 
 def _turn(message: Message, version: int, versions: int, origin: Provenance | None, is_pinned: bool = False) -> Turn:
@@ -54,9 +64,25 @@ def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMess
     return tuple(chat_message(message) for message in path)
 
 
-def title(text: str) -> str:
-    """The first line of a message, cut at a word, as the title of its conversation."""
-    line = next(line.strip() for line in text.splitlines() if line.strip())
+def title(text: str, reply: str = "") -> str:
+    """The first line of a message as the title of its conversation, cut at a word; a short one with its reply's."""
+    line = _first_line(text)
+    if len(line) < _SHORT_TITLE_CHARS and (said := _first_line(_THOUGHTS.sub("", reply)).lstrip("#>*- ")):
+        line = f"{line} – {said}"
     if len(line) <= _TITLE_CHARS:
         return line
-    return line[:_TITLE_CHARS].rsplit(" ", 1)[0].rstrip(",.;:") + "…"
+    return line[:_TITLE_CHARS].rsplit(" ", 1)[0].rstrip(",.;:–") + "…"
+
+
+def title_of_exchange(c: Conversations, reply: Message) -> None:
+    """After the first reply: a title made of a greeting alone says too little of the conversation."""
+    home = c.get(reply.conversation_id)
+    question = c.message(reply.parent_id) if reply.parent_id is not None else None
+    if question is None or question.parent_id is not None or home.title != title(question.text):
+        return
+    if (better := title(question.text, reply.text)) != home.title:
+        c.rename(home.id, better)
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -116,7 +116,7 @@ class Desk:
 
     def texts(self) -> list[str]:
         """What the open conversation holds on disk, root to tip."""
-        return [turn.text for turn in self.chat._turns]
+        return [turn.text for turn in self.chat._open.turns]
 
     def close(self) -> None:
         self.chat.close()

@@ -150,7 +150,7 @@ def test_a_reply_in_another_conversation_goes_on_and_is_kept(desk: Desk) -> None
     desk.load()
     request = desk.send("First")
     desk.stream(request, "Go")
-    first = desk.chat._conversation.id
+    first = desk.chat._open.unsent.conversation.id
     desk.chat.new()
     desk.say()
     desk.stream(request, "od")
@@ -166,7 +166,7 @@ def test_a_reply_in_another_conversation_goes_on_and_is_kept(desk: Desk) -> None
 def test_unsent_text_is_kept_for_each_conversation(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    first = desk.chat._conversation.id
+    first = desk.chat._open.unsent.conversation.id
     desk.chat.set_draft("half a thou")
     desk.chat.new()
     desk.chat.set_draft("something new")
@@ -199,7 +199,7 @@ def test_settings_belong_to_their_conversation(desk: Desk) -> None:
     request = desk.send("Hi")
     assert request.prompt[0] == ChatMessage("system", "Be brief.")
     assert (request.sampling.temperature, request.sampling.top_p, request.seed) == (0.2, None, 5)
-    first = desk.chat._conversation.id
+    first = desk.chat._open.unsent.conversation.id
     desk.chat.new()
     assert desk.last(SettingsChanged).values == {}
     desk.chat.open(first)
@@ -214,7 +214,7 @@ def test_settings_belong_to_their_conversation(desk: Desk) -> None:
 def test_delete_can_be_undone(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    conversation = desk.chat._conversation.id
+    conversation = desk.chat._open.unsent.conversation.id
     desk.chat.delete(conversation)
     desk.settle()
     assert desk.last(ListChanged).conversations == ()
@@ -229,7 +229,7 @@ def test_delete_can_be_undone(desk: Desk) -> None:
 def test_rename(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.rename(desk.chat._conversation.id, "  A greeting ")
+    desk.chat.rename(desk.chat._open.unsent.conversation.id, "  A greeting ")
     desk.settle()
     assert desk.last(Renamed).title == "A greeting"
     assert desk.last(ListChanged).conversations[0].title == "A greeting"
@@ -259,13 +259,16 @@ def test_a_crash_mid_reply_is_found_at_the_next_start(desk: Desk, tmp_path: Path
     desk.stream(request, "Half", " an answer")
     desk.chat.tick()
     desk.settle()
-    conversation = desk.chat._conversation.id
+    conversation = desk.chat._open.unsent.conversation.id
     desk.store.close()  # without chat.close: as a crash leaves it
     desk.close = lambda: None  # type: ignore[method-assign]
     again = Desk(tmp_path)
     again.chat.open(conversation)
     again.settle()
-    assert [(t.text, t.finish_reason) for t in again.chat._turns] == [("Hi", None), ("Half an answer", "interrupted")]
+    assert [(t.text, t.finish_reason) for t in again.chat._open.turns] == [
+        ("Hi", None),
+        ("Half an answer", "interrupted"),
+    ]
     again.close()
 
 
@@ -274,7 +277,7 @@ def test_closing_keeps_a_streaming_reply(desk: Desk, tmp_path: Path) -> None:
     request = desk.send("Hi")
     desk.stream(request, "Half")
     desk.chat.set_draft("next question")
-    conversation = desk.chat._conversation.id
+    conversation = desk.chat._open.unsent.conversation.id
     desk.close()
     again = Desk(tmp_path)
     again.chat.open(conversation)
@@ -376,20 +379,20 @@ def test_a_continuation_without_a_word_leaves_the_reply_alone(desk: Desk) -> Non
     desk.say(Started(request.id, (1,), request.sampling, 1))
     desk.finish(request)
     assert desk.texts() == ["Hi", "Good"]
-    assert desk.chat._turns[-1].versions == 1
+    assert desk.chat._open.turns[-1].versions == 1
 
 
 def test_an_edited_question_is_asked_again_and_the_old_one_stays(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.edit(desk.chat._turns[0].id, "Hello")
+    desk.chat.edit(desk.chat._open.turns[0].id, "Hello")
     request = desk.asked()
     assert request.prompt == (ChatMessage("user", "Hello"),)
     desk.stream(request, "Two")
     desk.finish(request)
     assert desk.texts() == ["Hello", "Two"]
-    assert (desk.chat._turns[0].version, desk.chat._turns[0].versions) == (2, 2)
-    desk.chat.choose_version(desk.chat._turns[0].id, -1)
+    assert (desk.chat._open.turns[0].version, desk.chat._open.turns[0].versions) == (2, 2)
+    desk.chat.choose_version(desk.chat._open.turns[0].id, -1)
     desk.settle()
     assert desk.texts() == ["Hi", "One"]
 
@@ -397,7 +400,7 @@ def test_an_edited_question_is_asked_again_and_the_old_one_stays(desk: Desk) -> 
 def test_an_edited_reply_is_not_asked_and_is_read_as_text(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.edit(desk.chat._turns[1].id, "Uno")
+    desk.chat.edit(desk.chat._open.turns[1].id, "Uno")
     desk.settle()
     assert desk.texts() == ["Hi", "Uno"]
     assert desk.send("And?").prompt[1] == ChatMessage("assistant", "Uno")
@@ -406,7 +409,7 @@ def test_an_edited_reply_is_not_asked_and_is_read_as_text(desk: Desk) -> None:
 def test_continuing_an_edited_reply_keeps_no_ids(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.edit(desk.chat._turns[1].id, "Uno")
+    desk.chat.edit(desk.chat._open.turns[1].id, "Uno")
     desk.settle()
     desk.chat.continue_reply()
     request = desk.asked()
@@ -420,7 +423,7 @@ def test_deleted_messages_come_back(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
     desk.answer("More", "Two")
-    desk.chat.delete_turn(desk.chat._turns[2].id)
+    desk.chat.delete_turn(desk.chat._open.turns[2].id)
     desk.settle()
     assert desk.texts() == ["Hi", "One"]
     desk.chat.undo()
@@ -437,18 +440,18 @@ def test_deleted_messages_come_back(desk: Desk) -> None:
 def test_a_pinned_message_is_known_as_such(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.pin_turn(desk.chat._turns[0].id, True)
+    desk.chat.pin_turn(desk.chat._open.turns[0].id, True)
     desk.settle()
     assert desk.last(TurnReplaced).turn.is_pinned
     desk.chat.open(desk.chat.open_id)
     desk.settle()
-    assert [turn.is_pinned for turn in desk.chat._turns] == [True, False]
+    assert [turn.is_pinned for turn in desk.chat._open.turns] == [True, False]
 
 
 def test_opening_at_a_message_of_another_branch(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    first = desk.chat._turns[1].id
+    first = desk.chat._open.turns[1].id
     desk.chat.regenerate()
     request = desk.asked()
     desk.stream(request, "Two")
@@ -478,7 +481,7 @@ def test_the_unsent_text_is_counted_one_question_at_a_time(desk: Desk) -> None:
 def test_a_full_context_may_stop_and_ask(desk: Desk) -> None:
     desk.load()
     desk.answer("Hi", "One")
-    desk.chat.pin_turn(desk.chat._turns[0].id, True)
+    desk.chat.pin_turn(desk.chat._open.turns[0].id, True)
     desk.chat.set_setting("overflow", "ask")
     request = desk.send("More")
     assert request.overflow == "refuse"

@@ -1,0 +1,273 @@
+"""The open conversation as it is shown: its turns, its drafts side by side, its figures, and the replies in it.
+
+`Chat` says what a person does with it; here it is kept in step with the store and with what the engine writes.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from chatdesk.engine.api import DEFAULT_SAMPLING, Event
+from chatdesk.settings.options import CHAT
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks import changes, turns
+from chatdesk.tasks.changes import Change, Notice, Turn
+from chatdesk.tasks.drafts import SideBySide
+from chatdesk.tasks.figures import Figures
+from chatdesk.tasks.models import Models
+from chatdesk.tasks.ports import EngineLink, StoreLink
+from chatdesk.tasks.replies import SAMPLING_NAMES, Replies, Reply
+from chatdesk.tasks.unsent import Unsent
+
+T = TypeVar("T")
+
+
+class OpenConversation:
+    """One thread; never blocks. ``say`` is called with each `Change`, ``refresh`` when the list is another one.
+
+    Attributes: ``turns``, from the root to the tip; ``unsent``; ``drafts``; ``opening``, which counts what was
+    shown, so that a late answer of the store is not shown over something else.
+    """
+
+    def __init__(
+        self,
+        store: StoreLink,
+        engine: EngineLink,
+        models: Models,
+        say: Callable[[Change], None],
+        refresh: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._say = say
+        self._refresh = refresh
+        self._replies = Replies(store, engine, models, self)
+        self._figures = Figures(engine, models, say)
+        self._asked = 0
+        self._after_reply: Callable[[], None] | None = None
+        self.unsent = Unsent(store, refresh, lambda error: self.complain(Notice(error.fault, error.fields)))
+        self.drafts = SideBySide(say)
+        self.turns: list[Turn] = []
+        self.opening = 0
+        models.on_settled = self._on_model_settled
+
+    @property
+    def id(self) -> str:
+        """Of the conversation; empty while it is not stored."""
+        return self.unsent.conversation.id if self.unsent.conversation else ""
+
+    @property
+    def is_replying(self) -> bool:
+        """Whether something is being written in it."""
+        return bool(self._written())
+
+    # -- showing another one, or this one changed ------------------------------------------------------------------
+
+    def show_nothing(self) -> None:
+        """Show a new, empty conversation; it is stored with its first word."""
+        self.opening += 1
+        self._show(None, [])
+
+    def change_and_show(
+        self, conversation_id: str, work: Callable[[Conversations], T], then: Callable[[T], object]
+    ) -> None:
+        """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned."""
+        self.opening += 1
+        opening = self.opening
+
+        def whole(c: Conversations) -> tuple[T, Conversation, list[Turn]]:
+            return work(c), c.get(conversation_id), turns.turns(c, conversation_id)
+
+        def shown(found: tuple[T, Conversation, list[Turn]]) -> None:
+            if opening == self.opening:  # not overtaken by another choice
+                self._show(found[1], found[2])
+            then(found[0])
+
+        self._store.call(whole, shown)
+
+    def _show(self, conversation: Conversation | None, found: list[Turn]) -> None:
+        self.drafts.close()
+        self._after_reply = None
+        self.unsent.open(conversation)
+        self.turns = found
+        written = self._written()
+        reply = written[0] if written else None
+        if reply is not None:
+            if reply.replaces is not None and found and found[-1].id == reply.replaces.id:
+                found.pop()
+            found.append(reply.turn())
+        draft = conversation.draft if conversation else ""
+        self._say(changes.Opened(conversation, tuple(found)))
+        self._say(changes.DraftChanged(draft))
+        self.complain(None)
+        self._say(changes.ReplyingChanged(reply is not None))
+        self._say(changes.ContextDropped(reply.started.unseen_before if reply and reply.started else 0))
+        self.say_settings()
+        self._figures.begin(draft, reply)
+        self._show_drafts(written)
+
+    def take_title(self, conversation: Conversation) -> None:
+        """The open conversation as the store has it now."""
+        before, self.unsent.conversation = self.unsent.conversation, conversation
+        if before is not None and before.title != conversation.title:
+            self._say(changes.Renamed(conversation.title))
+
+    def complain(self, notice: Notice | None) -> None:
+        """Show an error under the last turn, or take it away."""
+        self._say(changes.NoticeChanged(notice))
+
+    def say_settings(self) -> None:
+        """Say the settings in force and the loaded checkpoint's own."""
+        base = self._models.info.sampling if self._models.info else DEFAULT_SAMPLING
+        defaults = {name: CHAT[name].default for name in CHAT} | {name: getattr(base, name) for name in SAMPLING_NAMES}
+        self._say(changes.SettingsChanged(dict(self.unsent.values), defaults))
+
+    def count(self, draft: str) -> None:
+        """The unsent text is this now."""
+        self.unsent.set_text(draft)
+        self._figures.count(draft)
+
+    def add_turn(self, turn: Turn) -> None:
+        """A turn at the end."""
+        self.turns.append(turn)
+        self._say(changes.TurnAdded(turn))
+
+    def replace_turn(self, turn_id: str, new: Turn) -> None:
+        """Turn ``turn_id`` is now ``new``."""
+        self.turns = [new if turn.id == turn_id else turn for turn in self.turns]
+        self.drafts.replace(turn_id, new)
+        self._say(changes.TurnReplaced(turn_id, new))
+
+    # -- replies ---------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        conversation_id: str,
+        parent_id: str,
+        replaces: Turn | None = None,
+        continues: str | None = None,
+        drafts: int | None = None,
+    ) -> None:
+        """Ask for one reply to ``parent_id``, or for several drafts: as many as are named, else as the settings say."""
+        count = (drafts or self.unsent.values.get("drafts", 1)) if self._is_open(conversation_id) else 1
+        written = []
+        for draft in range(count):
+            self._asked += 1
+            written.append(Reply(f"reply-{self._asked}", conversation_id, parent_id, replaces, continues, draft))
+        first = written[0]
+        if continues is not None and replaces is not None:
+            first.text = replaces.text
+        if self._is_open(conversation_id):
+            if replaces is not None:
+                self.replace_turn(replaces.id, first.turn())
+            else:
+                self.add_turn(first.turn())
+            self._show_drafts(written)
+            self._say(changes.ReplyingChanged(True))
+        self._replies.ask(written)
+
+    def stop(self, conversation_id: str) -> None:
+        """Stop what is being written in a conversation; the text so far stays."""
+        if written := self._replies.of(conversation_id):
+            self._replies.stop(written)
+
+    def when_silent(self, work: Callable[[], None]) -> None:
+        """Do ``work`` when nothing is being written here any more; what is, is stopped."""
+        if self.is_replying or self.drafts.is_writing():
+            self._after_reply = work
+            self.stop(self.id)
+        else:
+            work()
+
+    def on_event(self, event: Event) -> None:
+        """Take an engine event."""
+        self._replies.on_event(event)
+        self._figures.on_event(event)
+
+    def flush(self) -> None:
+        """Write what is not yet on disk of the replies."""
+        self._replies.flush()
+
+    def close(self) -> None:
+        """Store replies under way as interrupted."""
+        self._replies.close()
+
+    def values_of(self, reply: Reply) -> dict[str, Any] | None:
+        """The settings in force, when the reply's conversation is open."""
+        return dict(self.unsent.values) if self._is_open(reply.conversation_id) else None
+
+    def reply_started(self, reply: Reply) -> None:
+        """Say what the model does not see."""
+        if self._is_open(reply.conversation_id) and reply.started is not None:
+            self._say(changes.ContextDropped(reply.started.unseen_before))
+            self._figures.show(reply)
+
+    def reply_grew(self, reply: Reply, text: str) -> None:
+        """Show the new text."""
+        if not self._is_open(reply.conversation_id):
+            return
+        if text and reply.text == text:  # its first words
+            self.replace_turn(reply.turn_id, reply.turn())
+        elif text:
+            self._say(changes.TurnGrew(reply.turn_id, text))
+        self._figures.show(reply)
+
+    def reply_ended(self, reply: Reply, turn: Turn | None, notice: Notice | None) -> None:
+        """Show the stored message, or what was there before the question."""
+        self._refresh()
+        if not self._is_open(reply.conversation_id):
+            return
+        if (shown := turn or (reply.replaces if reply.draft == 0 else None)) is not None:
+            self.replace_turn(reply.turn_id, shown)
+        else:
+            self.turns = [turn for turn in self.turns if turn.id != reply.turn_id]
+            self.drafts.remove(reply.turn_id)
+            self._say(changes.TurnRemoved(reply.turn_id))
+        self._say(changes.ReplyingChanged(self.is_replying))
+        self.complain(notice)
+        self._figures.show(reply)
+        if not self.is_replying and not self.drafts.is_writing():
+            self._go_on_after_reply()
+
+    def reply_unsaved(self, reply: Reply, notice: Notice) -> None:
+        """The text stays in the window until the disk takes it."""
+        if self._is_open(reply.conversation_id):
+            self._say(changes.ReplyingChanged(False))
+            self.complain(notice)
+
+    def choose_draft(self, turn_id: str) -> None:
+        """Go on with this one of what stands side by side; the choice is stored as soon as all are."""
+        self.drafts.chosen = turn_id
+        if turn_id in self.drafts.turns and not self.is_replying and not self.drafts.is_writing():
+            self._store.call(lambda c: c.choose(turn_id))
+
+    def _go_on_after_reply(self) -> None:
+        """Nothing is being written any more: do what waited for that, and keep the choice among drafts."""
+        after, self._after_reply = self._after_reply, None
+        if after is not None:
+            after()
+        elif self.drafts.chosen:
+            self.choose_draft(self.drafts.chosen)
+
+    def _show_drafts(self, written: list[Reply]) -> None:
+        if len(written) > 1:
+            self.drafts.open([reply.turn() for reply in written], written[0].turn_id)
+
+    def _on_model_settled(self) -> None:
+        self.say_settings()
+        self._figures.show(next(iter(self._written()), None))
+        self._replies.go_on()
+        self._figures.count_again()
+
+    def _written(self) -> list[Reply]:
+        return self._replies.of(self.id) if self.id else []
+
+    def _is_open(self, conversation_id: str) -> bool:
+        return bool(conversation_id) and self.id == conversation_id
+
+    def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
+        """Show a message as pinned, or no longer."""
+        for turn in self.turns:
+            if turn.id == turn_id:
+                self.replace_turn(turn_id, replace(turn, is_pinned=is_pinned))
