@@ -88,6 +88,8 @@ class MainWindow(QMainWindow):
             "stop": self._on_escape,
             "regenerate": lambda: self.page.regenerate(),
             "continue": lambda: self.page.continue_reply(),
+            "drafts": lambda: self.page.write_drafts(),
+            "clear": self._chat.clear,
             "find": self._find,
             "find_next": lambda: self.page.find_step(1),
             "find_previous": lambda: self.page.find_step(-1),

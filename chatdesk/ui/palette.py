@@ -41,8 +41,8 @@ class Palette(Picker):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window, self.tr("All commands"), self.tr("What do you want to do?"))
         order = list(SHORTCUTS)
-        found = [action for action in window.findChildren(KeyedAction) if action.name not in _OWN]
-        self._actions = sorted(found, key=lambda action: order.index(action.name))
+        found = {action.name: action for action in window.findChildren(KeyedAction) if action.name not in _OWN}
+        self._actions = sorted(found.values(), key=lambda action: order.index(action.name))
         self.chosen.connect(lambda action: action.trigger())
         self.field.textChanged.connect(self._filter)
         self._filter("")

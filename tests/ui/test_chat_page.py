@@ -293,7 +293,7 @@ def test_messages_are_deleted_pinned_and_brought_back(desk):
 def test_ctrl_f_finds_and_escape_closes(desk, qtbot):
     show_pair(desk)
     press(desk, qtbot, Qt.Key.Key_F, CTRL)
-    bar = desk.page.find_bar
+    bar = desk.page.reading.find_bar
     assert bar.isVisible()
     bar.field.setText("h")
     assert bar.count.text() == "1 of 2"

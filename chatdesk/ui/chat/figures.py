@@ -2,6 +2,8 @@
 
 from PySide6.QtCore import QCoreApplication
 
+from chatdesk.tasks.changes import Turn
+
 
 def first_token(seconds: float) -> str:
     """How long the first token took: in milliseconds below one second."""
@@ -15,3 +17,22 @@ def speed(tokens_per_s: float) -> str:
     """Tokens a second; with a decimal below ten."""
     digits = 0 if tokens_per_s >= 10 else 1
     return QCoreApplication.translate("figures", "{speed} tok/s").format(speed=f"{tokens_per_s:.{digits}f}")
+
+
+def facts(turn: Turn) -> str:
+    """What is known of a message in one short line: pinned, speed, why it ended."""
+    reasons = {
+        "cancelled": QCoreApplication.translate("Footer", "stopped"),
+        "length": QCoreApplication.translate("Footer", "length reached"),
+        "interrupted": QCoreApplication.translate("Footer", "interrupted"),
+        "context": QCoreApplication.translate("Footer", "context full"),
+        "error": QCoreApplication.translate("Footer", "ended by an error"),
+    }
+    parts = [QCoreApplication.translate("Footer", "pinned")] if turn.is_pinned else []
+    if turn.tokens_per_s:
+        parts.append(speed(turn.tokens_per_s))
+    if turn.ttft_s is not None:
+        parts.append(first_token(turn.ttft_s))
+    if turn.finish_reason in reasons:
+        parts.append(reasons[turn.finish_reason])
+    return " · ".join(parts)

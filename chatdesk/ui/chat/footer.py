@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QWidget
 from chatdesk.tasks.changes import Turn
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.buttons import QuietButton
-from chatdesk.ui.chat.figures import first_token, speed
+from chatdesk.ui.chat.figures import facts
 from chatdesk.ui.chat.rows import is_cut_off
 from chatdesk.ui.chat.views import RowView
 
@@ -17,7 +17,8 @@ from chatdesk.ui.chat.views import RowView
 class Footer(RowView):
     """Under a message. Signals: ``wanted(what)``, see `_add_buttons` and `_on_more_clicked`; ``version_clicked(step)``.
 
-    ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``pin``, ``delete``.
+    ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``pin``, ``compare``,
+    ``delete``.
     """
 
     wanted = Signal(str)
@@ -71,7 +72,7 @@ class Footer(RowView):
     def show_turn(self, turn: Turn, last: bool) -> None:
         """Show what is known of a message; ``last``: a reply that can be made again or gone on with."""
         self._turn = turn
-        self._figures.setText(self._figures_of(turn))
+        self._figures.setText(facts(turn))
         self._figures.setToolTip(turn.model or "")
         several = turn.versions > 1
         for widget in (self._back, self._version, self._forward):
@@ -90,23 +91,6 @@ class Footer(RowView):
         for button in (self._edit, self._copy, self._more):
             button.set_drawn(lit)
 
-    def _figures_of(self, turn: Turn) -> str:
-        reasons = {
-            "cancelled": self.tr("stopped"),
-            "length": self.tr("length reached"),
-            "interrupted": self.tr("interrupted"),
-            "context": self.tr("context full"),
-            "error": self.tr("ended by an error"),
-        }
-        parts = [self.tr("pinned")] if turn.is_pinned else []
-        if turn.tokens_per_s:
-            parts.append(speed(turn.tokens_per_s))
-        if turn.ttft_s is not None:
-            parts.append(first_token(turn.ttft_s))
-        if turn.finish_reason in reasons:
-            parts.append(reasons[turn.finish_reason])
-        return " · ".join(parts)
-
     def _on_copy_clicked(self) -> None:
         self.wanted.emit("copy")
         self._copy.confirm()
@@ -118,6 +102,8 @@ class Footer(RowView):
             (self.tr("Copy as plain text"), "copy_plain"),
             (self.tr("Copy as Markdown"), "copy_markdown"),
         ]  # fmt: skip
+        if not self._own and self._turn.versions > 1:
+            entries.append((self.tr("Compare the versions"), "compare"))
         entries.append((self.tr("Unpin") if self._turn.is_pinned else self.tr("Pin"), "pin"))
         entries.append((self.tr("Delete from here"), "delete"))
         for words, what in entries:

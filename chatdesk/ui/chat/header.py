@@ -22,7 +22,8 @@ class _Title(ElidedLabel):
 
 
 class Header(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``, ``export_wanted(kind)``.
+    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``, ``clear_wanted``,
+    ``export_wanted(kind)``.
 
     Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
     """
@@ -31,6 +32,7 @@ class Header(QFrame):
     list_wanted = Signal()
     panel_wanted = Signal(bool)
     delete_wanted = Signal()
+    clear_wanted = Signal()
     export_wanted = Signal(str)
 
     def __init__(self, model_button: ModelButton) -> None:
@@ -75,6 +77,7 @@ class Header(QFrame):
         self._rename = menu.addAction(shortcuts.menu_text("rename"), self.edit_title)
         add_exports(menu, self.export_wanted.emit)
         menu.addSeparator()
+        menu.addAction(shortcuts.menu_text("clear"), self.clear_wanted.emit)
         self._delete = menu.addAction(shortcuts.title("delete"), self.delete_wanted.emit)
         return menu
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from chatdesk.errors import UserError
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
-from chatdesk.tasks.changes import Change, ModelChanged, Notice, StatusChanged, Turn
-from chatdesk.ui import theme
+from chatdesk.tasks.changes import Change, ModelChanged, Notice, StatusChanged
+from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.composer import Composer
 from chatdesk.ui.chat.conversations import ConversationList
 from chatdesk.ui.chat.header import Header
@@ -28,28 +28,27 @@ from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.widgets.drawer import Drawer, Shade
 
 if TYPE_CHECKING:
+    from chatdesk.storage.records import Conversation
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
-    from chatdesk.ui.chat.finding import FindBar
+    from chatdesk.ui.chat.reading import Reading
     from chatdesk.ui.chat.transcript import Transcript
 
 LIST_PX, PANEL_PX = 248, 272
 NARROW_PX = 900
-_FIND_MOST = 100  # characters of a selection that are looked for
 _FIGURES_MS = 100  # figures change with every token; the eye needs ten a second
 
 
 class ChatPage(QWidget):
     """Shows the open conversation. Attributes: its parts, by name (transcript and find bar after `complete`)."""
 
+    reading: "Reading"
     transcript: "Transcript"
-    find_bar: "FindBar"
 
     def __init__(self, chat: "Chat", models: "Models", settings: Settings) -> None:
         super().__init__()
         self.setObjectName("page")
         self._chat, self._models, self._settings = chat, models, settings
-        self._turns: dict[str, Turn] = {}
         self._notice: Notice | None = None
         self._model = ModelChanged("none")
         self._status = StatusChanged()
@@ -74,14 +73,11 @@ class ChatPage(QWidget):
 
     def complete(self) -> None:
         """The second step, after the first paint: the transcript, the panel's rows, and what has come meanwhile."""
-        from chatdesk.ui.chat.finding import FindBar
-        from chatdesk.ui.chat.transcript import Transcript
+        from chatdesk.ui.chat.reading import Reading
 
-        self.transcript = Transcript()
-        self.find_bar = FindBar(self.transcript)
-        self.find_bar.closed.connect(self.transcript.setFocus)
-        self._place.addWidget(self.find_bar)
-        self._place.addWidget(self.transcript)
+        self.reading = Reading()
+        self.transcript = self.reading.transcript
+        self._place.addWidget(self.reading)
         self._connect_transcript()
         early, self._early = self._early or [], None
         self._on_drawer_toggled()
@@ -119,6 +115,7 @@ class ChatPage(QWidget):
         self.list.undo_wanted.connect(self._chat.undo)
         self.header.renamed.connect(lambda title: self._chat.rename(self._chat.open_id, title))
         self.header.delete_wanted.connect(lambda: self._chat.delete(self._chat.open_id))
+        self.header.clear_wanted.connect(self._chat.clear)
         self.header.list_wanted.connect(self.toggle_list)
         self.header.panel_wanted.connect(lambda _: self.toggle_panel())
         self.panel.close_wanted.connect(self.toggle_panel)
@@ -143,8 +140,12 @@ class ChatPage(QWidget):
         self.transcript.edit_left.connect(self.composer.focus)
         self.transcript.pin_requested.connect(self._chat.pin_turn)
         self.transcript.delete_requested.connect(self._chat.delete_turn)
+        self.transcript.compare_requested.connect(self._chat.compare)
+        shortcuts.action(self.transcript, "undo_delete", self._chat.undo)
         self.transcript.notice_clicked.connect(self._on_notice_clicked)
-        self.transcript.link_clicked.connect(self._on_link_clicked)
+        self.reading.draft_chosen.connect(self._chat.choose_draft)
+        self.reading.drafts_closed.connect(self._chat.close_drafts)
+        self.reading.link_clicked.connect(self._on_link_clicked)
 
     def _connect_model(self) -> None:
         self.model_menu.load_wanted.connect(self.load)
@@ -161,41 +162,34 @@ class ChatPage(QWidget):
             self._early.append(change)
             return
         match change:
-            case changes.TurnGrew(id, text):
-                self.transcript.grow(id, text)
+            case changes.TurnGrew():
+                self.reading.apply(change)
+            case changes.TurnAdded(turn):
+                self.reading.apply(change)
+                if turn.role == "user" and self.composer.text() == turn.text:
+                    self.composer.clear()
             case changes.StatusChanged():
                 self._status = change
                 if not self._figures.isActive():
                     self._figures.start()
-            case changes.TurnAdded(turn):
-                self._add(turn)
-            case changes.TurnReplaced(id, turn):
-                self._turns = {turn.id if k == id else k: turn if k == id else v for k, v in self._turns.items()}
-                self.transcript.replace(id, turn)
-            case changes.TurnRemoved(id):
-                self._turns.pop(id, None)
-                self.transcript.remove(id)
-            case changes.ContextDropped(turns):
-                self.transcript.set_dropped(turns)
             case changes.ReplyingChanged(replying):
                 self._replying = replying
                 self.composer.set_replying(replying)
             case _:
                 self._apply_to_page(change)
+                self.reading.apply(change)
 
     def _apply_to_page(self, change: Change) -> None:
         match change:
-            case changes.Opened():
-                self._open(change)
+            case changes.Opened(conversation):
+                self._open(conversation)
             case changes.ListChanged(conversations, deleted):
                 self.list.set_conversations(conversations, deleted)
                 self._mark_open()
             case changes.Renamed(title):
                 self.header.set_title(title, stored=True)
-            case changes.Found(id):
-                self.transcript.go_to(id)
             case changes.UndoChanged(what):
-                self.undo_bar.setVisible(what == "messages")
+                self.undo_bar.show_undo(what)
             case changes.DraftChanged(text):
                 self._showing_draft = True
                 self.composer.set_text(text)
@@ -208,20 +202,11 @@ class ChatPage(QWidget):
             case changes.ModelChanged():
                 self._show_model(change)
 
-    def _open(self, change: changes.Opened) -> None:
-        self._turns = {turn.id: turn for turn in change.turns}
+    def _open(self, conversation: "Conversation | None") -> None:
         self._notice = None
-        conversation = change.conversation
         self.header.set_title(conversation.title if conversation else "", stored=conversation is not None)
-        self.transcript.show_turns(change.turns)
         self._mark_open()
         self.composer.focus()
-
-    def _add(self, turn: Turn) -> None:
-        self._turns[turn.id] = turn
-        self.transcript.add(turn)
-        if turn.role == "user" and self.composer.text() == turn.text:
-            self.composer.clear()
 
     def _mark_open(self) -> None:
         self.list.set_open(self._chat.open_id)
@@ -269,25 +254,27 @@ class ChatPage(QWidget):
         """Esc: the nearest thing that can be left, else the reply."""
         if self.close_drawers() or self.header.leave_title():
             self.composer.focus()
-        elif not self._close_find() and self._replying:
+        elif self._early is not None or self.reading.find_bar.close_bar():
+            return
+        elif self._replying:
             self._chat.stop()
+        elif self.reading.are_drafts_shown:
+            self._chat.close_drafts()
+
+    def write_drafts(self) -> None:
+        """Several replies to the last message, side by side."""
+        if not self._replying:
+            self._chat.write_drafts()
 
     def open_find(self) -> None:
-        """Open the find bar, with what is selected in the transcript."""
+        """Open the find bar."""
         if self._early is None:
-            selected = self.transcript.selected_text()
-            self.find_bar.open_bar(selected if len(selected) <= _FIND_MOST and "\n" not in selected else "")
+            self.reading.open_find()
 
     def find_step(self, direction: int) -> None:
         """The next match (1) or the one before (-1)."""
         if self._early is None:
-            if self.find_bar.isHidden():
-                self.open_find()
-            else:
-                self.find_bar.step(direction)
-
-    def _close_find(self) -> bool:
-        return self._early is None and self.find_bar.close_bar()
+            self.reading.find_step(direction)
 
     def regenerate(self) -> None:
         """Another version of the last reply."""
@@ -296,13 +283,17 @@ class ChatPage(QWidget):
 
     def continue_reply(self) -> None:
         """Go on with the last reply, if it ended before the model was done."""
-        last = next(reversed(self._turns.values()), None)
+        if self._early is not None:
+            return
+        last = self.transcript.last_turn()
         if last is not None and is_cut_off(last) and not self._replying:
             self._chat.continue_reply()
 
     def choose_version(self, step: int) -> None:
-        """The version before or after of the last reply."""
-        last = next(reversed(self._turns.values()), None)
+        """The version before or after of the last reply; of drafts side by side, the one beside the marked one."""
+        if self._early is not None or self.reading.step_drafts(step):
+            return
+        last = self.transcript.last_turn()
         if last is not None and last.versions > 1:
             self._chat.choose_version(last.id, step)
 

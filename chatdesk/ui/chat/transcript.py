@@ -31,10 +31,11 @@ _REST = 16  # after a paint the window rests at least this many times as long as
 
 
 class Transcript(TurnRows):
-    """Shows turns. A turn is named by its ``id``.
+    """Shows turns, with what can be done with them in footers. A turn is named by its ``id``.
 
     Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
     ``edit_saved(id, text)``; ``edit_left()``; ``pin_requested(id, pinned)``; ``delete_requested(id)``;
+    ``compare_requested(id)``, of a reply with all its versions;
     ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
     ``example_chosen(text)``; ``shown_changed()``: other turns or texts are shown.
     """
@@ -46,12 +47,13 @@ class Transcript(TurnRows):
     edit_left = Signal()
     pin_requested = Signal(str, bool)
     delete_requested = Signal(str)
+    compare_requested = Signal(str)
     shown_changed = Signal()
     notice_clicked = Signal()
     example_chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: QWidget | None = None, has_footers: bool = True) -> None:
+        super().__init__(parent, has_footers)
         self.setAccessibleName(self.tr("Conversation"))
         self._saved = ""  # the turn whose text has been handed over to be stored
         self._notice: tuple[str, str | None] | None = None
@@ -174,6 +176,11 @@ class Transcript(TurnRows):
         self.flush()
         return self._entries[id].text
 
+    def last_turn(self) -> Turn | None:
+        """The turn at the end."""
+        last = next(reversed(self._entries.values()), None)
+        return last.turn if last is not None else None
+
     def flush(self) -> None:
         """Show what has arrived now."""
         self._paint.stop()
@@ -252,6 +259,8 @@ class Transcript(TurnRows):
                 self.pin_requested.emit(turn.id, not turn.is_pinned)
             case "delete":
                 self.delete_requested.emit(turn.id)
+            case "compare":
+                self.compare_requested.emit(turn.id)
             case "copy_plain":
                 QGuiApplication.clipboard().setText(plain_text(entry.text))
             case _:

@@ -15,8 +15,9 @@ from chatdesk.ui.chat.views import CodeFrame, MarkdownView
 class TurnRows(RowViewport):
     """Keeps entries and rows in step. `Transcript` says when, and makes the widgets."""
 
-    def __init__(self, parent: QWidget | None) -> None:
+    def __init__(self, parent: QWidget | None, has_footers: bool) -> None:
         super().__init__(parent)
+        self._has_footers = has_footers
         self._entries: dict[str, Entry] = {}
         self._edits: dict[str, str] = {}  # texts that are being edited
         self._dropped = 0
@@ -40,6 +41,8 @@ class TurnRows(RowViewport):
     def _rows_behind(self, entry: Entry) -> list[Row]:
         """What stands under the text of a turn."""
         turn = entry.turn
+        if turn.state == "done" and not self._has_footers:
+            return []
         if turn.role == "user":
             return [Row("footer", entry, height=theme.scaled(32))]
         if turn.state == "done":

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication
 
 from chatdesk.ui import theme
 from chatdesk.ui.chat.buttons import RoundButton
-from chatdesk.ui.chat.column import column
+from chatdesk.ui.chat.column import MARGIN, column
 from chatdesk.ui.chat.rows import Entry, Row, Rows
 from chatdesk.ui.chat.selection import BEGIN, END, Place, Selection
 from chatdesk.ui.chat.surface import Surface
@@ -46,6 +46,7 @@ class RowViewport(QAbstractScrollArea):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.rows = Rows()
+        self.margin_px = MARGIN
         self._live: list[Row] = []
         self._ring = False
         self._stops: list[QWidget] = []
@@ -82,7 +83,7 @@ class RowViewport(QAbstractScrollArea):
             return
         self._arranging = True
         try:
-            left, width = column(self.width())
+            left, width = column(self.width(), self.margin_px)
             for _ in range(12):  # heights become known as rows come near, and then others come near
                 wanted = self._rows_near(self._scroll_value())
                 if not self._measure(wanted, width):
