@@ -20,7 +20,7 @@ def speed(tokens_per_s: float) -> str:
 
 
 def facts(turn: Turn) -> str:
-    """What is known of a message in one short line: pinned, speed, why it ended."""
+    """What is known of a message in one short line: pinned, who wrote it, how fast, why it ended."""
     reasons = {
         "cancelled": QCoreApplication.translate("Footer", "stopped"),
         "length": QCoreApplication.translate("Footer", "length reached"),
@@ -29,6 +29,8 @@ def facts(turn: Turn) -> str:
         "error": QCoreApplication.translate("Footer", "ended by an error"),
     }
     parts = [QCoreApplication.translate("Footer", "pinned")] if turn.is_pinned else []
+    if turn.model:
+        parts.append(turn.model)
     if turn.tokens_per_s:
         parts.append(speed(turn.tokens_per_s))
     if turn.ttft_s is not None:

@@ -10,8 +10,10 @@ from chatdesk.tasks.changes import Turn
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.buttons import QuietButton
 from chatdesk.ui.chat.figures import facts
+from chatdesk.ui.chat.markdown import inert
 from chatdesk.ui.chat.rows import is_cut_off
 from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.labels import ElidedLabel
 
 
 class Footer(RowView):
@@ -31,9 +33,8 @@ class Footer(RowView):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(theme.scaled(2))
-        self._figures = self._small_label()
-        self._row.addWidget(self._figures)
-        self._row.addStretch(1)
+        self._figures = ElidedLabel(kind="small")
+        self._row.addWidget(self._figures, 1)
         self._version = self._small_label()
         self._add_buttons()
         self.show_turn(turn, last)
@@ -72,8 +73,7 @@ class Footer(RowView):
     def show_turn(self, turn: Turn, last: bool) -> None:
         """Show what is known of a message; ``last``: a reply that can be made again or gone on with."""
         self._turn = turn
-        self._figures.setText(facts(turn))
-        self._figures.setToolTip(turn.model or "")
+        self._figures.set_words(inert(facts(turn)))
         several = turn.versions > 1
         for widget in (self._back, self._version, self._forward):
             widget.setVisible(several)

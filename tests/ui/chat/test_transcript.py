@@ -192,8 +192,7 @@ def test_footer_says_speed_reason_and_versions(transcript: Transcript, qtbot) ->
     turn = reply(0, version=2, versions=3, tokens_per_s=142.4, ttft_s=0.21, finish_reason="cancelled", model="M")
     transcript.show_turns([user(0), turn])
     footer = transcript._live[-1].view
-    assert footer._figures.text() == "142 tok/s · first token 210 ms · stopped"
-    assert footer._figures.toolTip() == "M"
+    assert footer._figures.words() == "M · 142 tok/s · first token 210 ms · stopped"
     assert footer._version.text() == "2 / 3"
     with qtbot.waitSignal(transcript.version_requested) as asked:
         button(transcript, "Previous version").click()
