@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # what files out and in need is imported when it is wanted: t
     from chatdesk.storage.transfer.trees import Found, Tree
 
 T = TypeVar("T")
-What = Literal["conversation", "branch", "all"]
+What = Literal["message", "conversation", "branch", "all"]
 Kind = Literal["markdown", "html", "json"]
 _HITS = 50
 
@@ -102,11 +102,14 @@ class Shelf:
         target: Path,
         what: What,
         kind: Kind,
-        conversation_id: str,
+        id: str,
         callback: Callable[[Notice | None], None],
         labels: "Labels | None" = None,
     ) -> None:
-        """Write one conversation with all its branches, its shown branch, or everything into a file."""
+        """Write a message, a conversation with all its branches, its shown branch, or everything into a file.
+
+        ``id``: of the message, else of the conversation.
+        """
 
         def write(trees: "list[Tree]") -> None:
             from chatdesk.storage.transfer import html, markdown, native
@@ -122,15 +125,15 @@ class Shelf:
                     native.export_json(trees, target)
 
         self._store.call(
-            lambda c: _trees(c, what, conversation_id),
+            lambda c: _trees(c, what, id),
             lambda trees: self._aside(lambda: write(trees), lambda _: callback(None), callback),
             lambda error: callback(_notice(error)),
         )
 
     def html_for_print(
-        self, conversation_id: str, callback: Callable[[str], None], labels: "Labels | None" = None
+        self, what: What, id: str, callback: Callable[[str], None], labels: "Labels | None" = None
     ) -> None:
-        """The shown branch as simple HTML, for Qt's printer; empty where it could not be read."""
+        """The same as simple HTML, for Qt's printer; empty where it could not be read."""
 
         def render(trees: "list[Tree]") -> str:
             from chatdesk.storage.transfer import html
@@ -139,7 +142,7 @@ class Shelf:
             return html.document(trees, labels or Labels(), printable=True)
 
         self._store.call(
-            lambda c: _trees(c, "branch", conversation_id),
+            lambda c: _trees(c, what, id),
             lambda trees: self._aside(lambda: render(trees), callback, lambda notice: callback("")),
             lambda error: callback(""),
         )
@@ -181,12 +184,12 @@ class Shelf:
         threading.Thread(target=run, name="files", daemon=True).start()
 
 
-def _trees(c: Conversations, what: What, conversation_id: str) -> "list[Tree]":
-    from chatdesk.storage.transfer.store import branch, everything, whole
+def _trees(c: Conversations, what: What, id: str) -> "list[Tree]":
+    from chatdesk.storage.transfer.store import branch, everything, single, whole
 
     if what == "all":
         return everything(c)
-    return [branch(c, conversation_id) if what == "branch" else whole(c, conversation_id)]
+    return [{"message": single, "branch": branch, "conversation": whole}[what](c, id)]
 
 
 def _notice(error: UserError) -> Notice:

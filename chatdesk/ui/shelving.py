@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatdesk.storage.transfer.order import Labels
     from chatdesk.storage.transfer.store import Imported
     from chatdesk.tasks.chat import Chat
-    from chatdesk.tasks.shelf import Kind, Shelf
+    from chatdesk.tasks.shelf import Kind, Shelf, What
     from chatdesk.ui.chat.page import ChatPage
 
 _MOST_LISTED = 200
@@ -44,6 +44,7 @@ class Shelving(QObject):
         page.list.export_wanted.connect(lambda id, kind: self.export(kind, id))
         page.list.folders_closed.connect(lambda: self._keep_closed(page.list.model.closed))
         page.header.export_wanted.connect(self.export)
+        page.message_export_wanted.connect(self.export_message)
 
     def take(self, change: ListChanged) -> None:
         """Remember the list, for an empty search and for names."""
@@ -85,40 +86,40 @@ class Shelving(QObject):
         if (found := self._found(conversation_id)) is None:
             return
         name = file_name(found.title or self.tr("New chat"), "")
-        choose_target(self._window, name, (kind,), lambda path, _: self._write(path, kind, conversation_id))
+        what: What = "conversation" if kind == "json" else "branch"
+        choose_target(self._window, name, (kind,), lambda path, _: self._write(path, kind, what, conversation_id))
+
+    def export_message(self, message_id: str) -> None:
+        """Write one message where the person says, in the format that is chosen there."""
+        from chatdesk.ui.chat.dialogs import KINDS, choose_target
+
+        name = self.tr("Message")
+        choose_target(
+            self._window, name, tuple(KINDS), lambda path, kind: self._write(path, kind, "message", message_id)
+        )
 
     def export_all(self) -> None:
         """Write all conversations into one file."""
         from chatdesk.ui.chat.dialogs import choose_target
 
-        def write(path: Path, kind: str) -> None:
-            self._busy()
-            self._shelf.export(path, "all", _kind(kind), "", lambda n: self._wrote(path, n), labels())
+        kinds = ("json", "markdown", "html", "pdf")
+        choose_target(self._window, "chatdesk", kinds, lambda path, kind: self._write(path, kind, "all", ""))
 
-        choose_target(self._window, "chatdesk", ("json", "markdown", "html"), write)
-
-    def _write(self, path: Path, kind: str, id: str) -> None:
-        if kind == "pdf":
-            self._shelf.html_for_print(id, lambda html: self._print(html, path), labels())
-            return
+    def _write(self, path: Path, kind: str, what: "What", id: str) -> None:
         self._busy()
-        self._shelf.export(
-            path,
-            "conversation" if kind == "json" else "branch",
-            _kind(kind),
-            id,
-            lambda notice: self._wrote(path, notice),
-            labels(),
-        )
+        if kind == "pdf":
+            self._shelf.html_for_print(what, id, lambda html: self._print(html, path), labels())
+        else:
+            self._shelf.export(path, what, _kind(kind), id, lambda notice: self._wrote(path, notice), labels())
 
     def _print(self, html: str, path: Path) -> None:
         from chatdesk.ui.pdf import PdfExport
 
         if not html:
+            QGuiApplication.restoreOverrideCursor()
             reason = self.tr("the chat could not be read")
             self._complain(Notice(Fault.CANNOT_WRITE, {"path": str(path), "reason": reason}))
             return
-        self._busy()
         PdfExport(html, path, lambda notice: self._wrote(path, notice), self)
 
     def _wrote(self, path: Path, notice: Notice | None) -> None:

@@ -89,6 +89,15 @@ def test_export(desk: Desk, shelf: Shelf, tmp_path: Path, kind: str, words: str)
     assert words in target.read_text("utf-8")
 
 
+def test_one_message_is_exported_alone(desk: Desk, shelf: Shelf, tmp_path: Path) -> None:
+    target = tmp_path / "out.md"
+    reply = desk.chat._open.turns[-1]
+    assert answered(desk, lambda done: shelf.export(target, "message", "markdown", reply.id, done)) is None
+    text = target.read_text("utf-8")
+    assert reply.text in text
+    assert desk.chat._open.turns[-2].text not in text.partition("\n")[2]  # the title may say it
+
+
 def test_export_to_a_place_that_is_not_there(desk: Desk, shelf: Shelf, tmp_path: Path) -> None:
     target = tmp_path / "none" / "out.md"
     notice = answered(desk, lambda done: shelf.export(target, "branch", "markdown", desk.chat.open_id, done))
@@ -119,4 +128,4 @@ def test_an_import_that_cannot_be_read(desk: Desk, shelf: Shelf, tmp_path: Path)
 
 
 def test_html_for_print(desk: Desk, shelf: Shelf) -> None:
-    assert "晴天" in str(answered(desk, lambda done: shelf.html_for_print(desk.chat.open_id, done)))
+    assert "晴天" in str(answered(desk, lambda done: shelf.html_for_print("branch", desk.chat.open_id, done)))

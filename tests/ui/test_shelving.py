@@ -9,7 +9,7 @@ from chatdesk.errors import Fault
 from chatdesk.storage.backups import Backup
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.storage.transfer.trees import Reason, Skipped
-from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.changes import Notice, Turn
 from chatdesk.ui.pdf import PdfExport, _Document, pieces
 from chatdesk.ui.settings.records import BackupsDialog, ReportDialog, TrashDialog
 from tests.ui.scripted import conversation
@@ -159,11 +159,26 @@ def test_a_pdf_of_the_open_chat(desk, qtbot, tmp_path):
     target = tmp_path / "x.pdf"
     desk.window.shelving.export("pdf", "a")
     choose(desk, target)
-    assert desk.shelf.said("html_for_print")[0][0] == "a"
+    assert desk.shelf.said("html_for_print")[0][:2] == ("branch", "a")
     desk.shelf.callbacks["html_for_print"](PAGE.replace("{}", MESSAGE.format("Hello 你好")))
     qtbot.waitUntil(target.exists, timeout=60_000)
     assert target.read_bytes().startswith(b"%PDF")
     assert message_box(desk).text() == f"Exported to {target}"
+    assert QGuiApplication.overrideCursor() is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("m.md", "markdown"), ("m.json", "json"), ("m.pdf", "pdf")])
+def test_one_message_in_the_format_that_is_chosen(desk, tmp_path, name, kind):
+    reply = Turn("r", "assistant", "Yes.", finish_reason="stop")
+    desk.chat.show(desk.show_some()[1], reply)
+    desk.page.transcript._on_wanted(desk.page.transcript._entries["r"], "export")
+    choose(desk, tmp_path / name)
+    if kind == "pdf":
+        assert desk.shelf.said("html_for_print")[0][:2] == ("message", "r")
+        desk.shelf.callbacks["html_for_print"]("")
+    else:
+        assert desk.shelf.said("export")[0][:4] == (tmp_path / name, "message", kind, "r")
+        desk.shelf.callbacks["export"](None)
     assert QGuiApplication.overrideCursor() is None
 
 

@@ -20,7 +20,7 @@ class Footer(RowView):
     """Under a message. Signals: ``wanted(what)``, see `_add_buttons` and `_on_more_clicked`; ``version_clicked(step)``.
 
     ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``pin``, ``compare``,
-    ``delete``.
+    ``export``, ``delete``.
     """
 
     wanted = Signal(str)
@@ -105,6 +105,7 @@ class Footer(RowView):
         if not self._own and self._turn.versions > 1:
             entries.append((self.tr("Compare the versions"), "compare"))
         entries.append((self.tr("Unpin") if self._turn.is_pinned else self.tr("Pin"), "pin"))
+        entries.append((self.tr("Export the message…"), "export"))
         entries.append((self.tr("Delete from here"), "delete"))
         for words, what in entries:
             menu.addAction(words).triggered.connect(lambda _=False, what=what: self.wanted.emit(what))

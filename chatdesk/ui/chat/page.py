@@ -8,7 +8,7 @@ which imports markdown and code colours, and the panel's rows. Changes that come
 import logging
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
@@ -40,7 +40,12 @@ _FIGURES_MS = 100  # figures change with every token; the eye needs ten a second
 
 
 class ChatPage(QWidget):
-    """Shows the open conversation. Attributes: its parts, by name (transcript and find bar after `complete`)."""
+    """Shows the open conversation. Signals: ``message_export_wanted(id)``.
+
+    Attributes: its parts, by name (`reading` and its transcript after `complete`).
+    """
+
+    message_export_wanted = Signal(str)
 
     reading: "Reading"
     transcript: "Transcript"
@@ -141,6 +146,7 @@ class ChatPage(QWidget):
         self.transcript.pin_requested.connect(self._chat.pin_turn)
         self.transcript.delete_requested.connect(self._chat.delete_turn)
         self.transcript.compare_requested.connect(self._chat.compare)
+        self.transcript.export_requested.connect(self.message_export_wanted)
         shortcuts.action(self.transcript, "undo_delete", self._chat.undo)
         self.transcript.notice_clicked.connect(self._on_notice_clicked)
         self.reading.draft_chosen.connect(self._chat.choose_draft)

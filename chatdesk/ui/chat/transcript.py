@@ -35,7 +35,7 @@ class Transcript(TurnRows):
 
     Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
     ``edit_saved(id, text)``; ``edit_left()``; ``pin_requested(id, pinned)``; ``delete_requested(id)``;
-    ``compare_requested(id)``, of a reply with all its versions;
+    ``compare_requested(id)``, of a reply with all its versions; ``export_requested(id)``;
     ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
     ``example_chosen(text)``; ``shown_changed()``: other turns or texts are shown.
     """
@@ -48,6 +48,7 @@ class Transcript(TurnRows):
     pin_requested = Signal(str, bool)
     delete_requested = Signal(str)
     compare_requested = Signal(str)
+    export_requested = Signal(str)
     shown_changed = Signal()
     notice_clicked = Signal()
     example_chosen = Signal(str)
@@ -261,6 +262,8 @@ class Transcript(TurnRows):
                 self.delete_requested.emit(turn.id)
             case "compare":
                 self.compare_requested.emit(turn.id)
+            case "export":
+                self.export_requested.emit(turn.id)
             case "copy_plain":
                 QGuiApplication.clipboard().setText(plain_text(entry.text))
             case _:
