@@ -78,6 +78,7 @@ def test_what_is_in_the_trash_is_not_there(conversations, talk):
         lambda: conversations.delete_message(answer.id),
         lambda: conversations.edit(answer.id, "x"),
         lambda: conversations.choose(answer.id),
+        lambda: conversations.show_until(answer.id),
         lambda: conversations.pin(answer.id, True),
         lambda: conversations.add_message(id, answer.id, "user", "x"),
         lambda: conversations.begin_reply(id, answer.id, {}),
@@ -127,6 +128,18 @@ def test_pins(conversations, talk):
     assert conversations.pinned(id) == {question.id}
     conversations.undo_removal(batch)
     assert conversations.pinned(id) == {question.id, answer.id}
+
+
+def test_another_branch_begins_below_any_message(conversations, database, talk):
+    id, question, answer, other, thanks = talk
+    assert conversations.show_until(answer.id).tip == answer.id
+    assert Conversations(database).branch(id) == [question, answer]
+    more = conversations.add_message(id, conversations.get(id).tip, "user", "And in the sun?")
+    assert conversations.branch(id) == [question, answer, more]
+    assert conversations.children(answer.id) == [thanks, more]
+    conversations.show_until(question.id)
+    assert conversations.branch(id) == [question]
+    assert conversations.choose(other.id).tip == other.id
 
 
 def test_the_map_of_the_branches(conversations, talk):

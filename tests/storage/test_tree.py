@@ -134,6 +134,12 @@ class Tree(RuleBasedStateMachine):
             self.real.choose(message)
             self.heads[self.tree[message][0]][2] = self.leaf(message)
 
+    @rule(message=messages)
+    def show_until(self, message):
+        if self.under(message):
+            self.real.show_until(message)
+            self.heads[self.tree[message][0]][2] = message
+
     @rule(message=messages, pinned=st.booleans())
     def pin(self, message, pinned):
         if self.under(message):
