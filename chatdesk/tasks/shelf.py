@@ -15,6 +15,7 @@ from chatdesk.storage.backups import Backup
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Conversation, Hit
 from chatdesk.storage.store import Store
+from chatdesk.tasks.branches import Segment, segments
 from chatdesk.tasks.changes import Notice, NoticeChanged
 from chatdesk.tasks.chat import Chat
 from chatdesk.tasks.ports import Post, StoreLink
@@ -55,6 +56,10 @@ class Shelf:
     def show(self, conversation_id: str, message_id: str | None = None) -> None:
         """Open a conversation, at a message if one is named."""
         self._chat.open(conversation_id, message_id)
+
+    def branches(self, conversation_id: str, callback: Callable[[list[Segment]], None]) -> None:
+        """The branches of a conversation, for a map; `show` goes to the first message of one."""
+        self._store.call(lambda c: segments(c.tree(conversation_id)), callback)
 
     def set_folder(self, conversation_id: str, name: str) -> None:
         """Put a conversation into a folder of the list; an empty name takes it out."""

@@ -127,5 +127,30 @@ def test_an_import_that_cannot_be_read(desk: Desk, shelf: Shelf, tmp_path: Path)
     assert len(desk.last(ListChanged).conversations) == 2
 
 
+def test_a_map_of_the_branches_jumps_and_the_choice_is_kept(desk: Desk, shelf: Shelf) -> None:
+    conversation = desk.chat.open_id
+    desk.chat.regenerate()
+    request = desk.asked()
+    desk.stream(request, "雨")
+    desk.finish(request)
+    desk.answer("谢谢", "不客气")
+    question, first, second = answered(desk, lambda done: shelf.branches(conversation, done))
+    assert [(each.beginning, each.messages, each.is_shown, each.is_end) for each in (question, first, second)] == [
+        ("今天天气怎么样", 1, True, False),
+        ("晴天", 1, False, False),
+        ("雨", 3, True, True),
+    ]
+    shelf.show(conversation, first.id)
+    desk.settle()
+    assert (desk.texts(), desk.last(Found).id) == (["今天天气怎么样", "晴天"], first.id)
+    desk.chat.new()
+    shelf.show(conversation)
+    desk.settle()
+    assert desk.texts() == ["今天天气怎么样", "晴天"]
+    shelf.show(conversation, second.id)
+    desk.settle()
+    assert desk.texts() == ["今天天气怎么样", "雨", "谢谢", "不客气"]
+
+
 def test_html_for_print(desk: Desk, shelf: Shelf) -> None:
     assert "晴天" in str(answered(desk, lambda done: shelf.html_for_print("branch", desk.chat.open_id, done)))
