@@ -26,8 +26,10 @@ class Segment(NamedTuple):
 
 
 def segments(nodes: Sequence[Node]) -> list[Segment]:
-    """All segments of a tree in depth-first order, versions in the order of creation.
+    """All segments of a tree in depth-first order; of versions the one with most messages below it comes last.
 
+    It is the one that a person went on with: drawn straight on, a long conversation stays a line with short sides, and
+    no segment stands more than log2(messages) lanes aside. The other versions stand in the order of creation.
     ``nodes``: in the order of creation. Where the shown branch ends above other messages, these are a segment of
     their own: choosing it shows them again. What damage has cut off from its parent is a beginning.
     """
@@ -35,6 +37,11 @@ def segments(nodes: Sequence[Node]) -> list[Segment]:
     below: dict[str | None, list[Node]] = {}
     for node in nodes:
         below.setdefault(node.parent_id if node.parent_id in known else None, []).append(node)
+    weights = _weights(nodes)
+    for versions in below.values():
+        heaviest = max(reversed(versions), key=lambda node: weights[node.id])
+        versions.remove(heaviest)
+        versions.append(heaviest)
     end = next((node.id for node in reversed(nodes) if node.is_on_branch), None)
     found: list[Segment] = []
     waiting: list[tuple[Node, int | None]] = [(node, None) for node in reversed(below.get(None, []))]
@@ -59,3 +66,12 @@ def segments(nodes: Sequence[Node]) -> list[Segment]:
             )
         )
     return found
+
+
+def _weights(nodes: Sequence[Node]) -> dict[str | None, int]:
+    """How many messages each one has below it, itself counted; a child comes after its parent."""
+    weights: dict[str | None, int] = dict.fromkeys((node.id for node in nodes), 1)
+    for node in reversed(nodes):
+        if node.parent_id in weights:
+            weights[node.parent_id] += weights[node.id]
+    return weights

@@ -1,22 +1,10 @@
 """The segments of a tree: by hand, against their rules for any tree, and for very large ones."""
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from chatdesk.storage.records import Node
 from chatdesk.tasks.branches import Segment, segments
-
-
-def nodes(parents: list[int | None], end: int | None = None) -> list[Node]:
-    """Message ``n`` below ``parents[n]``; the branch that ends with ``end`` is shown."""
-    shown = set()
-    while end is not None:
-        shown.add(end)
-        end = parents[end]
-    return [
-        Node(str(n), None if parent is None else str(parent), "user", f"text {n}", float(n), n in shown)
-        for n, parent in enumerate(parents)
-    ]
+from tests.tasks.trees import nodes, trees
 
 
 def below(parents: list[int | None], n: int) -> list[int]:
@@ -28,18 +16,18 @@ def test_nothing_and_one_branch() -> None:
     assert segments(nodes([None, 0, 1], end=2)) == [Segment("0", "user", "text 0", 3, 0, 2.0, None, True, True)]
 
 
-def test_versions_stand_in_the_order_of_creation_each_with_all_below_it() -> None:
+def test_the_version_with_most_below_it_comes_last_the_others_in_the_order_of_creation() -> None:
     #  0 ─ 1 ─┬─ 2 ─ 3 ─┬─ 6
     #         ├─ 4      └─ 7 ─ 8
     #         └─ 5
     found = segments(nodes([None, 0, 1, 2, 1, 1, 3, 3, 7], end=6))
     assert [(each.id, each.messages, each.depth, each.parent, each.newest_at) for each in found] == [
         ("0", 2, 0, None, 1.0),
-        ("2", 2, 1, 0, 3.0),
-        ("6", 1, 2, 1, 6.0),
-        ("7", 2, 2, 1, 8.0),
         ("4", 1, 1, 0, 4.0),
         ("5", 1, 1, 0, 5.0),
+        ("2", 2, 1, 0, 3.0),
+        ("6", 1, 2, 3, 6.0),
+        ("7", 2, 2, 3, 8.0),
     ]
     assert [each.id for each in found if each.is_shown] == ["0", "2", "6"]
     assert [each.id for each in found if each.is_end] == ["6"]
@@ -74,15 +62,6 @@ def test_what_damage_has_cut_off_is_a_beginning_and_circles_end() -> None:
     assert [(each.id, each.messages) for each in found] == [("a", 2)]
 
 
-@st.composite
-def trees(draw: st.DrawFn) -> tuple[list[int | None], int]:
-    parents: list[int | None] = []
-    for n in range(draw(st.integers(1, 40))):
-        near = st.integers(max(0, n - 3), n - 1) if n else st.none()
-        parents.append(draw(st.one_of(near, st.none())))
-    return parents, draw(st.integers(0, len(parents) - 1))
-
-
 @given(trees())
 def test_every_message_is_in_one_segment_and_none_holds_a_fork(tree: tuple[list[int | None], int]) -> None:
     parents, end = tree
@@ -108,12 +87,20 @@ def test_every_message_is_in_one_segment_and_none_holds_a_fork(tree: tuple[list[
 
 
 def _depth_first(parents: list[int | None]) -> list[int]:
-    order: list[int] = []
-    waiting = [n for n, parent in enumerate(parents) if parent is None][::-1]
-    while waiting:
-        order.append(waiting.pop())
-        waiting += below(parents, order[-1])[::-1]
-    return order
+    """Slowly: of versions that with most below it last, of equal ones the newest."""
+    sizes = [1] * len(parents)
+    for n in reversed(range(len(parents))):
+        if (parent := parents[n]) is not None:
+            sizes[parent] += sizes[n]
+
+    def walk(versions: list[int]) -> list[int]:
+        if not versions:
+            return []
+        last = max(versions, key=lambda n: (sizes[n], n))
+        order = [n for n in versions if n != last] + [last]
+        return [each for n in order for each in [n, *walk(below(parents, n))]]
+
+    return walk([n for n, parent in enumerate(parents) if parent is None])
 
 
 def test_ten_thousand_messages_and_two_thousand_branches() -> None:
