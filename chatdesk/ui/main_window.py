@@ -4,7 +4,6 @@ The settings page and the list of keys are built when they are wanted. Another l
 """
 
 import gc
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,16 +94,12 @@ class MainWindow(QMainWindow):
             "find_previous": lambda: self.page.find_step(-1),
             "version_before": lambda: self.page.choose_version(-1),
             "version_after": lambda: self.page.choose_version(1),
-            "search": self._search,
+            "branches": lambda: self._over_chat(self.shelving.show_branches),
+            "search": lambda: self._over_chat(self.shelving.search),
             "palette": self._show_palette,
             "new_chat": self._new_chat,
             "rename": lambda: self.page.rename(),
-            "pin": self.shelving.pin,
-            **{f"export_{kind}": partial(self.shelving.export, kind) for kind in ("markdown", "html", "json", "pdf")},
-            "export_all": self.shelving.export_all,
-            "import": self.shelving.import_from,
-            "trash": self.shelving.open_trash,
-            "backups": self.shelving.open_backups,
+            **self.shelving.commands(),
             "models": self._open_models,
             "list": lambda: self.page.toggle_list(),
             "panel": lambda: self.page.toggle_panel(),
@@ -127,9 +122,9 @@ class MainWindow(QMainWindow):
         self.show_page("chat")
         self.page.open_find()
 
-    def _search(self) -> None:
+    def _over_chat(self, show_box: "Callable[[], None]") -> None:
         self.show_page("chat")
-        self.shelving.search()
+        show_box()
 
     def _show_palette(self) -> None:
         from chatdesk.ui.palette import Palette

@@ -1,9 +1,11 @@
 """What a person does with conversations that are not only the open one: the window's hands for `tasks.shelf.Shelf`.
 
-Search, pins and folders, files out and in, the trash, the backups. Dialogs are imported when they are wanted.
+Search, the map of branches, pins and folders, files out and in, the trash, the backups. Dialogs are imported when they
+are wanted.
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from chatdesk.tasks.changes import ListChanged, Notice
 from chatdesk.ui.errors import sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chatdesk.storage.transfer.order import Labels
     from chatdesk.storage.transfer.store import Imported
     from chatdesk.tasks.chat import Chat
@@ -43,8 +47,20 @@ class Shelving(QObject):
         page.list.move_wanted.connect(self._shelf.set_folder)
         page.list.export_wanted.connect(lambda id, kind: self.export(kind, id))
         page.list.folders_closed.connect(lambda: self._keep_closed(page.list.model.closed))
+        page.header.branches_wanted.connect(self.show_branches)
         page.header.export_wanted.connect(self.export)
         page.message_export_wanted.connect(self.export_message)
+
+    def commands(self) -> "dict[str, Callable[[], object]]":
+        """What can be done by key or name from anywhere; see `ui.shortcuts`."""
+        return {
+            "pin": self.pin,
+            **{f"export_{kind}": partial(self.export, kind) for kind in ("markdown", "html", "json", "pdf")},
+            "export_all": self.export_all,
+            "import": self.import_from,
+            "trash": self.open_trash,
+            "backups": self.open_backups,
+        }
 
     def take(self, change: ListChanged) -> None:
         """Remember the list, for an empty search and for names."""
@@ -68,6 +84,15 @@ class Shelving(QObject):
 
         box = SearchBox(self._window, self._shelf, self._conversations)
         box.chosen.connect(lambda place: self._shelf.show(*place))
+        box.open()
+
+    def show_branches(self) -> None:
+        """Show the branches of the open conversation, and go where the person says."""
+        from chatdesk.ui.chat.branch_map import BranchMap
+
+        conversation_id = self._chat.open_id
+        box = BranchMap(self._window, self._shelf, conversation_id)
+        box.chosen.connect(lambda message_id: self._shelf.show(conversation_id, message_id))
         box.open()
 
     def pin(self) -> None:

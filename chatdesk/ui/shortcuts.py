@@ -30,6 +30,7 @@ class Shortcut:
 
 _MAC = sys.platform == "darwin"
 _VERSION = "Ctrl+Meta+" if _MAC else "Alt+"  # there Alt moves by word
+_MAP = "Ctrl+Shift+M" if _MAC else "Ctrl+M"  # which there minimises the window
 
 SHORTCUTS: dict[str, Shortcut] = {
     "send": Shortcut(("Return",), QT_TRANSLATE_NOOP("shortcuts", "Send the message"), "composer"),
@@ -42,6 +43,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "edit_last": Shortcut(("Up",), QT_TRANSLATE_NOOP("shortcuts", "Edit the last message (empty field)"), "composer"),
     "version_before": Shortcut((_VERSION + "Left",), QT_TRANSLATE_NOOP("shortcuts", "Version before")),
     "version_after": Shortcut((_VERSION + "Right",), QT_TRANSLATE_NOOP("shortcuts", "Version after")),
+    "branches": Shortcut((_MAP,), QT_TRANSLATE_NOOP("shortcuts", "Branches…")),
     "search": Shortcut(("Ctrl+K",), QT_TRANSLATE_NOOP("shortcuts", "Search")),
     "palette": Shortcut(("Ctrl+Shift+P",), QT_TRANSLATE_NOOP("shortcuts", "All commands")),
     "find": Shortcut(("Ctrl+F",), QT_TRANSLATE_NOOP("shortcuts", "Find in this chat")),

@@ -22,8 +22,8 @@ class _Title(ElidedLabel):
 
 
 class Header(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``delete_wanted``, ``clear_wanted``,
-    ``export_wanted(kind)``.
+    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``branches_wanted``, ``delete_wanted``,
+    ``clear_wanted``, ``export_wanted(kind)``.
 
     Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
     """
@@ -31,6 +31,7 @@ class Header(QFrame):
     renamed = Signal(str)
     list_wanted = Signal()
     panel_wanted = Signal(bool)
+    branches_wanted = Signal()
     delete_wanted = Signal()
     clear_wanted = Signal()
     export_wanted = Signal(str)
@@ -75,6 +76,7 @@ class Header(QFrame):
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
         self._rename = menu.addAction(shortcuts.menu_text("rename"), self.edit_title)
+        menu.addAction(shortcuts.menu_text("branches"), self.branches_wanted.emit)
         add_exports(menu, self.export_wanted.emit)
         menu.addSeparator()
         menu.addAction(shortcuts.menu_text("clear"), self.clear_wanted.emit)

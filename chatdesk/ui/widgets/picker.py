@@ -59,7 +59,10 @@ Places = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. ``aside``: small, at the right. ``detail``: a second line. Places are (start, length) in characters."""
+    """One row. ``aside``: small, at the right. ``detail``: a second line. ``note``: for a screen reader alone.
+
+    Places are (start, length) in characters.
+    """
 
     value: Any
     title: str
@@ -67,6 +70,7 @@ class Entry:
     aside: str = ""
     detail: str = ""
     detail_places: Places = ()
+    note: str = ""
 
 
 class Entries(QAbstractListModel):
@@ -94,7 +98,7 @@ class Entries(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return ", ".join(part for part in (entry.title, entry.detail, entry.aside) if part)
+            return ", ".join(part for part in (entry.title, entry.detail, entry.aside, entry.note) if part)
         if role == VALUE_ROLE:
             return entry.value
         return entry if role == _ENTRY_ROLE else None
@@ -125,6 +129,8 @@ class EntryDelegate(QStyledItemDelegate):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), theme.scaled(7), theme.scaled(7))
         inner = box.adjusted(theme.scaled(12), 0, -theme.scaled(12), 0)
+        whole = QRect(inner.left(), option.rect.top(), inner.width(), option.rect.height())
+        inner.setLeft(inner.left() + self.draw_before(painter, whole, entry))
         if entry.detail:
             over = theme.scaled(6)
             first, second = inner.adjusted(0, over, 0, 0), inner.adjusted(0, 0, 0, -over)
@@ -141,12 +147,17 @@ class EntryDelegate(QStyledItemDelegate):
         self._words(painter, first, entry.title, entry.title_places, theme.font(), colors.text)
         painter.restore()
 
+    def draw_before(self, painter: QPainter, room: QRect, entry: Entry) -> int:
+        """Draw what stands before the words, from the upper edge of the row to the lower; how wide it is."""
+        return 0
+
     @staticmethod
     def _words(painter: QPainter, room: QRect, words: str, places: Places, font: QFont, colour: str) -> None:
         """One line that ends in … where it does not fit, with the places in the accent's colour and semibold."""
         strong = QFont(font)
         strong.setWeight(QFont.Weight.DemiBold)
-        shown = QFontMetrics(strong).elidedText(words.replace("\n", " "), Qt.TextElideMode.ElideRight, room.width())
+        metrics = QFontMetrics(strong if places else font)
+        shown = metrics.elidedText(words.replace("\n", " "), Qt.TextElideMode.ElideRight, room.width())
         layout = QTextLayout(shown, font)
         layout.setCacheEnabled(False)
         look = QTextCharFormat()
@@ -235,15 +246,15 @@ class Picker(QFrame):
         self.closed.emit()
         self.deleteLater()
 
-    def show_entries(self, entries: Sequence[Entry], nothing: str = "") -> None:
-        """Show what can be chosen, the first marked; where there is nothing, say so."""
+    def show_entries(self, entries: Sequence[Entry], nothing: str = "", marked: int = 0) -> None:
+        """Show what can be chosen, one of it marked; where there is nothing, say so."""
         self.entries.set_entries(entries)
         self.words.setText(nothing)
         self.words.setVisible(not entries)
         self.view.setVisible(bool(entries))
         if entries:
-            self.view.setCurrentIndex(self.entries.index(0))
-            self.view.scrollToTop()
+            self.view.setCurrentIndex(self.entries.index(marked))
+            self.view.scrollTo(self.view.currentIndex(), QListView.ScrollHint.PositionAtCenter)
 
     def accept(self) -> None:
         """Enter: take the marked entry."""
