@@ -74,6 +74,13 @@ def test_a_reply_streams_and_stops(desk, qtbot):
     assert desk.chat.said("stop") == [()]
 
 
+def test_branches_begin_where_the_transcript_says(desk):
+    desk.chat.show(conversation("a", "A"), Turn("u", "user", "Hi"), Turn("r", "assistant", "Ho", finish_reason="stop"))
+    desk.page.transcript.regenerate_requested.emit("r")
+    desk.page.transcript.branch_requested.emit("u")
+    assert (desk.chat.said("regenerate_at"), desk.chat.said("branch_from")) == ([("r",)], [("u",)])
+
+
 def test_versions_by_key(desk, qtbot):
     turns = Turn("u", "user", "Hi"), Turn("r", "assistant", "two", version=2, versions=3, finish_reason="stop")
     desk.chat.show(conversation("a", "A"), *turns)

@@ -15,20 +15,21 @@ from chatdesk.ui.chat.rows import is_cut_off
 from chatdesk.ui.chat.views import RowView
 from chatdesk.ui.widgets.labels import ElidedLabel
 
+_OF_BRANCHES = ("compare", "regenerate", "branch", "delete")
+
 
 class Footer(RowView):
     """Under a message. Signals: ``wanted(what)``, see `_add_buttons` and `_on_more_clicked`; ``version_clicked(step)``.
 
-    ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``pin``, ``compare``,
-    ``export``, ``delete``.
+    ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``compare``,
+    ``branch``, ``pin``, ``export``, ``delete``.
     """
 
     wanted = Signal(str)
     version_clicked = Signal(int)
 
-    def __init__(self, turn: Turn, last: bool, parent: QWidget) -> None:
+    def __init__(self, turn: Turn, last: bool, busy: bool, parent: QWidget) -> None:
         super().__init__(parent)
-        self._turn = turn
         self._own = turn.role == "user"
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -37,7 +38,7 @@ class Footer(RowView):
         self._row.addWidget(self._figures, 1)
         self._version = self._small_label()
         self._add_buttons()
-        self.show_turn(turn, last)
+        self.show_turn(turn, last, busy)
         self.set_lit(not self._own)
 
     def _small_label(self) -> QLabel:
@@ -70,9 +71,13 @@ class Footer(RowView):
         self._copy.clicked.connect(self._on_copy_clicked)
         self._more.clicked.connect(self._on_more_clicked)
 
-    def show_turn(self, turn: Turn, last: bool) -> None:
-        """Show what is known of a message; ``last``: a reply that can be made again or gone on with."""
-        self._turn = turn
+    def show_turn(self, turn: Turn, last: bool, busy: bool) -> None:
+        """Show what is known of a message.
+
+        ``last``: nothing stands below it; a reply can be made again or gone on with. ``busy``: a reply is being
+        written, and no other branch can be shown.
+        """
+        self._turn, self._last, self._busy = turn, last, busy
         self._figures.set_words(inert(facts(turn)))
         several = turn.versions > 1
         for widget in (self._back, self._version, self._forward):
@@ -104,11 +109,17 @@ class Footer(RowView):
         ]  # fmt: skip
         if not self._own and self._turn.versions > 1:
             entries.append((self.tr("Compare the versions"), "compare"))
+        if not self._own and not self._last:
+            entries.append((self.tr("Write another reply here"), "regenerate"))
+        if not self._last:
+            entries.append((self.tr("Branch from here"), "branch"))
         entries.append((self.tr("Unpin") if self._turn.is_pinned else self.tr("Pin"), "pin"))
         entries.append((self.tr("Export the message…"), "export"))
         entries.append((self.tr("Delete from here"), "delete"))
         for words, what in entries:
-            menu.addAction(words).triggered.connect(lambda _=False, what=what: self.wanted.emit(what))
+            action = menu.addAction(words)
+            action.setEnabled(not (self._busy and what in _OF_BRANCHES))
+            action.triggered.connect(lambda _=False, what=what: self.wanted.emit(what))
         menu.popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
 
     def stops(self) -> list[QWidget]:

@@ -138,7 +138,8 @@ class ChatPage(QWidget):
 
     def _connect_transcript(self) -> None:
         self.transcript.example_chosen.connect(self._chat.send)
-        self.transcript.regenerate_requested.connect(lambda _: self._chat.regenerate())
+        self.transcript.regenerate_requested.connect(self._chat.regenerate_at)
+        self.transcript.branch_requested.connect(self._chat.branch_from)
         self.transcript.version_requested.connect(self._chat.choose_version)
         self.transcript.continue_requested.connect(self.continue_reply)
         self.transcript.edit_saved.connect(self._chat.edit)

@@ -35,12 +35,14 @@ class Transcript(TurnRows):
 
     Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
     ``edit_saved(id, text)``; ``edit_left()``; ``pin_requested(id, pinned)``; ``delete_requested(id)``;
-    ``compare_requested(id)``, of a reply with all its versions; ``export_requested(id)``;
+    ``branch_requested(id)``, a new one below it; ``compare_requested(id)``, of a reply with all its versions;
+    ``export_requested(id)``;
     ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
     ``example_chosen(text)``; ``shown_changed()``: other turns or texts are shown.
     """
 
     regenerate_requested = Signal(str)
+    branch_requested = Signal(str)
     version_requested = Signal(str, int)
     continue_requested = Signal()
     edit_saved = Signal(str, str)
@@ -201,7 +203,7 @@ class Transcript(TurnRows):
         busy = self._is_replying()
         for row in self.live():
             if isinstance(row.view, Footer) and row.entry is not None:
-                row.view.show_turn(row.entry.turn, self._is_last(row.entry))
+                row.view.show_turn(row.entry.turn, self._is_last(row.entry), busy)
             elif isinstance(row.view, EditBox):
                 row.view.set_busy(busy)
 
@@ -233,7 +235,7 @@ class Transcript(TurnRows):
         return self._make_text(row.entry, row.piece)
 
     def _make_footer(self, entry: Entry) -> Footer:
-        footer = Footer(entry.turn, self._is_last(entry), self.viewport())
+        footer = Footer(entry.turn, self._is_last(entry), self._is_replying(), self.viewport())
         footer.wanted.connect(lambda what: self._on_wanted(entry, what))
         footer.version_clicked.connect(lambda step: self.version_requested.emit(entry.turn.id, step))
         footer.hovered.connect(lambda: self._light(entry))
@@ -252,6 +254,8 @@ class Transcript(TurnRows):
         match what:
             case "regenerate":
                 self.regenerate_requested.emit(turn.id)
+            case "branch":
+                self.branch_requested.emit(turn.id)
             case "continue":
                 self.continue_requested.emit()
             case "edit":

@@ -66,7 +66,7 @@ def test_the_menu_of_a_reply(transcript, qtbot) -> None:
     transcript.show_turns([own(0), reply(0, "# Title\n\nA *word* and\n\n- [one](https://a.b)\n- two")])
     menu = menu_of(transcript, 1)
     entries = {action.text(): action for action in menu.actions()}
-    assert list(entries) == ["Copy as plain text", "Copy as Markdown", "Pin", "Delete from here"]
+    assert list(entries) == ["Copy as plain text", "Copy as Markdown", "Pin", "Export the message…", "Delete from here"]
     entries["Copy as plain text"].trigger()
     assert QGuiApplication.clipboard().text() == "Title\n\nA word and\n\n- one\n- two"
     entries["Copy as Markdown"].trigger()
@@ -80,12 +80,50 @@ def test_the_menu_of_a_reply(transcript, qtbot) -> None:
     menu.close()
 
 
+BRANCHES = ["Write another reply here", "Branch from here"]
+
+
+def test_another_branch_begins_at_any_message_with_something_below(transcript, qtbot) -> None:
+    transcript.show_turns([own(0), reply(0, versions=2), own(1), reply(1)])
+    menus = []
+    for number in range(4):
+        menu = menu_of(transcript, number)
+        menus.append({action.text(): action for action in menu.actions()})
+        menu.close()
+    assert [[words for words in entries if words in BRANCHES] for entries in menus] == [
+        BRANCHES[1:], BRANCHES, BRANCHES[1:], [],
+    ]  # fmt: skip
+    with qtbot.waitSignal(transcript.branch_requested) as asked:
+        menus[0]["Branch from here"].trigger()
+    assert asked.args == ["u0"]
+    with qtbot.waitSignal(transcript.regenerate_requested) as asked:
+        menus[1]["Write another reply here"].trigger()
+    assert asked.args == ["r0"]
+
+
+def test_while_a_reply_is_written_no_other_branch_is_offered(transcript) -> None:
+    transcript.show_turns([own(0), reply(0, versions=2), own(1)])
+    transcript.add(Turn("r1", "assistant", "", "waiting"))
+    kept = {"Copy as plain text", "Copy as Markdown", "Pin", "Export the message…"}
+
+    def enabled() -> set[str]:
+        menu = menu_of(transcript, 1)
+        found = {action.text() for action in menu.actions() if action.isEnabled()}
+        menu.close()
+        return found
+
+    assert enabled() == kept
+    transcript.replace("r1", reply(1))
+    assert enabled() == kept | {"Compare the versions", *BRANCHES, "Delete from here"}
+
+
 def test_the_menu_of_a_pinned_message(transcript, qtbot) -> None:
     transcript.show_turns([own(0, is_pinned=True), reply(0)])
     menu = menu_of(transcript, 0)
-    assert [action.text() for action in menu.actions()] == ["Unpin", "Delete from here"]
+    entries = {action.text(): action for action in menu.actions()}
+    assert list(entries) == ["Branch from here", "Unpin", "Export the message…", "Delete from here"]
     with qtbot.waitSignal(transcript.pin_requested) as asked:
-        menu.actions()[0].trigger()
+        entries["Unpin"].trigger()
     assert asked.args == ["u0", False]
     assert transcript._live[1].view._figures.text() == "pinned"
     menu.close()
