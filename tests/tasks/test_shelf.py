@@ -152,5 +152,21 @@ def test_a_map_of_the_branches_jumps_and_the_choice_is_kept(desk: Desk, shelf: S
     assert desk.texts() == ["今天天气怎么样", "雨", "谢谢", "不客气"]
 
 
+def test_what_a_new_branch_leaves_behind_is_on_the_map(desk: Desk, shelf: Shelf) -> None:
+    conversation = desk.chat.open_id
+    desk.answer("谢谢", "不客气")
+    desk.chat.branch_from(desk.chat._open.turns[1].id)
+    shown, rest = answered(desk, lambda done: shelf.branches(conversation, done))
+    assert desk.texts() == ["今天天气怎么样", "晴天"]
+    assert [(each.messages, each.is_shown, each.is_end) for each in (shown, rest)] == [
+        (2, True, True),
+        (2, False, False),
+    ]
+    shelf.show(conversation, rest.id)
+    desk.settle()
+    assert desk.texts() == ["今天天气怎么样", "晴天", "谢谢", "不客气"]
+    assert len(answered(desk, lambda done: shelf.branches(conversation, done))) == 1
+
+
 def test_html_for_print(desk: Desk, shelf: Shelf) -> None:
     assert "晴天" in str(answered(desk, lambda done: shelf.html_for_print("branch", desk.chat.open_id, done)))
