@@ -1,10 +1,11 @@
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
-from PySide6.QtGui import QInputMethodEvent
+from PySide6.QtGui import QColor, QInputMethodEvent
 from PySide6.QtWidgets import QApplication
 
 from chatdesk.storage.records import Hit
 from chatdesk.tasks import changes
+from chatdesk.ui import theme
 from chatdesk.ui.search.box import SearchBox
 from chatdesk.ui.widgets.picker import Entry, Picker
 
@@ -162,4 +163,15 @@ def test_long_and_strange_words_are_drawn(desk, qtbot):
     )
     picker.open()
     assert not picker.grab().isNull()
+    picker.leave()
+
+
+def test_a_long_aside_leaves_the_title_half_of_the_row(desk, qtbot):
+    picker = Picker(desk.window, "Name", "Words")
+    picker.open()
+    picker.show_entries([Entry(1, "Title", aside="aside " * 200)])
+    row = picker.view.visualRect(picker.entries.index(0))
+    image = picker.view.viewport().grab(row.adjusted(0, 0, -row.width() * 2 // 3, 0)).toImage()
+    text = QColor(theme.current().text)
+    assert any(image.pixelColor(x, y) == text for x in range(image.width()) for y in range(image.height()))
     picker.leave()

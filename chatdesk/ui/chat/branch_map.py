@@ -181,7 +181,7 @@ class BranchMap(Picker):
         else:
             wanted = re.compile(re.escape(text), re.IGNORECASE)
             found = [_found(entry, wanted) for entry in self._all if wanted.search(entry.title)]
-            self.show_entries(found, self.tr("No branch begins with such words."))
+            self.show_entries(found, self.tr("There is no such branch."))
 
     def _entry(self, segment: Segment, drawing: Drawing) -> BranchEntry:
         who = {"user": self.tr("You: {text}"), "assistant": self.tr("Model: {text}")}

@@ -141,8 +141,9 @@ class EntryDelegate(QStyledItemDelegate):
             first = inner
         painter.setFont(theme.font("small"))
         painter.setPen(QColor(colors.faint))
-        painter.drawText(first, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, entry.aside)
-        taken = painter.fontMetrics().horizontalAdvance(entry.aside) + theme.scaled(16 if entry.aside else 0)
+        aside = painter.fontMetrics().elidedText(entry.aside, Qt.TextElideMode.ElideRight, first.width() // 2)
+        painter.drawText(first, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, aside)
+        taken = painter.fontMetrics().horizontalAdvance(aside) + theme.scaled(16 if aside else 0)
         first.setRight(first.right() - taken)
         self._words(painter, first, entry.title, entry.title_places, theme.font(), colors.text)
         painter.restore()

@@ -170,7 +170,7 @@ def test_typing_finds_by_text(desk, branches):
     branches.field.setText("sea (")
     assert len(titles(branches)) == 1
     branches.field.setText("nothing of the kind")
-    assert branches.words.text() == "No branch begins with such words."
+    assert branches.words.text() == "There is no such branch."
     branches.field.setText(" ")
     assert (len(titles(branches)), branches.view.currentIndex().row()) == (6, 4)
 
