@@ -38,6 +38,7 @@ class Chat:
         self._is_sending = False
         self._deleted: Conversation | None = None
         self._undo: Callable[[], None] | None = None
+        self._undoable: Undoable = ""
         self.on_change: Callable[[Change], None] = lambda change: None
 
     @property
@@ -75,11 +76,18 @@ class Chat:
         self._open.show_nothing()
 
     def open(self, conversation_id: str, message_id: str | None = None) -> None:
-        """Show a conversation: its chosen branch, or the one with a message; its settings, its unsent text."""
+        """Show a conversation: its chosen branch, or the one with a message; its settings, its unsent text.
+
+        While a reply is written in it, its branch stays, as the reply belongs there.
+        """
+        may_choose = not self._open.is_replying_in(conversation_id)
 
         def work(c: Conversations) -> str | None:
-            if message_id is not None and message_id not in {shown.id for shown in c.branch(conversation_id)}:
-                c.choose(message_id)
+            if message_id is None or message_id in {shown.id for shown in c.branch(conversation_id)}:
+                return message_id
+            if not may_choose:
+                return None
+            c.choose(message_id)
             return message_id
 
         def then(found: str | None) -> None:
@@ -124,7 +132,14 @@ class Chat:
 
     def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
         self._undo = lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh())
+        self._undoable = what
         self.on_change(changes.UndoChanged(what))
+
+    def _forget_branching(self) -> None:
+        """After a message in the new branch, Undo would leave it: no longer what was meant."""
+        if self._undoable in ("edit", "branch"):
+            self._undo, self._undoable = None, ""
+            self.on_change(changes.UndoChanged(""))
 
     def refresh(self) -> None:
         """Say the list of conversations anew."""
@@ -159,6 +174,7 @@ class Chat:
             home, turn = stored
             if opening == self._open.opening:
                 self._open.unsent.sent(home)
+                self._forget_branching()
                 self.on_change(changes.Renamed(home.title))
                 self._open.complain(None)
                 self._open.add_turn(turn)

@@ -60,7 +60,11 @@ class OpenConversation:
     @property
     def is_replying(self) -> bool:
         """Whether something is being written in it."""
-        return bool(self._written())
+        return self.is_replying_in(self.id)
+
+    def is_replying_in(self, conversation_id: str) -> bool:
+        """Whether something is being written in a conversation."""
+        return bool(conversation_id and self._replies.of(conversation_id))
 
     # -- showing another one, or this one changed ------------------------------------------------------------------
 

@@ -188,7 +188,32 @@ def test_a_branch_begins_at_any_message(desk: Desk) -> None:
     desk.stream(request, "other")
     desk.finish(request)
     assert desk.chat._open.turns[2].versions == 2
+    assert desk.last(changes.UndoChanged).what == ""  # it would leave the branch that is used now
     desk.chat.undo()
+    desk.settle()
+    assert desk.texts()[-1] == "other"
+
+
+def test_a_branch_that_was_only_begun_can_be_taken_back(desk: Desk) -> None:
+    ids = long(desk)
+    desk.chat.branch_from(ids[1])
+    desk.settle()
+    assert desk.last(changes.UndoChanged).what == "branch"
+    desk.chat.undo()
+    desk.settle()
+    assert desk.texts()[-1] == "3"
+
+
+def test_a_jump_to_another_branch_waits_for_the_reply_that_is_written(desk: Desk) -> None:
+    ids = long(desk)
+    desk.chat.edit(ids[4], "Four?")
+    request = desk.asked()
+    desk.stream(request, "fo")
+    desk.chat.open(desk.chat.open_id, ids[5])
+    desk.settle()
+    assert desk.texts() == ["One?", "1", "Two?", "2", "Four?", "fo"]
+    desk.finish(request)
+    desk.chat.open(desk.chat.open_id, ids[5])
     desk.settle()
     assert desk.texts()[-1] == "3"
 
