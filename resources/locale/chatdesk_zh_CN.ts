@@ -53,6 +53,59 @@
     </message>
 </context>
 <context>
+    <name>BranchMap</name>
+    <message>
+        <source>Branches</source>
+        <translation>分支</translation>
+    </message>
+    <message>
+        <source>Find a branch by its first words</source>
+        <translation>按开头的词查找分支</translation>
+    </message>
+    <message>
+        <source>There is one branch.
+Edit a message or write a reply anew to make another.</source>
+        <translation>只有一个分支。
+编辑一条消息或重新生成回复，就会有新的分支。</translation>
+    </message>
+    <message>
+        <source>There is no such branch.</source>
+        <translation>没有这样的分支。</translation>
+    </message>
+    <message>
+        <source>You: {text}</source>
+        <translation>你：{text}</translation>
+    </message>
+    <message>
+        <source>Model: {text}</source>
+        <translation>模型：{text}</translation>
+    </message>
+    <message>
+        <source>1 message</source>
+        <translation>1 条消息</translation>
+    </message>
+    <message>
+        <source>{count} messages</source>
+        <translation>{count} 条消息</translation>
+    </message>
+    <message>
+        <source>here</source>
+        <translation>当前</translation>
+    </message>
+    <message>
+        <source>level {number}</source>
+        <translation>第 {number} 层</translation>
+    </message>
+    <message>
+        <source>shown</source>
+        <translation>已显示</translation>
+    </message>
+    <message>
+        <source>System: {text}</source>
+        <translation>系统：{text}</translation>
+    </message>
+</context>
+<context>
     <name>CodeFrame</name>
     <message>
         <source>Code</source>
@@ -65,6 +118,25 @@
     <message>
         <source>Copy the code</source>
         <translation>复制代码</translation>
+    </message>
+</context>
+<context>
+    <name>Column</name>
+    <message>
+        <source>Draft {number}</source>
+        <translation>草稿 {number}</translation>
+    </message>
+    <message>
+        <source>Copy the reply</source>
+        <translation>复制回复</translation>
+    </message>
+    <message>
+        <source>Use this</source>
+        <translation>用这个</translation>
+    </message>
+    <message>
+        <source>Draft {number}, chosen</source>
+        <translation>草稿 {number}，已选</translation>
     </message>
 </context>
 <context>
@@ -154,6 +226,17 @@
     <message>
         <source>New chat</source>
         <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>DraftsView</name>
+    <message>
+        <source>{count} replies side by side. The chat goes on with the marked one.</source>
+        <translation>{count} 个回复并排显示。对话将沿用标出的那个。</translation>
+    </message>
+    <message>
+        <source>{before} {after} mark · {key} back</source>
+        <translation>{before} {after} 选择 · {key} 返回</translation>
     </message>
 </context>
 <context>
@@ -310,12 +393,28 @@
         <translation>复制为 Markdown</translation>
     </message>
     <message>
+        <source>Compare the versions</source>
+        <translation>比较各版本</translation>
+    </message>
+    <message>
+        <source>Write another reply here</source>
+        <translation>在此另写一个回复</translation>
+    </message>
+    <message>
+        <source>Branch from here</source>
+        <translation>从这里分支</translation>
+    </message>
+    <message>
         <source>Unpin</source>
         <translation>取消置顶</translation>
     </message>
     <message>
         <source>Pin</source>
         <translation>置顶</translation>
+    </message>
+    <message>
+        <source>Export the message…</source>
+        <translation>导出此消息…</translation>
     </message>
     <message>
         <source>Delete from here</source>
@@ -775,6 +874,10 @@
         <translation>新对话</translation>
     </message>
     <message>
+        <source>Message</source>
+        <translation>消息</translation>
+    </message>
+    <message>
         <source>the chat could not be read</source>
         <translation>无法读取该对话</translation>
     </message>
@@ -910,6 +1013,14 @@
     <message>
         <source>The messages are in the trash.</source>
         <translation>消息已移到回收站。</translation>
+    </message>
+    <message>
+        <source>The message was edited; the old one is kept.</source>
+        <translation>消息已编辑；旧的仍保留。</translation>
+    </message>
+    <message>
+        <source>A new branch begins here; the old one is kept.</source>
+        <translation>新的分支从这里开始；旧的仍保留。</translation>
     </message>
     <message>
         <source>Undo</source>
@@ -1245,6 +1356,14 @@
         <translation>种子相同，回复就相同。留空为随机。</translation>
     </message>
     <message>
+        <source>Drafts</source>
+        <translation>草稿</translation>
+    </message>
+    <message>
+        <source>Replies written side by side, to choose from.</source>
+        <translation>并排写出几个回复，供你选择。</translation>
+    </message>
+    <message>
         <source>When the context is full</source>
         <translation>上下文已满时</translation>
     </message>
@@ -1320,6 +1439,10 @@
         <translation>继续上一条回复</translation>
     </message>
     <message>
+        <source>Write several replies side by side</source>
+        <translation>并排写几个回复</translation>
+    </message>
+    <message>
         <source>Edit the last message (empty field)</source>
         <translation>编辑上一条消息（输入框为空时）</translation>
     </message>
@@ -1330,6 +1453,10 @@
     <message>
         <source>Version after</source>
         <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Branches…</source>
+        <translation>分支…</translation>
     </message>
     <message>
         <source>Search</source>
@@ -1364,8 +1491,12 @@
         <translation>删除</translation>
     </message>
     <message>
-        <source>Undo the deletion</source>
-        <translation>撤销删除</translation>
+        <source>Delete all messages of this chat</source>
+        <translation>删除此对话的所有消息</translation>
+    </message>
+    <message>
+        <source>Undo (deletion, edit, branch)</source>
+        <translation>撤销（删除、编辑、分支）</translation>
     </message>
     <message>
         <source>Pin or unpin this chat</source>
