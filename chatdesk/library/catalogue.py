@@ -1,7 +1,7 @@
 """Which checkpoints are on this machine: the model in the box, folders opened before, the Hugging Face cache in place.
 
-Nothing is copied and nothing is asked of a network: an entry is what `safety.check` reads in headers and configs, so
-all functions are quick and may run on any thread.
+Nothing is copied and nothing is asked of a network: an entry is what `safety.check` reads in headers and configs and
+what the model card says of its licence, so all functions are quick and may run on any thread.
 
 Not here: downloading, and the plan of what fits into memory.
 """
@@ -9,21 +9,27 @@ Not here: downloading, and the plan of what fits into memory.
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chatdesk.errors import UserError
 from chatdesk.library import safety
+from chatdesk.library.headers import shown
+
+_CARD_BYTES = 2**16
 
 Source: TypeAlias = Literal["box", "cache", "folder"]
 
 
 class Entry(Struct, frozen=True):
     """A checkpoint to choose. ``dtype``: torch's name of it; ``context_length``: tokens; ``source``: the model in the
-    box, the Hugging Face cache, or a folder that was opened. With a ``fault`` it cannot be loaded, and the fields
-    between are empty.
+    box, the Hugging Face cache, or a folder that was opened. ``size_bytes``: of its weights, ``disk_bytes``: of all
+    its files. ``licence``: what its card calls it, empty where nothing says. ``last_used``: seconds since 1970; see
+    `with_uses`. With a ``fault`` it cannot be loaded, and the fields between are empty.
     """
 
     name: str
@@ -35,6 +41,9 @@ class Entry(Struct, frozen=True):
     dtype: str | None = None
     context_length: int | None = None
     has_chat_template: bool = False
+    disk_bytes: int = 0
+    licence: str = ""
+    last_used: float | None = None
     fault: UserError | None = None
 
 
@@ -72,7 +81,35 @@ def describe(folder: Path, starter: Path | None = None) -> Entry:
         dtype=checked.dtype,
         context_length=checked.context_length,
         has_chat_template=checked.has_chat_template,
+        disk_bytes=_disk_bytes(checked.folder),
+        licence=_licence(checked.folder),
     )
+
+
+def with_uses(entries: Iterable[Entry], uses: Iterable[str]) -> list[Entry]:
+    """The entries with the time of their last use, from lines as `note_use` writes them."""
+    times: dict[str, float] = {}
+    for line in uses:
+        seconds, _, path = line.partition(" ")
+        with suppress(ValueError):
+            times[path] = float(seconds)
+    return [replace(entry, last_used=times.get(str(entry.path))) for entry in entries]
+
+
+def note_use(uses: Iterable[str], path: str, now: float) -> tuple[str, ...]:
+    """The lines with one more use, the last one first: ``seconds path``, a path once, at most 200."""
+    others = (line for line in uses if line.partition(" ")[2] != path)
+    return (f"{now:.0f} {path}", *others)[:200]
+
+
+def licence_of_card(card: str) -> str:
+    """The licence that the head of a model card names ("apache-2.0"), else nothing."""
+    head = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", card, re.DOTALL)
+    if head is None:
+        return ""
+    said = dict(re.findall(r"^(license(?:_name)?):[ \t]*[\"']?([^\"'\r\n]*)", head[1], re.M))
+    licence = str(said.get("license", "")).strip()
+    return shown(str(said.get("license_name", "")).strip() or licence if licence == "other" else licence)
 
 
 def hub_cache() -> Path:
@@ -98,6 +135,32 @@ def name_and_source(checked: safety.Checked, starter: Path | None) -> tuple[str,
         return f"Starter {short_count(checked.parameters)}", "box"
     name = safety.snapshot_name(folder)
     return (folder.name, "folder") if name is None else (name, "cache")
+
+
+def _disk_bytes(folder: Path) -> int:
+    """Bytes of all files in the folder and below, each link counted as what it leads to."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(path, name)).st_size
+    return total
+
+
+def _licence(folder: Path) -> str:
+    """What the card says; without one, how the licence file begins."""
+    said = licence_of_card(_text(folder / "README.md"))
+    for name in ("LICENSE", "LICENSE.txt", "LICENSE.md"):
+        said = said or shown(_text(folder / name).strip().partition("\n")[0].strip(" #\r"))
+    return said
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_CARD_BYTES)
+    except OSError:
+        return ""
 
 
 def _snapshots(cache: Path) -> Iterator[Path]:

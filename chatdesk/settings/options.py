@@ -158,6 +158,7 @@ APPLICATION: dict[str, Option] = {
         Option("conversation", str, "", "", ""),
         Option("model", str, "", "", ""),
         Option("folders", tuple, (), "", ""),
+        Option("uses", tuple, (), "", ""),  # "seconds path" of checkpoints, see library.catalogue
         Option("keys", tuple, (), "", ""),  # "action=key", the person's own
         Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
     )

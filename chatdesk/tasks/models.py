@@ -1,12 +1,13 @@
 """The model in use: loading a checkpoint, leaving it, and the list of those on this machine."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from chatdesk.engine.api import Device, Dtype, Event, Failed, Load, Loaded, ModelInfo, Progress
 from chatdesk.errors import Fault
-from chatdesk.library.catalogue import Entry
+from chatdesk.library.catalogue import Entry, note_use, with_uses
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
 from chatdesk.tasks.ports import EngineLink, Post
@@ -83,10 +84,10 @@ class Models:
 
     def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
         """Look for checkpoints on this machine in the background; ``callback`` gets them on the tasks' thread."""
-        folders = self._settings["folders"]
+        folders, uses = self._settings["folders"], self._settings["uses"]
 
         def look() -> None:
-            entries = self._find(folders)
+            entries = with_uses(self._find(folders), uses)
             self._post(lambda: callback(entries))
 
         threading.Thread(target=look, name="catalogue", daemon=True).start()
@@ -118,6 +119,7 @@ class Models:
     def _remember(self, path: str) -> None:
         """Keep a folder the person opened, newest first; the model in the box and the cache are found anyway."""
         self._settings["model"] = path
+        self._settings["uses"] = note_use(self._settings["uses"], path, time.time())
         folders = tuple(folder for folder in self._settings["folders"] if folder != path)
         self._settings["folders"] = (path, *folders)[:20]
 

@@ -104,6 +104,52 @@ def test_where_the_cache_is(
 
 
 @pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: apache-2.0\nlanguage: en\n---\n# A card", "apache-2.0"),
+        ("\ufeff---\r\nlicense: 'mit'\r\n---", "mit"),
+        ("---\nlicense: other\nlicense_name: llama3.1\n---\n", "llama3.1"),
+        ("---\nlicense: other\n---\n", "other"),
+        ("---\nlicense:\n- mit\n---\n", ""),
+        ("---\nlanguage: en\n---\nlicense: mit\n", ""),
+        ("license: mit", ""),
+        ("", ""),
+        ("---\nlicense: \x1b[31mred\n---\n", "?[31mred"),
+    ],
+)
+def test_licence_of_a_card(card: str, licence: str) -> None:
+    assert catalogue.licence_of_card(card) == licence
+
+
+def test_licence_and_size_on_disk(make: Any, snapshot: Any) -> None:
+    folder = make("mine")
+    assert catalogue.describe(folder.path).licence == ""
+    folder.text("LICENSE", "\n\n                 Apache License\n Version 2.0")
+    assert catalogue.describe(folder.path).licence == "Apache License"
+    card = folder.text("README.md", "---\nlicense: mit\n---\n")
+    entry = catalogue.describe(folder.path)
+    assert entry.licence == "mit"
+    assert entry.disk_bytes == sum(path.stat().st_size for path in folder.path.iterdir())
+    card.write_bytes(b"---\nlicense: \xff\n---\n" + bytes(10**6))
+    assert catalogue.describe(folder.path).licence == "\ufffd"
+    cached = snapshot("owner/small")
+    blobs = cached.parent.parent / "blobs"
+    assert catalogue.describe(cached).disk_bytes == sum(path.stat().st_size for path in blobs.iterdir())
+
+
+def test_last_use(make: Any, tmp_path: Path) -> None:
+    entries = catalogue.find(make("starter").path, [make("with space").path], tmp_path / "hub")
+    uses = catalogue.note_use(["damaged", "nan?", "5 /gone"], str(entries[1].path), 100.0)
+    assert [entry.last_used for entry in catalogue.with_uses(entries, uses)] == [None, 100.0]
+    uses = catalogue.note_use(uses, str(entries[1].path), 200.4)
+    assert [entry.last_used for entry in catalogue.with_uses(entries, uses)] == [None, 200.0]
+    assert sum(str(entries[1].path) in line for line in uses) == 1
+    for number in range(300):
+        uses = catalogue.note_use(uses, f"/models/{number}", number)
+    assert len(uses) == 200
+
+
+@pytest.mark.parametrize(
     ("number", "text"),
     [
         (999, "999"),

@@ -1,5 +1,6 @@
 """Loading and leaving models, without a window."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,4 +62,8 @@ def test_unload(desk: Desk) -> None:
 def test_folders_opened_before_are_remembered_once(desk: Desk) -> None:
     desk.load()
     desk.load()
-    assert Settings(desk.folder / "settings.toml")["folders"] == ("/models/tiny",)
+    kept = Settings(desk.folder / "settings.toml")
+    assert kept["folders"] == ("/models/tiny",)
+    (use,) = kept["uses"]
+    assert use.endswith(" /models/tiny")
+    assert abs(int(use.split()[0]) - time.time()) < 1000
