@@ -5,13 +5,14 @@ Each method is one transaction. An id that is not there (purged meanwhile) raise
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from chatdesk.storage import rows
-from chatdesk.storage.records import Conversation
+from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.storage.replies import Replies
 from chatdesk.storage.search import Search
-from chatdesk.storage.tables import SELECT, new_id, storable
+from chatdesk.storage.tables import SELECT, new_id, storable, storable_attachments
 
 _List: TypeAlias = list[Conversation]  # inside the class below, ``list`` is the method
 _Names: TypeAlias = list[str]
@@ -48,6 +49,17 @@ class Conversations(Replies, Search):
     def set_draft(self, id: str, text: str) -> None:
         """Keep what stands unsent in the composer."""
         self._change(id, draft=storable(text))
+
+    def set_unsent_attachments(self, id: str, attachments: Iterable[Attachment]) -> None:
+        """Keep the files that are to go with what stands unsent in the composer."""
+        with self._database.transaction():
+            self._row("conversations", id)
+            self._set_unsent(id, storable_attachments(attachments))
+
+    def unsent_attachments(self, id: str) -> tuple[Attachment, ...]:
+        """The files that are to go with the unsent text, in the order in which they were given."""
+        found = self._database.query(f"{SELECT['unsent_attachments']} WHERE conversation_id = ? ORDER BY number", id)
+        return tuple(map(rows.attachment, found))
 
     def delete(self, id: str) -> None:
         """Move it to the trash."""

@@ -12,10 +12,10 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.storage.rows import Row, to_text
+from chatdesk.storage.rows import Row, attachment_names, to_text
 from chatdesk.storage.words import indexed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK = 500  # rows that are held at once
 
-INDEXED = {"messages": "text", "conversations": "title"}  # the column of each table
+INDEXED = {"messages": ("text", "attachments"), "conversations": ("title",)}  # columns; an index is named by the first
 _TABLES = {"messages": "message_search", "conversations": "title_search"}
 
 _SYMPTOMS = (UserError, sqlite3.OperationalError, sqlite3.IntegrityError)  # FTS5 has many words for damage
@@ -40,10 +40,10 @@ class SearchIndex:
         self._database = database
         self._is_whole = False  # not yet known
 
-    def add(self, source: str, id: str, text: str) -> None:
-        """Take in a row of ``messages`` or ``conversations`` that has just been inserted."""
-        insert = f"INSERT INTO {_TABLES[source]} (rowid, {INDEXED[source]}) VALUES (?, ?)"
-        self._write(insert, self._number(source, id), indexed(text))
+    def add(self, source: str, id: str, *values: str) -> None:
+        """Take in a row of ``messages`` or ``conversations`` that has just been inserted: its indexed columns."""
+        insert = f"INSERT INTO {_TABLES[source]} (rowid, {INDEXED[source][0]}) VALUES (?, ?)"
+        self._write(insert, self._number(source, id), indexed(searched(*values)))
 
     def change_title(self, conversation_id: str, title: str) -> None:
         """Take in another title of a conversation."""
@@ -146,8 +146,13 @@ def _is_other_than_damage(error: Exception) -> bool:
 
 def fill(query: Callable[..., list[Row]], execute_many: Callable[[str, Iterable[Row]], object]) -> None:
     """Index everything there is, inside a transaction; the tables are empty."""
-    for source, column in INDEXED.items():
-        execute_many(f"INSERT INTO {_TABLES[source]} (rowid, {column}) VALUES (?, ?)", _rows(query, source))
+    for source, columns in INDEXED.items():
+        execute_many(f"INSERT INTO {_TABLES[source]} (rowid, {columns[0]}) VALUES (?, ?)", _rows(query, source))
+
+
+def searched(text: Any, attachments: Any = "[]") -> str:
+    """What can be found of a row: a title; or the text of a message, and the names of its attachments below it."""
+    return "\n".join([to_text(text), *attachment_names(attachments)])
 
 
 def _rows(
@@ -155,10 +160,9 @@ def _rows(
 ) -> Iterator[tuple[int, str]]:
     """Number and indexed words of each row, read in chunks, so that rows may be written in between."""
     last = 0
-    sql = (
-        f"SELECT number, {INDEXED[source]} FROM {source} WHERE number > ? AND {condition} ORDER BY number LIMIT {CHUNK}"
-    )
+    columns = ", ".join(INDEXED[source])
+    sql = f"SELECT number, {columns} FROM {source} WHERE number > ? AND {condition} ORDER BY number LIMIT {CHUNK}"
     while chunk := query(sql, last, *values):
-        for number, text in chunk:
-            yield number, indexed(to_text(text))
+        for number, *found in chunk:
+            yield number, indexed(searched(*found))
         last = chunk[-1][0]

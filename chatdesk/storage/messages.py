@@ -12,7 +12,7 @@ import msgspec
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage import rows
 from chatdesk.storage.records import Attachment, Conversation, Message, Node, Provenance, Shown
-from chatdesk.storage.tables import SELECT, Tables, new_id, storable
+from chatdesk.storage.tables import SELECT, Tables, new_id, storable, storable_attachments
 
 LIVE = "messages.id NOT IN (SELECT message_id FROM removed)"
 # UNION, so that a circle, which only damage can make, ends
@@ -43,7 +43,8 @@ class Messages(Tables):
     ) -> Message:
         """Add a message below ``parent_id`` (None: a first one) and show it, in one transaction.
 
-        ``clear_draft`` empties the composer's draft in the same: a text is either sent or still there.
+        ``clear_draft`` empties the composer's draft and its attachments in the same: a text is either sent or still
+        there.
         """
         message = Message(
             new_id(),
@@ -54,7 +55,7 @@ class Messages(Tables):
             None if token_ids is None else tuple(token_ids),
             finish_reason,
             time.time(),
-            tuple(Attachment(storable(each.name), storable(each.text)) for each in attachments),
+            storable_attachments(attachments),
         )
         with self._database.transaction():
             self._require_parent(conversation_id, parent_id)
@@ -62,12 +63,18 @@ class Messages(Tables):
             self._insert("messages", rows.message_values(message))
             shown = {"tip": message.id, "changed_at": message.created_at}
             self._update(conversation_id, shown | {"draft": ""} if clear_draft else shown)
+            if clear_draft:
+                self._set_unsent(conversation_id, ())
         return message
 
-    def edit(self, message_id: str, text: str) -> Message:
-        """Add another version of a message, with its attachments, and show it; the old one stays a version."""
+    def edit(self, message_id: str, text: str, attachments: Iterable[Attachment] | None = None) -> Message:
+        """Add another version of a message and show it; the old one stays a version.
+
+        It has the attachments of the old one where none are given.
+        """
         old = self._live(message_id)
-        return self.add_message(old.conversation_id, old.parent_id, old.role, text, attachments=old.attachments)
+        kept = old.attachments if attachments is None else attachments
+        return self.add_message(old.conversation_id, old.parent_id, old.role, text, attachments=kept)
 
     # -- the branch that is shown
 

@@ -8,6 +8,9 @@ it, and a full-text index can use it as its stable rowid. ``digest`` covers all 
 
 Notes on schema 2. A message in ``removed`` is in the trash; all messages removed at once share a ``batch``, and
 ``was_tip`` marks the one that was shown. Neither table has a digest: a flipped bit there names no message.
+
+Notes on schema 3. Attachments of unsent texts have a table of their own, so that neither the list of conversations nor
+each flush of a text that is being typed reads and writes whole files.
 """
 
 import sqlite3
@@ -104,6 +107,26 @@ def _second_schema(connection: sqlite3.Connection) -> None:
     index.fill(lambda sql, *values: connection.execute(sql, values).fetchall(), connection.executemany)
 
 
+_SCHEMA_3 = (
+    """CREATE TABLE unsent_attachments (
+        number INTEGER PRIMARY KEY,
+        conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        text TEXT NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX unsent_attachments_by_conversation ON unsent_attachments (conversation_id)",
+)
+
+
+def _third_schema(connection: sqlite3.Connection) -> None:
+    """Attachments of unsent texts; names of attachments are searched, so an index without them is to be built anew."""
+    for statement in _SCHEMA_3:
+        connection.execute(statement)
+    if connection.execute("SELECT 1 FROM messages WHERE attachments != '[]' LIMIT 1").fetchone():
+        connection.execute("INSERT INTO message_search (message_search) VALUES ('delete-all')")
+
+
 def _hash_anew(connection: sqlite3.Connection, table: str, columns: str, added: tuple[str | int, ...]) -> None:
     """Digests that cover the added columns, too; a row that was damaged before stays damaged."""
     last = 0
@@ -116,7 +139,7 @@ def _hash_anew(connection: sqlite3.Connection, table: str, columns: str, added: 
         last = chunk[-1][0]
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_schema, _second_schema)
+MIGRATIONS: tuple[Migration, ...] = (_first_schema, _second_schema, _third_schema)
 
 
 def migrate(connection: sqlite3.Connection, folder: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -28,12 +28,20 @@ HASHED: dict[str, tuple[str, ...]] = {
     ),
     "provenance": ("message_id", "record"),
     "partials": ("id", "conversation_id", "parent_id", "text", "token_ids", "provenance", "started_at"),
+    "unsent_attachments": ("conversation_id", "name", "text"),
 }  # fmt: skip
 
 # Made once: to make one takes longer than to read a row.
 _encode = msgspec.msgpack.Encoder().encode
 _decode_ids = msgspec.msgpack.Decoder(tuple[int, ...]).decode
 _decode_provenance = msgspec.json.Decoder(Provenance).decode
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+_decode_names = msgspec.json.Decoder(tuple[_Named, ...]).decode
 
 
 def digest(values: Iterable[str | bytes | int | float | None]) -> bytes:
@@ -159,6 +167,22 @@ def partial(row: Row) -> Partial:
         _time(started_at),
         damaged,
     )
+
+
+def attachment(row: Row) -> Attachment:
+    """A file of an unsent text from its columns and digest; of a damaged one, what can be read."""
+    _, name, text, _ = row
+    return Attachment(to_text(name), to_text(text))
+
+
+def attachment_names(value: Any) -> list[str]:
+    """The names alone from the column of a message's attachments; their texts are skipped."""
+    if value == "[]":  # nearly always
+        return []
+    try:
+        return [each.name for each in _decode_names(value)]
+    except (msgspec.DecodeError, TypeError):  # of a damaged row
+        return []
 
 
 def _is_damaged(row: Row) -> bool:

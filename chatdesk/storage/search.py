@@ -1,14 +1,14 @@
 """Searching titles and messages: all conversations at once, or the shown branch of one.
 
 Notes. Of a query that very much fits, the newest `_RANKED` messages are ranked and the others follow by age, so that
-one letter costs no more than a rare word. Attachments are not searched.
+one letter costs no more than a rare word. Of attachments the names are searched, not the texts.
 """
 
 import time
 
+from chatdesk.storage.index import searched
 from chatdesk.storage.messages import LIVE, Messages
 from chatdesk.storage.records import Hit
-from chatdesk.storage.rows import to_text
 from chatdesk.storage.words import Query, exactly, query, ranges, snippet
 
 _RANKED = 500
@@ -78,13 +78,14 @@ class Search(Messages):
 
     def _hit(self, id: str, asked: Query) -> Hit | None:
         """None where the index is of a message that is no longer there, under the number of another."""
-        ((conversation_id, title, role, text, at),) = self._database.query(
-            "SELECT conversation_id, title, role, text, messages.created_at FROM messages "
+        ((conversation_id, title, role, at, *found),) = self._database.query(
+            "SELECT conversation_id, title, role, messages.created_at, text, attachments FROM messages "
             "JOIN conversations ON conversations.id = conversation_id WHERE messages.id = ?",
             id,
         )
-        matches = ranges(to_text(text), asked.patterns)
+        text = searched(*found)
+        matches = ranges(text, asked.patterns)
         if not matches:
             return None
-        line, places = snippet(to_text(text), matches)
+        line, places = snippet(text, matches)
         return Hit(conversation_id, title, id, role, line, places, at)

@@ -1,7 +1,7 @@
 """Reading and writing rows with their digests: what all operations on conversations stand on."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from chatdesk.storage import rows
 from chatdesk.storage.database import Database
 from chatdesk.storage.index import INDEXED, SearchIndex
-from chatdesk.storage.records import Conversation, Message
+from chatdesk.storage.records import Attachment, Conversation, Message
 from chatdesk.storage.rows import HASHED, Row, digest
 
 SELECT = {
@@ -52,8 +52,9 @@ class Tables:
             *values,
             _mark(values, damaged),
         )
-        if column := INDEXED.get(table):
-            self._index.add(table, values[columns.index("id")], values[columns.index(column)])
+        if table in INDEXED:
+            found = (values[columns.index(column)] for column in INDEXED[table])
+            self._index.add(table, values[columns.index("id")], *found)
 
     def _replace(self, table: str, values: Row, changed: Collection[str], damaged: bool) -> None:
         by_column = dict(zip(HASHED[table], values, strict=True))
@@ -64,6 +65,11 @@ class Tables:
             _mark(values, damaged),
             by_column["id"],
         )
+
+    def _set_unsent(self, conversation_id: str, attachments: Iterable[Attachment]) -> None:
+        self._database.execute("DELETE FROM unsent_attachments WHERE conversation_id = ?", conversation_id)
+        for each in attachments:
+            self._insert("unsent_attachments", (conversation_id, each.name, each.text))
 
     def _row(self, table: str, id: str) -> Row:
         found = self._database.query(f"{SELECT[table]} WHERE id = ?", id)
@@ -80,6 +86,11 @@ def new_id() -> str:
 def storable(text: str) -> str:
     """Text as UTF-8 can hold it: halves of a pair are joined, lone ones become U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def storable_attachments(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    """Files as the database can hold them."""
+    return tuple(Attachment(storable(each.name), storable(each.text)) for each in attachments)
 
 
 def _mark(values: Row, damaged: bool) -> bytes:

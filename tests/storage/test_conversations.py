@@ -3,6 +3,7 @@
 import pytest
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.records import Attachment
 
 
 def talk(conversations, *texts):
@@ -38,13 +39,14 @@ def test_list_begins_with_the_newest_message_and_a_draft_does_not_move_it(conver
 def test_trash_can_be_undone_and_purging_removes_everything(conversations, database):
     id, messages = talk(conversations, "hello", "hi")
     partial = conversations.begin_reply(id, messages[1].id, {"model": "m"})
+    conversations.set_unsent_attachments(id, [Attachment("a.txt", "a")])
     conversations.delete(id)
     assert conversations.list() == []
     assert [c.id for c in conversations.list(include_deleted=True)] == [id]
     conversations.restore(id)
     assert conversations.branch(id) == messages
     conversations.purge(id)
-    for table in ("conversations", "messages", "partials", "provenance"):
+    for table in ("conversations", "messages", "partials", "provenance", "unsent_attachments"):
         assert database.query(f"SELECT count(*) FROM {table}") == [(0,)]
     with pytest.raises(KeyError):
         conversations.extend_reply(partial.id, "late", ())
@@ -55,6 +57,31 @@ def test_sending_takes_the_draft_with_it(conversations):
     conversations.set_draft(id, "hello")
     conversations.add_message(id, None, "user", "hello", clear_draft=True)
     assert conversations.get(id).draft == ""
+
+
+def test_unsent_attachments_are_kept_in_order_until_they_are_sent(conversations):
+    id, _ = talk(conversations, "hello")
+    other, _ = talk(conversations)
+    files = (Attachment("b.txt", "二\r\n\0"), Attachment("a.md", ""), Attachment("b.txt", "the same name"))
+    conversations.set_unsent_attachments(id, files)
+    conversations.set_unsent_attachments(other, files[:1])
+    assert conversations.unsent_attachments(id) == files
+    conversations.set_draft(id, "read these")
+    sent = conversations.add_message(id, None, "user", "read these", clear_draft=True, attachments=files)
+    assert conversations.message(sent.id).attachments == files
+    assert conversations.unsent_attachments(id) == ()
+    assert conversations.unsent_attachments(other) == files[:1]
+    conversations.set_unsent_attachments(other, ())
+    assert conversations.unsent_attachments(other) == ()
+
+
+def test_unsent_attachments_need_a_conversation_and_survive_flipped_bits(conversations, database):
+    with pytest.raises(KeyError):
+        conversations.set_unsent_attachments("nobody", [])
+    id, _ = talk(conversations)
+    conversations.set_unsent_attachments(id, [Attachment("a.txt", "a")])
+    database.execute("UPDATE unsent_attachments SET text = CAST(? AS TEXT)", b"\xff")
+    assert conversations.unsent_attachments(id) == (Attachment("a.txt", "\ufffd"),)
 
 
 def test_editing_and_regenerating_make_siblings(conversations):

@@ -33,6 +33,14 @@ def test_editing_keeps_role_place_and_attachments(conversations, talk):
     assert conversations.branch(id) == [question, again]
 
 
+def test_editing_can_leave_attachments_out(conversations, talk):
+    _, question, *_ = talk
+    assert conversations.edit(question.id, "What grows?", ()).attachments == ()
+    more = [Attachment("\ud800.md", "half \udc00 pair")]
+    assert conversations.edit(question.id, "", more).attachments == (Attachment("\ufffd.md", "half \ufffd pair"),)
+    assert conversations.message(question.id).attachments == (Attachment("plan.txt", "一"),)
+
+
 def test_attachments_come_back_and_are_under_the_digest(conversations, database, talk):
     _, question, *_ = talk
     assert conversations.message(question.id) == question

@@ -42,6 +42,7 @@ def read_all(database):
                 "provenance": conversations.provenance([message.id for message in messages]),
                 "pinned": sorted(conversations.pinned(conversation.id)),
                 "tree": conversations.tree(conversation.id),
+                "unsent_attachments": conversations.unsent_attachments(conversation.id),
             }
         )
     return json.loads(msgspec.json.encode(everything))
@@ -83,6 +84,8 @@ def test_a_released_database_opens_with_all_that_is_in_it(tmp_path, path):
         assert agrees(found, expected)
         assert not agrees(found, [{}, *expected])
         assert [hit.snippet for hit in Conversations(database).search("moss")] == ["Moss."]
+        named = [hit.snippet for hit in Conversations(database).search("plan.txt")]
+        assert named == (["See the plan. plan.txt"] if path.stem != "schema-1" else [])
         (recovered,) = Conversations(database).recover()
         assert recovered.text == "An unfinished reply, 一半"
 

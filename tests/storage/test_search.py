@@ -10,6 +10,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.storage import database as databases
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.database import open_database
+from chatdesk.storage.records import Attachment
 from chatdesk.storage.words import exactly, indexed, query, ranges, snippet
 
 TEXT = "Das Café in der Straße: 今天天气很好。Python天气 🌿, don't STOP"
@@ -238,3 +239,24 @@ def test_searching_works_where_nothing_can_be_written(tmp_path, monkeypatch):
     with contextlib.closing(open_database(path, tmp_path)) as database:
         assert database.read_only is not None
         assert len(Conversations(database).search("amber")) == 1
+
+
+def test_names_of_attachments_are_found_and_their_texts_are_not(conversations, database):
+    id = conversations.create("x").id
+    files = [Attachment("garden-plan.md", "beds of clover"), Attachment("天气表.csv", "")]
+    message = conversations.add_message(id, None, "user", "See this", attachments=files)
+    (hit,) = conversations.search("garden")
+    assert (hit.message_id, hit.snippet) == (message.id, "See this garden-plan.md 天气表.csv")
+    assert [hit.snippet[start:][:size] for start, size in hit.matches] == ["garden"]
+    assert [hit.message_id for hit in conversations.search("天气")] == [message.id]
+    assert conversations.search("clover") == []
+    database.execute("UPDATE messages SET attachments = 'no json'")
+    assert conversations.search("garden") == []
+
+
+def test_a_purged_message_with_attachments_leaves_nothing_in_the_index(conversations, database):
+    id = conversations.create("x").id
+    conversations.add_message(id, None, "user", "See this", attachments=[Attachment("plan.md", "")])
+    conversations.purge(id)
+    assert database.query("SELECT rowid FROM message_search WHERE message_search MATCH 'plan'") == []
+    assert database.query("SELECT count(*) FROM message_search_docsize") == [(0,)]
