@@ -5,6 +5,7 @@ Requests carry an ``id``; every event carries the id of its request as ``request
 
 A generation yields `Progress` while a long prompt is read, then `Started`, its `TokenEvent`s, one `DraftFinished` for
 each draft, and ends with exactly one `Finished` or `Failed`. A load yields `Progress`, then `Loaded` or `Failed`.
+Every other request is answered by one event.
 What was yielded before a `Failed` stays valid: partial text is kept.
 """
 
@@ -14,12 +15,13 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps", "xpu"]
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+Overflow: TypeAlias = Literal["drop", "refuse"]
 
 
 class Capability(StrEnum):
@@ -28,6 +30,7 @@ class Capability(StrEnum):
     DRAFTS = "drafts"
     LOGPROBS = "logprobs"
     COUNT = "count"
+    PROMPT = "prompt"
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
@@ -86,7 +89,18 @@ class Generate(_Request, frozen=True):
     drafts: int = 1
     stop: tuple[str, ...] = ()
     top_logprobs: int = 0
-    overflow: Literal["drop", "refuse"] = "drop"
+    overflow: Overflow = "drop"
+
+
+class MakePrompt(_Request, frozen=True):
+    """The prompt that `Generate` would make of the same values, without generating; answered by `PromptMade`.
+
+    It fails with the faults that `Generate` has for them, and with ``cancelled``.
+    """
+
+    prompt: str | tuple[ChatMessage, ...]
+    sampling: Sampling = Sampling()
+    overflow: Overflow = "drop"
 
 
 class Count(_Request, frozen=True):
@@ -96,7 +110,7 @@ class Count(_Request, frozen=True):
 
 
 class Cancel(_Request, frozen=True):
-    """Stop request ``request``: its drafts finish as ``cancelled``, a load fails with the fault ``cancelled``."""
+    """Stop request ``request``: its drafts finish as ``cancelled``, others fail with the fault ``cancelled``."""
 
     request: int
 
@@ -105,7 +119,7 @@ class Ping(_Request, frozen=True):
     """Are you there? Answered by `Pong` even while the engine generates."""
 
 
-Request: TypeAlias = Load | Generate | Count | Cancel | Ping
+Request: TypeAlias = Load | Generate | MakePrompt | Count | Cancel | Ping
 
 
 class ModelInfo(Struct, frozen=True):
@@ -203,6 +217,23 @@ class Finished(_Event, frozen=True):
     tokens_per_s: float
 
 
+class PromptMade(_Event, frozen=True):
+    """Answer to `MakePrompt`; the counts of what was dropped are those of `Started`.
+
+    ``pieces``: the text of each token, special tokens too; joined they are the text of the prompt (empty inside a
+    character). ``marker_ids``: which of the ids are special or were added to the vocabulary: they mark, and say
+    nothing. ``context_length``: tokens the model can see.
+    """
+
+    token_ids: tuple[int, ...]
+    pieces: tuple[str, ...]
+    marker_ids: tuple[int, ...]
+    context_length: int
+    dropped_messages: int = 0
+    dropped_tokens: int = 0
+    unseen_before: int = 0
+
+
 class Counted(_Event, frozen=True):
     """Answer to `Count`."""
 
@@ -220,7 +251,9 @@ class Failed(_Event, frozen=True):
     fields: dict[str, str]
 
 
-Event: TypeAlias = Hello | Progress | Loaded | Started | TokenEvent | DraftFinished | Finished | Counted | Pong | Failed
+Event: TypeAlias = (
+    Hello | Progress | Loaded | Started | TokenEvent | DraftFinished | Finished | PromptMade | Counted | Pong | Failed
+)
 
 
 class Engine(Protocol):

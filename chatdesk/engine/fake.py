@@ -39,10 +39,12 @@ from chatdesk.engine.api import (
     Generate,
     Load,
     Loaded,
+    MakePrompt,
     ModelInfo,
     Ping,
     Pong,
     Progress,
+    PromptMade,
     Request,
     Sampling,
     Started,
@@ -69,7 +71,7 @@ class FakeEngine:
     ``load_s``: seconds of a load, in ``load_steps`` steps; ``pipe``: descriptor of the pipe of its own process.
     """
 
-    capabilities: tuple[Capability, ...] = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT)
+    capabilities: tuple[Capability, ...] = tuple(Capability)
 
     def __init__(
         self,
@@ -114,6 +116,8 @@ class FakeEngine:
                     yield from self._load(request, stop)
                 case Generate():
                     yield from self._generate(request, stop)
+                case MakePrompt():
+                    yield self._make_prompt(request, stop)
                 case Count():
                     self._loaded()
                     yield Counted(request.id, len(_split(request.text)))
@@ -159,7 +163,8 @@ class FakeEngine:
 
     def _generate(self, request: Generate, stop: threading.Event) -> Iterator[Event]:
         model = self._loaded()
-        sampling = _checked(request)
+        _check(request)
+        sampling = _resolved(request.sampling)
         prompt, *dropped = _fitted(request, model.context_length)
         seed = random.getrandbits(32) if request.seed is None else request.seed
         misdeed = _Misdeed.asked_for(_last_text(request))
@@ -184,6 +189,15 @@ class FakeEngine:
                     yield event
         spent_s = max(time.perf_counter() - begin, 1e-9)
         yield Finished(request.id, len(prompt), 0, new_tokens, first_s, new_tokens / spent_s)
+
+    def _make_prompt(self, request: MakePrompt, stop: threading.Event) -> PromptMade:
+        model = self._loaded()
+        sampling = _resolved(request.sampling)
+        prompt, *dropped = _fitted(request, model.context_length)
+        _limits(sampling, len(prompt), model.context_length)
+        if stop.is_set():
+            raise UserError(Fault.CANCELLED)
+        return PromptMade(request.id, _ids(prompt), tuple(prompt), (), model.context_length, *dropped)
 
     def _words(self, seed: int, sampling: Sampling, is_endless: bool) -> Iterator[str]:
         if self._script is not None:
@@ -277,24 +291,28 @@ class _Misdeed:
                 print("and one from Python")
 
 
-def _checked(request: Generate) -> Sampling:
+def _resolved(wanted: Sampling) -> Sampling:
     """The sampling really used. Raises `UserError` for values that mean nothing."""
-    asked = {name: getattr(request.sampling, name) for name in request.sampling.__struct_fields__}
+    asked = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
     if asked["max_new_tokens"] is not None and asked["max_length"] is not None:
         raise UserError(Fault.BOTH_LENGTHS)
     for name, value in asked.items():
         if value is not None:
             SAMPLING[name].check(value)
+    used = {n: getattr(DEFAULT_SAMPLING, n) if value is None else value for n, value in asked.items()}
+    if asked["max_length"] is not None:
+        used["max_new_tokens"] = None
+    return Sampling(**used)
+
+
+def _check(request: Generate) -> None:
+    """Raises `UserError` for what is not part of the sampling and means nothing."""
     for name, (low, high, allowed) in _RANGES.items():
         value = getattr(request, name)
         if value is not None and not low <= value <= high:
             raise UserError(Fault.BAD_VALUE, name=name, value=value, allowed=allowed)
     if not all(request.stop):
         raise UserError(Fault.BAD_VALUE, name="stop", value="empty", allowed="at least one character")
-    used = {n: getattr(DEFAULT_SAMPLING, n) if value is None else value for n, value in asked.items()}
-    if asked["max_length"] is not None:
-        used["max_new_tokens"] = None
-    return Sampling(**used)
 
 
 def _limits(sampling: Sampling, prompt: int, context: int) -> list[tuple[int, FinishReason]]:
@@ -307,7 +325,7 @@ def _limits(sampling: Sampling, prompt: int, context: int) -> list[tuple[int, Fi
     return sorted(limits, key=lambda limit: limit[0])
 
 
-def _fitted(request: Generate, context_length: int) -> tuple[list[str], int, int, int]:
+def _fitted(request: Generate | MakePrompt, context_length: int) -> tuple[list[str], int, int, int]:
     """The prompt's tokens, cut to leave room for one new token; how many messages or tokens were dropped, and how
     many messages stood before the last dropped one, it included.
 

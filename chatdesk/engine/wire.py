@@ -20,6 +20,7 @@ from chatdesk.engine.api import (
     Generate,
     Loaded,
     Pong,
+    PromptMade,
     Request,
 )
 from chatdesk.errors import Fault
@@ -32,7 +33,7 @@ LOG_VARIABLE = "CHATDESK_ENGINE_LOG"
 EXIT_DEVICE_FAILED = 70
 EXIT_BAD_FRAME = 71
 
-ENDINGS = (Loaded, Finished, Counted, Pong, Failed)
+ENDINGS = (Loaded, Finished, PromptMade, Counted, Pong, Failed)
 """Events that end their request."""
 
 

@@ -26,9 +26,11 @@ from chatdesk.engine.api import (
     Generate,
     Load,
     Loaded,
+    MakePrompt,
     Ping,
     Pong,
     Progress,
+    PromptMade,
     Request,
     Sampling,
     Started,
@@ -44,6 +46,12 @@ from tests.engine.checkpoints import make_checkpoint
 IDS = itertools.count(1)
 PROMPT = "Once upon a time there was a small model"
 LONG = Sampling(max_new_tokens=80)
+TURNS = (
+    ChatMessage("system", "Be brief."),
+    ChatMessage("user", "Hello"),
+    ChatMessage("assistant", "Hi"),
+    ChatMessage("user", "How are you today?"),
+)
 
 
 def reply(prompt: str | tuple[ChatMessage, ...] = PROMPT, **options) -> Generate:
@@ -108,6 +116,7 @@ class EngineContract:
     def test_nothing_is_generated_without_a_model(self, engine: Engine) -> None:
         assert fault(engine, reply()) == Fault.NO_MODEL
         assert fault(engine, Count(next(IDS), "some text")) == Fault.NO_MODEL
+        assert fault(engine, MakePrompt(next(IDS), PROMPT)) == Fault.NO_MODEL
 
     def test_an_unknown_folder_fails(self, engine: Engine, tmp_path: Path) -> None:
         assert fault(engine, Load(next(IDS), str(tmp_path / "nothing"))) == Fault.FILE_NOT_FOUND
@@ -225,13 +234,7 @@ class EngineContract:
         assert reasons(events) == ["context"]
 
     def test_a_conversation_is_a_prompt(self, loaded: Engine) -> None:
-        turns = (
-            ChatMessage("system", "Be brief."),
-            ChatMessage("user", "Hello"),
-            ChatMessage("assistant", "Hi"),
-            ChatMessage("user", "How are you today?"),
-        )
-        events = run(loaded, reply(turns))
+        events = run(loaded, reply(TURNS))
         assert isinstance(events[-1], Finished)
         assert len(of_type(events, Started)[0].prompt_token_ids) > 4
 
@@ -330,6 +333,71 @@ class EngineContract:
         next(events)
         events.close()
         assert tokens(run(loaded, reply())) == expected
+
+    # ---- the prompt alone
+
+    @pytest.mark.parametrize(
+        "prompt",
+        [
+            PROMPT,
+            "天气 is weather, ñandú and 👩‍👩‍👧",
+            " word" * 500,
+            TURNS,
+            (*TURNS, ChatMessage("assistant", "Well")),
+            (*(ChatMessage("user", "Tell me more of it", is_pinned=i == 1) for i in range(90)), *TURNS),
+        ],
+        ids=["text", "characters", "long", "chat", "continued", "long chat"],
+    )
+    def test_the_prompt_is_the_one_that_a_reply_begins_with(
+        self, loaded: Engine, prompt: str | tuple[ChatMessage, ...]
+    ) -> None:
+        assert Capability.PROMPT in loaded.capabilities
+        sampling = Sampling(max_new_tokens=5)
+        (made,) = run(loaded, MakePrompt(next(IDS), prompt, sampling))
+        assert isinstance(made, PromptMade), made
+        (started,) = of_type(run(loaded, reply(prompt, sampling=sampling)), Started)
+        assert made.token_ids == started.prompt_token_ids
+        assert (made.dropped_messages, made.dropped_tokens, made.unseen_before) == (
+            started.dropped_messages,
+            started.dropped_tokens,
+            started.unseen_before,
+        )
+        assert len(made.pieces) == len(made.token_ids) < made.context_length
+        assert set(made.marker_ids) <= set(made.token_ids)
+        said = prompt if isinstance(prompt, str) else prompt[-1].text
+        assert said.endswith("".join(made.pieces)) if made.dropped_tokens else said in "".join(made.pieces)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"prompt": ""},
+            {"prompt": ()},
+            {"prompt": (ChatMessage("user", " "),)},
+            {"prompt": (ChatMessage("user", " word" * 500),)},
+            {"prompt": (*TURNS, ChatMessage("user", " word" * 50)) * 5, "overflow": "refuse"},
+            {"sampling": Sampling(max_new_tokens=5, max_length=50)},
+            {"sampling": Sampling(temperature=-1)},
+            {"sampling": Sampling(max_length=2)},
+        ],
+    )
+    def test_a_prompt_fails_as_its_reply_would(self, loaded: Engine, wrong: dict[str, object]) -> None:
+        values = {"prompt": PROMPT, **wrong}
+        found = fault(loaded, MakePrompt(next(IDS), **values))
+        assert found == fault(loaded, Generate(next(IDS), **values))
+
+    def test_making_a_prompt_costs_the_next_reply_nothing(self, loaded: Engine) -> None:
+        run(loaded, reply())
+        reused = run(loaded, reply())[-1].reused_tokens
+        run(loaded, MakePrompt(next(IDS), "Something else altogether"))
+        assert run(loaded, reply())[-1].reused_tokens == reused
+
+    def test_a_cancelled_prompt_fails_as_cancelled(self, loaded: Engine) -> None:
+        request = MakePrompt(next(IDS), PROMPT)
+        events = loaded.run(request)
+        loaded.cancel(request.id)
+        (last,) = events
+        # over the pipe it may have been made before the cancel arrived
+        assert last == Failed(request.id, Fault.CANCELLED, {}) or isinstance(last, PromptMade)
 
     # ---- the rest
 

@@ -245,7 +245,7 @@ def test_another_version_is_refused(make_desk: Callable[..., Desk]) -> None:
     hello = pack(Hello(0, PROTOCOL_VERSION + 1, ())).replace(b"capabilities", b"new_features")
     desk = make_desk(command=script(f"out.write({hello!r}); out.flush(); time.sleep(60)"))
     end = desk.end_of(desk.load())
-    assert end == Failed(1, Fault.ENGINE_VERSION, {"found": "2", "known": "1"})
+    assert end == Failed(1, Fault.ENGINE_VERSION, {"found": str(PROTOCOL_VERSION + 1), "known": str(PROTOCOL_VERSION)})
     assert "another version" in str(UserError(Fault(end.fault), **end.fields))
     assert desk.end_of(desk.generate("Hi")).fault == Fault.ENGINE_VERSION
     assert psutil.Process().children() == []

@@ -19,6 +19,7 @@ from chatdesk.engine.api import (
     Generate,
     Load,
     Loaded,
+    MakePrompt,
     Ping,
     Pong,
     Request,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class LocalEngine:
     """Runs one checkpoint. `run` from one thread at a time, but `Count` and `Ping` from any, at any time."""
 
-    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT)
+    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT)
 
     def __init__(self) -> None:
         self._generator: Generator | None = None
@@ -89,6 +90,8 @@ class LocalEngine:
                 yield from self._load(request)
             case Generate():
                 yield from self._loaded().run(request, lambda: request.id in self._cancelled)
+            case MakePrompt():
+                yield self._loaded().make_prompt(request, lambda: request.id in self._cancelled)
             case Count():
                 yield Counted(request.id, self.count(request.text))
             case Ping():

@@ -18,16 +18,16 @@ _CONTEXT = 8
 
 
 class Detokenizer:
-    """Text of a growing list of ids; special tokens are left out.
+    """Text of a growing list of ids; special tokens are left out, unless it is told otherwise.
 
     ``before``: ids that the text continues (their text is not repeated); none for a text that stands by itself.
     """
 
-    def __init__(self, tokens: Tokens, before: Sequence[int] = ()) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: Tokens, before: Sequence[int] = (), *, skip_special: bool = True) -> None:
+        self._tokens, self._skip_special = tokens, skip_special
         self._said = list(before[-_CONTEXT:])  # the last ids whose text is out
         self._held: list[int] = []  # ids after them whose text is not
-        self._stream = DecodeStream(ids=self._said, skip_special_tokens=True)
+        self._stream = DecodeStream(ids=self._said, skip_special_tokens=skip_special)
 
     def feed(self, token_id: int) -> str:
         """The text that this token completes; empty inside a character."""
@@ -35,8 +35,8 @@ class Detokenizer:
         try:
             text = self._stream.step(self._tokens.backend, token_id)
         except Exception:  # its only way to say that the text before has changed: the case above
-            text = self._tokens.decode(self._held)
-            self._stream = DecodeStream(ids=[token_id], skip_special_tokens=True)
+            text = self._decode(self._held)
+            self._stream = DecodeStream(ids=[token_id], skip_special_tokens=self._skip_special)
             self._said = []
         if not text:
             return ""
@@ -47,8 +47,20 @@ class Detokenizer:
         """What is left at the end: the beginning of a character that was never finished."""
         if not self._held:
             return ""
-        before, text = self._tokens.decode(self._said), self._tokens.decode([*self._said, *self._held])
-        return text[len(before) :] if text.startswith(before) else self._tokens.decode(self._held)
+        before, text = self._decode(self._said), self._decode([*self._said, *self._held])
+        return text[len(before) :] if text.startswith(before) else self._decode(self._held)
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self._tokens.decode(ids, skip_special=self._skip_special)
+
+
+def pieces(tokens: Tokens, ids: Sequence[int]) -> list[str]:
+    """The text of each id, special tokens too; joined they are the text of all (empty inside a character)."""
+    detokenizer = Detokenizer(tokens, skip_special=False)
+    found = [detokenizer.feed(token_id) for token_id in ids]
+    if found:
+        found[-1] += detokenizer.flush()
+    return found
 
 
 class StopStrings:

@@ -1,4 +1,7 @@
-"""One `Generate` request from its prompt to its last event: the glue between prompt, decoding, sampling and text."""
+"""One `Generate` request from its prompt to its last event: the glue between prompt, decoding, sampling and text.
+
+`MakePrompt` shares the way to the prompt and ends there.
+"""
 
 import secrets
 import time
@@ -12,14 +15,16 @@ from chatdesk.engine.api import (
     Finished,
     FinishReason,
     Generate,
+    MakePrompt,
     Progress,
+    PromptMade,
     Sampling,
     Started,
     TokenEvent,
 )
 from chatdesk.engine.local.cache import PrefixCache, Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
-from chatdesk.engine.local.detokenize import Detokenizer, StopStrings
+from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.prompts import Prompt, PromptMaker
 from chatdesk.engine.local.sampling import (
@@ -55,9 +60,7 @@ class Generator:
         """The events of a request; raises `UserError`, and memory errors as they come."""
         started = time.perf_counter()
         _check(request)
-        sampling = resolve(request.sampling, self.checkpoint.info.sampling)
-        prompt = self._prompts.make(request.prompt, sampling, may_drop=request.overflow == "drop")
-        self._check_ids(prompt)
+        sampling, prompt = self._prompt(request)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
         sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs)
@@ -77,6 +80,29 @@ class Generator:
             self._cache.forget()  # a forward pass may have left it half written
             raise
         yield writing.finished(len(prompt.ids), reused, started)
+
+    def make_prompt(self, request: MakePrompt, is_cancelled: Callable[[], bool]) -> PromptMade:
+        """The prompt that `run` would begin with; raises `UserError` as it does. The cache is not touched."""
+        _, prompt = self._prompt(request)
+        if is_cancelled():
+            raise UserError(Fault.CANCELLED)
+        return PromptMade(
+            request.id,
+            prompt.ids,
+            tuple(pieces(self.checkpoint.tokens, prompt.ids)),
+            tuple(sorted(self.checkpoint.tokens.markers.intersection(prompt.ids))),
+            self.checkpoint.info.context_length,
+            prompt.dropped_messages,
+            prompt.dropped_tokens,
+            prompt.unseen_before,
+        )
+
+    def _prompt(self, request: Generate | MakePrompt) -> tuple[Sampling, Prompt]:
+        """The sampling really used, and what the model sees."""
+        sampling = resolve(request.sampling, self.checkpoint.info.sampling)
+        prompt = self._prompts.make(request.prompt, sampling, may_drop=request.overflow == "drop")
+        self._check_ids(prompt)
+        return sampling, prompt
 
     def _write(
         self, said: Started, writing: "_Writing", sampler: Sampler, is_cancelled: Callable[[], bool]

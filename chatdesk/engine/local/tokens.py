@@ -22,7 +22,8 @@ class Tokens:
     """Encoding and decoding for one checkpoint.
 
     Attributes: ``backend``, the Rust tokenizer; ``leading``, ids that the tokenizer puts in front of every text;
-    ``special``, names and texts of the special tokens for a chat template; ``chat_template``, None without one.
+    ``special``, names and texts of the special tokens for a chat template; ``markers``, ids of the special tokens and
+    of others added to the vocabulary, except for mere white space; ``chat_template``, None without one.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -35,6 +36,8 @@ class Tokens:
         self.special: dict[str, str] = {
             name: str(text) for name, text in tokenizer.special_tokens_map.items() if isinstance(text, str)
         }
+        added = self.backend.get_added_tokens_decoder()
+        self.markers = frozenset(i for i, token in added.items() if token.special or token.content.strip())
         self.eos_id: int | None = tokenizer.eos_token_id
         self.chat_template = _default_template(tokenizer.chat_template)
         self._anchor = self.backend.encode(_PLAIN, add_special_tokens=False).ids

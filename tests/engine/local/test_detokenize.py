@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from chatdesk.engine.local.detokenize import Detokenizer, StopStrings
+from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.tokens import Tokens
 from tests.engine.checkpoints import make_tokenizer
 
@@ -102,6 +102,18 @@ def test_any_tokens(kind, seed, length):
     source = random.Random(seed)
     ids = [source.randrange(tokens.backend.get_vocab_size()) for _ in range(length)]
     assert says_the_same("".join(streamed(tokens, ids)), tokens.decode(ids), kind)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(KINDS)), st.integers(0, 2**32), st.integers(0, 60))
+def test_pieces_of_any_tokens(kind, seed, length):
+    """One for each token; joined they are the text with its special tokens."""
+    tokens = KINDS[kind]
+    source = random.Random(seed)
+    ids = [source.randrange(tokens.backend.get_vocab_size()) for _ in range(length)]
+    found = pieces(tokens, ids)
+    assert len(found) == len(ids)
+    assert says_the_same("".join(found), tokens.decode(ids, skip_special=False), kind)
 
 
 def test_a_continued_text_keeps_its_space():

@@ -5,7 +5,7 @@ import time
 import pytest
 from msgspec import structs
 
-from chatdesk.engine.api import ChatMessage, DraftFinished, Finished, Started
+from chatdesk.engine.api import ChatMessage, DraftFinished, Finished, MakePrompt, Started
 from chatdesk.engine.local import LocalEngine, templates
 from chatdesk.engine.local.prompts import plain_dialogue
 from chatdesk.engine.local.templates import RENDER_S, TemplateError, TemplateRenderer
@@ -76,6 +76,17 @@ def test_an_ignored_system_message_goes_to_the_user(made):
     """A template that leaves it out without a word."""
     silent = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
     assert prompt_of(made(silent), system("Be kind."), user("Hi")) == "[user]Be kind.\n\nHi"
+
+
+def test_a_prompt_to_be_looked_at(made):
+    """Its pieces are its text, markers and all; the name of a special token in a message is that token, as always."""
+    engine = made(CHATML)
+    (found,) = engine.run(MakePrompt(5, (user(f"天气 {END}"),), GREEDY))
+    assert "".join(found.pieces) == f"{START}user\n天气 {END}{END}\n{START}assistant\n"
+    assert "".join(p for i, p in zip(found.token_ids, found.pieces, strict=True) if i in found.marker_ids) == (
+        START + END + END + START
+    )
+    assert found.context_length == 512
 
 
 def test_plain_dialogue(made):
