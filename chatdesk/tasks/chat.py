@@ -46,6 +46,14 @@ class Chat:
         """Id of the open conversation; empty while it is not stored."""
         return self._open.id
 
+    def next_prompt(self, unsent: str) -> tuple[str, str, dict[str, Any]]:
+        """What would go out now: the id of its last stored message, the words after it, the settings in force.
+
+        Without ``unsent`` words, and while a reply is written, that is what the last reply answers.
+        """
+        words = "" if self._open.is_replying else unsent
+        return self._open.prompt_end(bool(words.strip())), words, dict(self._open.unsent.values)
+
     # -- the list of conversations ---------------------------------------------------------------------------------
 
     def start(self, conversation_id: str = "", complaints: "Sequence[UserError]" = ()) -> None:

@@ -17,7 +17,8 @@ from chatdesk.tasks.drafts import SideBySide
 from chatdesk.tasks.figures import Figures
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, StoreLink
-from chatdesk.tasks.replies import SAMPLING_NAMES, Replies, Reply
+from chatdesk.tasks.replies import Replies, Reply
+from chatdesk.tasks.turns import SAMPLING_NAMES
 from chatdesk.tasks.unsent import Unsent
 
 T = TypeVar("T")
@@ -142,6 +143,17 @@ class OpenConversation:
         self.turns = [new if turn.id == turn_id else turn for turn in self.turns]
         self.drafts.replace(turn_id, new)
         self._say(changes.TurnReplaced(turn_id, new))
+
+    def prompt_end(self, goes_on: bool) -> str:
+        """Id of the message that the next prompt ends with: the last one where the conversation ``goes_on``, else the
+        one that the last reply answers; empty where there is none.
+        """
+        ids = [turn.id for turn in self.turns]
+        if goes_on:
+            return self.drafts.chosen or next(reversed(ids), "")
+        if ids and self.turns[-1].role == "assistant":
+            del ids[-1]
+        return next(reversed(ids), "")
 
     # -- replies ---------------------------------------------------------------------------------------------------
 

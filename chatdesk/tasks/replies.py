@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from time import monotonic
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,20 +24,17 @@ from chatdesk.engine.api import (
     Finished,
     Generate,
     ModelInfo,
-    Sampling,
     Started,
     TokenEvent,
 )
 from chatdesk.errors import Fault, UserError
-from chatdesk.settings.options import CHAT, usable_chat
+from chatdesk.settings.options import usable_chat
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Partial
 from chatdesk.tasks import turns
 from chatdesk.tasks.changes import Action, Notice, Turn
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, StoreLink
-
-SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CHAT)
 
 _ACTIONS: dict[Fault, Action] = {
     Fault.NO_MODEL: "choose_model",
@@ -272,14 +269,11 @@ class Replies:
         self._store.call(work, then, failed)
 
     def _send(self, drafts: list[Reply], messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
-        if system := str(values.get("system_prompt", "")).strip():
-            messages = (ChatMessage("system", system), *messages)
         for reply in drafts:
             reply.partial = self._store.call(_beginning(reply))
-        sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
-        overflow: Literal["drop", "refuse"] = "refuse" if values.get("overflow") == "ask" else "drop"
+        prompt, sampling, overflow = turns.outgoing(messages, values)
         request, seed = drafts[0].request, values.get("seed")
-        self._engine.send(Generate(request, messages, sampling, seed=seed, drafts=len(drafts), overflow=overflow))
+        self._engine.send(Generate(request, prompt, sampling, seed=seed, drafts=len(drafts), overflow=overflow))
 
     def _finish_all(self, drafts: list[Reply], reason: str = "", why: Notice | None = None) -> None:
         """They have ended, for a reason of their own or for this one; the first with a word is the one shown."""

@@ -1,13 +1,15 @@
 """From stored messages to what a transcript shows and what an engine reads."""
 
 import re
-from typing import cast
+from typing import Any, NamedTuple, cast
 
-from chatdesk.engine.api import ChatMessage, Role
+from chatdesk.engine.api import ChatMessage, Overflow, Role, Sampling
+from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Message, Provenance
 from chatdesk.tasks.changes import Turn
 
+SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CHAT)
 _TITLE_CHARS = 60
 _SHORT_TITLE_CHARS = 20
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
@@ -62,6 +64,22 @@ def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMess
         return ChatMessage(cast("Role", message.role), message.text, kept, message.id in pinned)
 
     return tuple(chat_message(message) for message in path)
+
+
+class Outgoing(NamedTuple):
+    """What a request to the engine says of its prompt."""
+
+    prompt: tuple[ChatMessage, ...]
+    sampling: Sampling
+    overflow: Overflow
+
+
+def outgoing(messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> Outgoing:
+    """The messages of a conversation as its settings send them: behind the system prompt, with the sampling."""
+    if system := str(values.get("system_prompt", "")).strip():
+        messages = (ChatMessage("system", system), *messages)
+    sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
+    return Outgoing(messages, sampling, "refuse" if values.get("overflow") == "ask" else "drop")
 
 
 def title(text: str, reply: str = "") -> str:
