@@ -98,6 +98,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.storage.store import Store
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.prompts import Prompts
     from chatdesk.tasks.shelf import Shelf
     from chatdesk.ui import application
     from chatdesk.ui.engine_bridge import EngineBridge
@@ -111,15 +112,17 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
     chat = Chat(store, engine, models, bridge.call)
     shelf = Shelf(store, chat, profile.backups, bridge.call)
+    prompts = Prompts(store, engine, models, chat, bridge.call)
 
     def on_event(event: "Event") -> None:
         models.on_event(event)
         chat.on_event(event)
+        prompts.on_event(event)
 
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    window = MainWindow(chat, models, shelf, settings, profile)
+    window = MainWindow(chat, models, shelf, prompts, settings, profile)
     chat.on_change = models.on_change = window.apply
     return Desk(qt, window, chat, models, engine, store, settings, profile)
 

@@ -4,7 +4,6 @@ The settings page and the list of keys are built when they are wanted. Another l
 """
 
 import gc
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
@@ -19,6 +18,8 @@ from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change
 from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.chat.page import ChatPage
+from chatdesk.ui.dropping import dropped_folder
+from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.prompts import Prompts
     from chatdesk.tasks.shelf import Shelf
     from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.settings.page import SettingsPage
@@ -41,7 +43,15 @@ class MainWindow(QMainWindow):
 
     painted = Signal()
 
-    def __init__(self, chat: "Chat", models: "Models", shelf: "Shelf", settings: Settings, profile: Profile) -> None:
+    def __init__(
+        self,
+        chat: "Chat",
+        models: "Models",
+        shelf: "Shelf",
+        prompts: "Prompts",
+        settings: Settings,
+        profile: Profile,
+    ) -> None:
         super().__init__()
         self._chat, self._models = chat, models
         self._settings, self._profile = settings, profile
@@ -50,6 +60,7 @@ class MainWindow(QMainWindow):
         self._has_other_keys = False
         self._presets: PresetButton | None = None
         self.shelving = Shelving(self, chat, shelf, settings)
+        self.prompting = Prompting(self, prompts)
         self.settings_page: SettingsPage | None = None
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
@@ -68,6 +79,7 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.show_page)
         self.page = ChatPage(self._chat, self._models, self._settings)
         self.shelving.serve(self.page)
+        self.prompting.serve(self.page)
         self.settings_page = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self.page)
@@ -95,6 +107,7 @@ class MainWindow(QMainWindow):
             "version_before": lambda: self.page.choose_version(-1),
             "version_after": lambda: self.page.choose_version(1),
             "branches": lambda: self._over_chat(self.shelving.show_branches),
+            "prompt": lambda: self._over_chat(self.prompting.show),
             "search": lambda: self._over_chat(self.shelving.search),
             "palette": self._show_palette,
             "new_chat": self._new_chat,
@@ -267,12 +280,12 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """A folder may be dropped."""
-        if _dropped_folder(event):
+        if dropped_folder(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Load the checkpoint folder."""
-        if folder := _dropped_folder(event):
+        if folder := dropped_folder(event):
             event.acceptProposedAction()
             self.page.load(folder)
 
@@ -281,14 +294,3 @@ class MainWindow(QMainWindow):
         self._tick.stop()
         self.page.keep("geometry", self.saveGeometry().toBase64().toStdString())
         super().closeEvent(event)
-
-
-def _dropped_folder(event: QDropEvent) -> str:
-    """The folder that is being dropped, or the one in which a dropped checkpoint file lies; else empty."""
-    urls = event.mimeData().urls()
-    if len(urls) != 1 or not urls[0].isLocalFile():
-        return ""
-    path = Path(urls[0].toLocalFile())
-    if path.is_dir():
-        return str(path)
-    return str(path.parent) if path.suffix == ".safetensors" or path.name == "config.json" else ""

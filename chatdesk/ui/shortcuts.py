@@ -44,6 +44,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "version_before": Shortcut((_VERSION + "Left",), QT_TRANSLATE_NOOP("shortcuts", "Version before")),
     "version_after": Shortcut((_VERSION + "Right",), QT_TRANSLATE_NOOP("shortcuts", "Version after")),
     "branches": Shortcut((_MAP,), QT_TRANSLATE_NOOP("shortcuts", "Branches…")),
+    "prompt": Shortcut(("Ctrl+I",), QT_TRANSLATE_NOOP("shortcuts", "Show the exact prompt…")),
     "search": Shortcut(("Ctrl+K",), QT_TRANSLATE_NOOP("shortcuts", "Search")),
     "palette": Shortcut(("Ctrl+Shift+P",), QT_TRANSLATE_NOOP("shortcuts", "All commands")),
     "find": Shortcut(("Ctrl+F",), QT_TRANSLATE_NOOP("shortcuts", "Find in this chat")),

@@ -11,7 +11,15 @@ from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
 from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.main_window import MainWindow
-from tests.ui.scripted import DEFAULTS, READY, ScriptedChat, ScriptedModels, ScriptedShelf, conversation
+from tests.ui.scripted import (
+    DEFAULTS,
+    READY,
+    ScriptedChat,
+    ScriptedModels,
+    ScriptedPrompts,
+    ScriptedShelf,
+    conversation,
+)
 
 
 class Desk:
@@ -22,7 +30,8 @@ class Desk:
         self.settings = Settings(self.profile.settings)
         self.settings.watch(lambda name: application.follow(QApplication.instance(), self.settings, name))
         self.chat, self.models, self.shelf = ScriptedChat(), ScriptedModels(), ScriptedShelf()
-        self.window = MainWindow(self.chat, self.models, self.shelf, self.settings, self.profile)
+        self.prompts = ScriptedPrompts()
+        self.window = MainWindow(self.chat, self.models, self.shelf, self.prompts, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)
         self.window.show()

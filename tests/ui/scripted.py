@@ -69,6 +69,10 @@ class ScriptedShelf:
         return [call[1:] for call in self.calls if call[0] == name]
 
 
+class ScriptedPrompts(ScriptedShelf):
+    """Keeps the callback of ``ask``."""
+
+
 class ScriptedChat:
     """Notes calls in ``calls``; ``say`` gives changes to the window."""
 

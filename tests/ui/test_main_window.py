@@ -53,12 +53,11 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
     from chatdesk.paths import Profile
     from chatdesk.settings.store import Settings
     from chatdesk.ui.main_window import MainWindow
-    from tests.ui.scripted import READY, ScriptedChat, ScriptedModels, ScriptedShelf
+    from tests.ui.scripted import READY, ScriptedChat, ScriptedModels, ScriptedPrompts, ScriptedShelf
 
     chat = ScriptedChat()
-    window = MainWindow(
-        chat, ScriptedModels(), ScriptedShelf(), Settings(tmp_path / "settings.toml"), Profile(tmp_path)
-    )
+    settings = Settings(tmp_path / "settings.toml")
+    window = MainWindow(chat, ScriptedModels(), ScriptedShelf(), ScriptedPrompts(), settings, Profile(tmp_path))
     qtbot.addWidget(window)
     window.apply(READY)
     window.apply(changes.NoticeChanged(Notice(Fault.NO_MODEL, {}, "choose_model")))
@@ -245,7 +244,7 @@ def test_the_window_opens_where_it_was_closed(desk, qtbot):
     assert desk.settings["geometry"]
     from chatdesk.ui.main_window import MainWindow
 
-    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.settings, desk.profile)
+    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.prompts, desk.settings, desk.profile)
     qtbot.addWidget(again)
     assert (again.width(), again.height()) == (700, 640)
 
@@ -255,7 +254,7 @@ def test_a_damaged_geometry_is_no_matter(desk, qtbot, geometry):
     desk.settings["geometry"] = geometry
     from chatdesk.ui.main_window import MainWindow
 
-    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.settings, desk.profile)
+    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.prompts, desk.settings, desk.profile)
     qtbot.addWidget(again)
     assert again.width() >= 360
 

@@ -22,8 +22,8 @@ class _Title(ElidedLabel):
 
 
 class Header(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``branches_wanted``, ``delete_wanted``,
-    ``clear_wanted``, ``export_wanted(kind)``.
+    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``branches_wanted``, ``prompt_wanted``,
+    ``delete_wanted``, ``clear_wanted``, ``export_wanted(kind)``.
 
     Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
     """
@@ -32,6 +32,7 @@ class Header(QFrame):
     list_wanted = Signal()
     panel_wanted = Signal(bool)
     branches_wanted = Signal()
+    prompt_wanted = Signal()
     delete_wanted = Signal()
     clear_wanted = Signal()
     export_wanted = Signal(str)
@@ -77,6 +78,7 @@ class Header(QFrame):
         menu = QMenu(self)
         self._rename = menu.addAction(shortcuts.menu_text("rename"), self.edit_title)
         menu.addAction(shortcuts.menu_text("branches"), self.branches_wanted.emit)
+        menu.addAction(shortcuts.menu_text("prompt"), self.prompt_wanted.emit)
         add_exports(menu, self.export_wanted.emit)
         menu.addSeparator()
         menu.addAction(shortcuts.menu_text("clear"), self.clear_wanted.emit)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QListView, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QWidget
 
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks.changes import Notice
@@ -14,6 +14,7 @@ from chatdesk.ui.chat.model_menu import size
 from chatdesk.ui.dates import exactly, when
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
 
@@ -22,33 +23,7 @@ if TYPE_CHECKING:
     from chatdesk.tasks.shelf import Shelf
 
 
-class _Dialog(QDialog):
-    """A heading, a sentence, room for more, and a line of buttons that ends with Close."""
-
-    def __init__(self, parent: QWidget, title: str, words: str) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(title)
-        self.resize(theme.scaled(560), theme.scaled(440))
-        self.words = Label(words, kind="soft", wrap=True)
-        self.buttons = QHBoxLayout()
-        self.buttons.setSpacing(theme.scaled(8))
-        self.buttons.addStretch()
-        self.body = QVBoxLayout()
-        close = TextButton(self.tr("Close"))
-        close.clicked.connect(self.accept)
-        column = QVBoxLayout(self)
-        margin = theme.scaled(24)
-        column.setContentsMargins(margin, margin, margin, margin)
-        column.setSpacing(theme.scaled(12))
-        column.addWidget(Label(title, kind="title"))
-        column.addWidget(self.words)
-        column.addLayout(self.body, 1)
-        column.addLayout(self.buttons)
-        self.buttons.addWidget(close)
-
-
-class _ListDialog(_Dialog):
+class _ListDialog(Dialog):
     """A list of things and what can be done with the marked one. Attributes: ``view``, ``entries``."""
 
     def __init__(self, parent: QWidget, title: str, words: str, nothing: str) -> None:
@@ -181,7 +156,7 @@ class BackupsDialog(_ListDialog):
             self.accept()
 
 
-class ReportDialog(_Dialog):
+class ReportDialog(Dialog):
     """A sentence and the lines it speaks of, which can be copied."""
 
     def __init__(self, parent: QWidget, title: str, words: str, lines: Sequence[str]) -> None:
