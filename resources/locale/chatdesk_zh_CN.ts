@@ -229,6 +229,13 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Dialog</name>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
     <name>DraftsView</name>
     <message>
         <source>{count} replies side by side. The chat goes on with the marked one.</source>
@@ -301,6 +308,73 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>What does temperature do?</source>
         <translation>“温度”是做什么用的？</translation>
+    </message>
+</context>
+<context>
+    <name>ExactPromptDialog</name>
+    <message>
+        <source>Exact prompt</source>
+        <translation>确切的提示词</translation>
+    </message>
+    <message>
+        <source>Prompt as text</source>
+        <translation>提示词文本</translation>
+    </message>
+    <message>
+        <source>Tokens of the prompt</source>
+        <translation>提示词的词元</translation>
+    </message>
+    <message>
+        <source>The engine makes the prompt as soon as it is free.</source>
+        <translation>引擎一空闲就会生成提示词。</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Tokens</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>Copy text</source>
+        <translation>复制文本</translation>
+    </message>
+    <message>
+        <source>Copy token ids</source>
+        <translation>复制词元编号</translation>
+    </message>
+    <message>
+        <source>{count} of {most} tokens</source>
+        <translation>{count} / {most} 个词元</translation>
+    </message>
+    <message>
+        <source>What the model reads when you send the message as it is typed now.</source>
+        <translation>如果现在发送已输入的消息，模型读到的就是下面的内容。</translation>
+    </message>
+    <message>
+        <source>What the model reads to answer your last message.</source>
+        <translation>模型回答你的上一条消息时读到的内容。</translation>
+    </message>
+    <message>
+        <source>1 older message is left out.</source>
+        <translation>有 1 条较早的消息被略去。</translation>
+    </message>
+    <message>
+        <source>{count} older messages are left out.</source>
+        <translation>有 {count} 条较早的消息被略去。</translation>
+    </message>
+    <message>
+        <source>Token {number} of {count} · id {id} · {text}</source>
+        <translation>第 {number} 个词元（共 {count} 个）· 编号 {id} · {text}</translation>
+    </message>
+    <message>
+        <source>Token {number} of {count} · id {id} · {text} · special</source>
+        <translation>第 {number} 个词元（共 {count} 个）· 编号 {id} · {text} · 特殊词元</translation>
+    </message>
+    <message>
+        <source>Copied.</source>
+        <translation>已复制。</translation>
     </message>
 </context>
 <context>
@@ -944,6 +1018,13 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>TokenView</name>
+    <message>
+        <source>id {id}</source>
+        <translation>编号 {id}</translation>
+    </message>
+</context>
+<context>
     <name>Transcript</name>
     <message>
         <source>Conversation</source>
@@ -1032,13 +1113,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>The model is reading</source>
         <translation>模型正在阅读</translation>
-    </message>
-</context>
-<context>
-    <name>_Dialog</name>
-    <message>
-        <source>Close</source>
-        <translation>关闭</translation>
     </message>
 </context>
 <context>
@@ -1457,6 +1531,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Branches…</source>
         <translation>分支…</translation>
+    </message>
+    <message>
+        <source>Show the exact prompt…</source>
+        <translation>显示确切的提示词…</translation>
     </message>
     <message>
         <source>Search</source>
