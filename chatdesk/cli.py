@@ -157,6 +157,7 @@ def chat(
     min_p: MinP = None,
     repetition_penalty: Repetition = None,
     seed: Seed = None,
+    dialogue: Annotated[str, typer.Option(help="How messages are written; left out: the checkpoint's way.")] = "",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
 ) -> None:
@@ -169,7 +170,7 @@ def chat(
             _notes.print(f"{info.name} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim")
         for number, line in enumerate(_lines(is_terminal), 2):
             messages.append(ChatMessage("user", line))
-            reply = _answer(engine, Generate(number, tuple(messages), sampling, seed))
+            reply = _answer(engine, Generate(number, tuple(messages), sampling, seed, dialogue=dialogue))
             messages.append(reply)
 
 

@@ -80,7 +80,8 @@ class Generate(_Request, frozen=True):
 
     ``drafts`` continuations come from one prefill; draft *i* samples with seed + *i*. ``top_logprobs``: how many
     alternative tokens each `TokenEvent` lists. ``overflow``: what happens to turns that do not fit into the context:
-    the oldest are dropped, or the request is refused (``context_full``).
+    the oldest are dropped, or the request is refused (``context_full``). ``dialogue``: how messages are written, by a
+    name of `chatdesk.library.dialogues`; empty is the checkpoint's own template, or a plain dialogue where it has none.
     """
 
     prompt: str | tuple[ChatMessage, ...]
@@ -90,6 +91,7 @@ class Generate(_Request, frozen=True):
     stop: tuple[str, ...] = ()
     top_logprobs: int = 0
     overflow: Overflow = "drop"
+    dialogue: str = ""
 
 
 class MakePrompt(_Request, frozen=True):
@@ -101,6 +103,7 @@ class MakePrompt(_Request, frozen=True):
     prompt: str | tuple[ChatMessage, ...]
     sampling: Sampling = Sampling()
     overflow: Overflow = "drop"
+    dialogue: str = ""
 
 
 class Count(_Request, frozen=True):

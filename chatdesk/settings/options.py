@@ -159,6 +159,7 @@ APPLICATION: dict[str, Option] = {
         Option("model", str, "", "", ""),
         Option("folders", tuple, (), "", ""),
         Option("uses", tuple, (), "", ""),  # "seconds path" of checkpoints, see library.catalogue
+        Option("dialogues", tuple, (), "", ""),  # "name=folder": how messages are written for a checkpoint
         Option("keys", tuple, (), "", ""),  # "action=key", the person's own
         Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
     )

@@ -164,7 +164,10 @@ class SettingsChanged:
 
 @dataclass(frozen=True)
 class ModelChanged:
-    """The model: ``none``, ``loading`` (``done`` of ``total`` bytes), ``ready`` (``info``), ``failed`` (``notice``)."""
+    """The model: ``none``, ``loading`` (``done`` of ``total`` bytes), ``ready`` (``info``), ``failed`` (``notice``).
+
+    ``dialogue``: how its messages are written, by a name of `chatdesk.library.dialogues`; empty where nobody chose.
+    """
 
     state: Literal["none", "loading", "ready", "failed"]
     name: str = ""
@@ -173,6 +176,7 @@ class ModelChanged:
     total: int = 0
     info: ModelInfo | None = None
     notice: Notice | None = None
+    dialogue: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from chatdesk.engine.api import Device, Dtype, Event, Failed, Load, Loaded, ModelInfo, Progress
 from chatdesk.errors import Fault
 from chatdesk.library.catalogue import Entry, note_use, with_uses
+from chatdesk.library.dialogues import DIALOGUES
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
 from chatdesk.tasks.ports import EngineLink, Post
@@ -64,6 +66,25 @@ class Models:
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)
 
+    @property
+    def dialogue(self) -> str:
+        """How messages are written for the model that is loaded or loading; see `Generate`."""
+        return self._dialogue_of(self.state.path)
+
+    def choose_dialogue(self, name: str) -> None:
+        """Write messages for the loaded checkpoint in this way from now on; empty is its own template."""
+        if self.info is None:
+            return
+        path = self.info.path
+        others = tuple(kept for kept in self._settings["dialogues"] if kept.partition("=")[2] != path)
+        self._settings["dialogues"] = (f"{name}={path}", *others)[:100] if name else others
+        self._say(replace(self.state, dialogue=name))
+
+    def _dialogue_of(self, path: str) -> str:
+        """What was chosen for a checkpoint; a name that another version knew counts for nothing."""
+        kept = dict(reversed(line.partition("=")[::2]) for line in self._settings["dialogues"])
+        return kept[path] if kept.get(path) in DIALOGUES else ""
+
     def reload(self, device: Device = "auto") -> None:
         """Load the same checkpoint again, perhaps on another device."""
         if self._load is not None:
@@ -100,7 +121,7 @@ class Models:
             case Progress(done=done, total=total):
                 self._say(ModelChanged("loading", self._name(), self._load.path, done, total))
             case Loaded(model=info):
-                self._say(ModelChanged("ready", info.name, info.path, info=info))
+                self._say(ModelChanged("ready", info.name, info.path, info=info, dialogue=self._dialogue_of(info.path)))
                 self._remember(info.path)
                 self.on_settled()
             case Failed(fault=fault, fields=fields):

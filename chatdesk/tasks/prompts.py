@@ -59,7 +59,7 @@ class Prompts:
 
         def then(messages: tuple[ChatMessage, ...]) -> None:
             if request == self._request:  # not forgotten meanwhile
-                self._engine.send(MakePrompt(request, *turns.outgoing(messages, values)))
+                self._engine.send(MakePrompt(request, *turns.outgoing(messages, values), self._models.dialogue))
 
         self._store.call(work, then)
 

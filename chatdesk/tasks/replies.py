@@ -272,8 +272,10 @@ class Replies:
         for reply in drafts:
             reply.partial = self._store.call(_beginning(reply))
         prompt, sampling, overflow = turns.outgoing(messages, values)
-        request, seed = drafts[0].request, values.get("seed")
-        self._engine.send(Generate(request, prompt, sampling, seed=seed, drafts=len(drafts), overflow=overflow))
+        request, seed, dialogue = drafts[0].request, values.get("seed"), self._models.dialogue
+        self._engine.send(
+            Generate(request, prompt, sampling, seed=seed, drafts=len(drafts), overflow=overflow, dialogue=dialogue)
+        )
 
     def _finish_all(self, drafts: list[Reply], reason: str = "", why: Notice | None = None) -> None:
         """They have ended, for a reason of their own or for this one; the first with a word is the one shown."""

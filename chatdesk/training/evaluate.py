@@ -102,19 +102,18 @@ def _encode(documents: list[Document], checkpoint: Checkpoint) -> Iterator[list[
     """The ids of each document, behind those that the tokenizer puts in front of every text."""
     tokens = checkpoint.tokens
     template = tokens.chat_template
-    renderer = TemplateRenderer(template, tokens.special) if template else None
+    renderer = TemplateRenderer(tokens.special)
     try:
         for document in documents:
             if isinstance(document, str):
                 yield [*tokens.leading, *tokens.encode(document)]
-            elif renderer is None:
+            elif template is None:
                 yield [*tokens.leading, *tokens.encode("\n".join(turn.text for turn in document))]
             else:
                 messages = [{"role": turn.role, "content": turn.text} for turn in document]
-                yield tokens.encode(renderer.render(messages, add_generation_prompt=False))
+                yield tokens.encode(renderer.render(template, messages, add_generation_prompt=False))
     finally:
-        if renderer:
-            renderer.close()
+        renderer.close()
 
 
 def _score(ids: list[int], checkpoint: Checkpoint, window: int, stride: int) -> Iterator[tuple[float, int]]:

@@ -23,6 +23,7 @@ class Prompting(QObject):
         """Show what the composer and the conversation of ``page`` make."""
         self._page = page
         page.header.prompt_wanted.connect(self.show)
+        page.dialogue_bar.prompt_wanted.connect(self.show)
 
     def show(self) -> None:
         """Open the dialog; the prompt comes when the engine has made it."""

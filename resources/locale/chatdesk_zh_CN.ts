@@ -236,6 +236,36 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>DialogueBar</name>
+    <message>
+        <source>Show the prompt</source>
+        <translation>显示提示词</translation>
+    </message>
+    <message>
+        <source>Keep this form for this model</source>
+        <translation>此模型沿用这种格式</translation>
+    </message>
+    <message>
+        <source>Base model. Your messages are written as</source>
+        <translation>基础模型。你的消息写成</translation>
+    </message>
+    <message>
+        <source>Form of the messages: {name}</source>
+        <translation>消息格式：{name}</translation>
+    </message>
+</context>
+<context>
+    <name>DialogueMenu</name>
+    <message>
+        <source>Its own template</source>
+        <translation>自带模板</translation>
+    </message>
+    <message>
+        <source>Plain dialogue</source>
+        <translation>纯文本对话</translation>
+    </message>
+</context>
+<context>
     <name>DraftsView</name>
     <message>
         <source>{count} replies side by side. The chat goes on with the marked one.</source>
@@ -698,6 +728,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Precision</source>
         <translation>精度</translation>
+    </message>
+    <message>
+        <source>Messages: {form}</source>
+        <translation>消息格式：{form}</translation>
     </message>
 </context>
 <context>

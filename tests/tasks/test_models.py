@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from chatdesk.engine.api import Load, Loaded, Progress
 from chatdesk.errors import Fault
@@ -67,3 +68,24 @@ def test_folders_opened_before_are_remembered_once(desk: Desk) -> None:
     (use,) = kept["uses"]
     assert use.endswith(" /models/tiny")
     assert abs(int(use.split()[0]) - time.time()) < 1000
+
+
+def test_the_form_of_the_messages_is_remembered_for_each_checkpoint(desk: Desk) -> None:
+    desk.load()
+    desk.models.choose_dialogue("alpaca")
+    assert desk.last(ModelChanged).dialogue == "alpaca"
+    assert desk.send("Hello").dialogue == "alpaca"
+    desk.models.load("/models/other")
+    desk.say(Loaded(desk.engine.requests[-1].id, structs.replace(INFO, path="/models/other")))
+    assert desk.models.dialogue == ""
+    desk.models.load(INFO.path)
+    desk.say(Loaded(desk.engine.requests[-1].id, INFO))
+    assert desk.models.dialogue == "alpaca"
+    desk.models.choose_dialogue("")
+    assert Settings(desk.folder / "settings.toml")["dialogues"] == ()
+
+
+def test_a_form_that_nobody_knows_counts_for_nothing(desk: Desk) -> None:
+    desk.models._settings["dialogues"] = (f"klingon={INFO.path}", "nonsense")
+    desk.load()
+    assert desk.models.dialogue == ""

@@ -154,3 +154,8 @@ def test_forgotten_while_the_store_reads(desk, viewer):
     viewer.prompts.forget()
     desk.settle()
     assert not any(isinstance(request, MakePrompt) for request in desk.engine.requests)
+
+
+def test_the_chosen_form_of_the_messages_is_part_of_it(desk, viewer):
+    desk.models.choose_dialogue("alpaca")
+    assert viewer.ask("Hello").dialogue == "alpaca"

@@ -100,7 +100,7 @@ class Generator:
     def _prompt(self, request: Generate | MakePrompt) -> tuple[Sampling, Prompt]:
         """The sampling really used, and what the model sees."""
         sampling = resolve(request.sampling, self.checkpoint.info.sampling)
-        prompt = self._prompts.make(request.prompt, sampling, may_drop=request.overflow == "drop")
+        prompt = self._prompts.make(request.prompt, sampling, request.overflow == "drop", request.dialogue)
         self._check_ids(prompt)
         return sampling, prompt
 
@@ -163,6 +163,7 @@ class _Writing:
     def __init__(self, request: Generate, checkpoint: Checkpoint, prompt: Prompt, sampling: Sampling) -> None:
         self._request, self._checkpoint = request.id, checkpoint
         stops = (*request.stop, *prompt.stops)
+        self._ends = checkpoint.eos_ids | prompt.stop_ids
         self.drafts = request.drafts
         self._drafts = [_Draft(checkpoint.tokens, prompt, stops) for _ in range(request.drafts)]
         self._limit, self._reason = _limit(len(prompt.ids), sampling, checkpoint.info.context_length)
@@ -173,7 +174,7 @@ class _Writing:
         """The events of one step."""
         now = time.perf_counter()
         for draft, choice in zip(step.drafts, step.choices, strict=True):
-            if choice.id in self._checkpoint.eos_ids:
+            if choice.id in self._ends:
                 yield self._end(draft, "stop")
                 continue
             yield self._token(draft, choice)

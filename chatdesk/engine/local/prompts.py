@@ -1,8 +1,8 @@
 """From a request's text or messages to the ids that the model sees, so that they fit into its context.
 
-A chat goes through the checkpoint's template, rendered in another process; a checkpoint without one gets
-`PLAIN_DIALOGUE`. A template that refuses or ignores a system message gets its text in front of the first message.
-A last message by the assistant is continued.
+A chat goes through the checkpoint's template, rendered in another process; a checkpoint without one, or a person who
+wishes it, takes one of `DIALOGUES`. A template that refuses or ignores a system message gets its text in front of the
+first message. A last message by the assistant is continued.
 
 Replies that carry their ids are spliced in as they were generated: the text is rendered a second time with marks in
 place of the replies, and only if both texts agree, and the spliced ids decode to the text, are they used.
@@ -14,17 +14,13 @@ wanted new tokens, at most a quarter of the context.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, UserError
-
-PLAIN_DIALOGUE = "plain dialogue"
-"""Name of the prompt for checkpoints without a template: "User: …", "Assistant: …", line by line."""
-
-PLAIN_STOP = "\nUser:"
-"""Ends a reply in `PLAIN_DIALOGUE`: the model goes on with the other's part."""
+from chatdesk.library.dialogues import DIALOGUES, Dialogue
 
 _MARK = "\ue000{}\ue001"
 """Stands for the n-th reply; characters for private use, which no template contains."""
@@ -34,10 +30,14 @@ Render = Callable[[Sequence[ChatMessage], bool], str]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model sees. ``continues``: the new text goes on within ``ids``; else it stands by itself."""
+    """What the model sees. ``continues``: the new text goes on within ``ids``; else it stands by itself.
+
+    ``stops``: texts that end a reply; ``stop_ids``: those of them that are tokens by themselves.
+    """
 
     ids: tuple[int, ...]
     stops: tuple[str, ...] = ()
+    stop_ids: frozenset[int] = frozenset()
     continues: bool = True
     dropped_messages: int = 0
     dropped_tokens: int = 0
@@ -49,24 +49,25 @@ class PromptMaker:
 
     def __init__(self, tokens: Tokens, context: int) -> None:
         self._tokens, self._context = tokens, context
-        self._renderer = (
-            TemplateRenderer(tokens.chat_template, tokens.special) if tokens.chat_template is not None else None
-        )
-        if self._renderer is not None:
-            self._renderer.start()
+        self._renderer = TemplateRenderer(tokens.special)
+        self._renderer.start()
 
     def close(self) -> None:
         """End the process that renders."""
-        if self._renderer is not None:
-            self._renderer.close()
+        self._renderer.close()
 
-    def make(self, prompt: str | Sequence[ChatMessage], sampling: Sampling, may_drop: bool = True) -> Prompt:
-        """The prompt for a request whose sampling is resolved.
+    def make(
+        self, prompt: str | Sequence[ChatMessage], sampling: Sampling, may_drop: bool = True, dialogue: str = ""
+    ) -> Prompt:
+        """The prompt for a request whose sampling is resolved; ``dialogue``: see `Generate`.
 
         Faults: ``EMPTY_PROMPT``, ``PROMPT_TOO_LONG``, ``CONTEXT_FULL`` where turns would have to go and must not,
-        ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for a ``max_length`` that the prompt fills.
+        ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for an unknown dialogue or a ``max_length`` that the prompt fills.
         """
-        made = self._of_text(prompt, sampling) if isinstance(prompt, str) else self._of_chat(prompt, sampling, may_drop)
+        if isinstance(prompt, str):
+            made = self._of_text(prompt, sampling)
+        else:
+            made = self._of_chat(prompt, sampling, may_drop, self._form(dialogue))
         if sampling.max_length is not None and sampling.max_length <= len(made.ids):
             allowed = f"more than the {len(made.ids)} tokens of the prompt"
             raise UserError(Fault.BAD_VALUE, name="max_length", value=sampling.max_length, allowed=allowed)
@@ -85,7 +86,16 @@ class PromptMaker:
         dropped = max(0, len(ids) - max(1, limit))
         return Prompt((*leading, *ids[dropped:]), dropped_tokens=dropped)
 
-    def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling, may_drop: bool) -> Prompt:
+    def _form(self, name: str) -> Dialogue:
+        """How messages are written."""
+        own = self._tokens.chat_template
+        if not name:
+            return DIALOGUES["plain"] if own is None else Dialogue("", own, ())
+        if name not in DIALOGUES:
+            raise UserError(Fault.BAD_VALUE, name="dialogue", value=name, allowed="one of " + ", ".join(DIALOGUES))
+        return DIALOGUES[name]
+
+    def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling, may_drop: bool, form: Dialogue) -> Prompt:
         if not messages or not messages[-1].text.strip():
             raise UserError(Fault.EMPTY_PROMPT)
         system = [message for message in messages if message.role == "system"]
@@ -95,7 +105,7 @@ class PromptMaker:
         while True:
             gone = set(droppable[:dropped])
             kept = [*system, *(message for i, turn in enumerate(turns) if i not in gone for message in turn)]
-            ids = self._encode_chat(kept)
+            ids = self._encode_chat(kept, form.template)
             limit = self._limit(len(ids), sampling)
             if len(ids) <= limit:
                 break
@@ -108,7 +118,8 @@ class PromptMaker:
             dropped += 1
         return Prompt(
             tuple(ids),
-            stops=() if self._renderer else (PLAIN_STOP,),
+            stops=form.stops,
+            stop_ids=frozenset(ids[0] for stop in form.stops if len(ids := self._tokens.encode(stop)) == 1),
             continues=messages[-1].role == "assistant",
             dropped_messages=len(messages) - len(kept),
             unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
@@ -134,37 +145,32 @@ class PromptMaker:
             total -= sizes[i]
         return len(droppable)
 
-    def _encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
+    def _encode_chat(self, messages: Sequence[ChatMessage], template: str) -> list[int]:
         """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""
-        if self._renderer is None:
-            text, parts = _parts(plain_dialogue, messages)
-        else:
-            text, parts = self._rendered(messages)
+        text, parts = self._rendered(messages, partial(self._render, template))
         ids = self._tokens.encode(text)
         if any(message is not None and message.token_ids for message, _ in parts):
             ids = self._spliced(parts, ids)
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
 
-    def _rendered(self, messages: Sequence[ChatMessage]) -> "tuple[str, Parts]":
+    def _rendered(self, messages: Sequence[ChatMessage], render: Render) -> "tuple[str, Parts]":
         system = "\n\n".join(message.text for message in messages if message.role == "system")
         merged = _with_system_in_front(messages, system) if system else messages
         try:
-            text, parts = _parts(self._render, messages)
+            text, parts = _parts(render, messages)
         except TemplateError as refused:
             if not system:
                 raise
             try:
-                return _parts(self._render, merged)
+                return _parts(render, merged)
             except TemplateError:
                 raise refused from None
-        return (text, parts) if system.strip() in text else _parts(self._render, merged)
+        return (text, parts) if system.strip() in text else _parts(render, merged)
 
-    def _render(self, messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
-        if self._renderer is None:
-            raise RuntimeError("this checkpoint has no chat template")
+    def _render(self, template: str, messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
         plain = [{"role": message.role, "content": message.text} for message in messages]
-        return self._renderer.render(plain, add_generation_prompt=add_generation_prompt)
+        return self._renderer.render(template, plain, add_generation_prompt=add_generation_prompt)
 
     def _spliced(self, parts: "Parts", encoded: list[int]) -> list[int]:
         """The ids with replies as they were generated, if they say the same as the plain encoding; else that."""
@@ -227,21 +233,6 @@ def _cut(text: str, reply: ChatMessage) -> str:
     if place < 0:
         raise TemplateError("it leaves out the reply that is to be continued")
     return text[: place + len(said)]
-
-
-def plain_dialogue(messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
-    """The `PLAIN_DIALOGUE` of some messages."""
-    lines = []
-    for message in messages:
-        space = "" if message.text[:1].isspace() else " "
-        match message.role:
-            case "system":
-                lines.append(f"{message.text}\n")
-            case "user":
-                lines.append(f"User:{space}{message.text}")
-            case "assistant":
-                lines.append(f"Assistant:{space}{message.text}")
-    return "\n".join([*lines, "Assistant:"] if add_generation_prompt else lines)
 
 
 def _turns(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:

@@ -28,10 +28,13 @@ class TemplateError(UserError):
 
 
 class TemplateRenderer:
-    """Renders one checkpoint's chat template. The child lives until `close`, or until it breaks a limit."""
+    """Renders chat templates. ``special``: names and texts of the checkpoint's special tokens.
 
-    def __init__(self, template: str, special: Mapping[str, str]) -> None:
-        self._template, self._special = template, dict(special)
+    The child lives until `close`, or until it breaks a limit.
+    """
+
+    def __init__(self, special: Mapping[str, str]) -> None:
+        self._special = dict(special)
         self._child: subprocess.Popen[bytes] | None = None
         self._is_ready = False
 
@@ -48,8 +51,8 @@ class TemplateRenderer:
             env=environment,
         )
 
-    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
-        """The prompt for some messages (role, content); `TemplateError` says what went wrong."""
+    def render(self, template: str, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
+        """What ``template`` makes of some messages (role, content); `TemplateError` says what went wrong."""
         if self._child is None:
             self.start()
         if not self._is_ready:
@@ -62,7 +65,7 @@ class TemplateRenderer:
             "tools": None,
             "documents": None,
         }
-        answer = self._receive(RENDER_S, {"template": self._template, "variables": variables})
+        answer = self._receive(RENDER_S, {"template": template, "variables": variables})
         if "text" not in answer:
             raise TemplateError(str(answer.get("error", "no answer")))
         return str(answer["text"])

@@ -13,6 +13,7 @@ from chatdesk.engine.api import Device, Dtype, ModelInfo
 from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.dialogue_bar import DialogueMenu
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel
@@ -62,7 +63,8 @@ def device(info: ModelInfo) -> str:
 class ModelMenu(QMenu):
     """The checkpoints on this machine, and what can be done with them.
 
-    Signals: ``load_wanted(path)``, ``folder_wanted``, ``unload_wanted``, ``placement_changed`` (`device`, `dtype`).
+    Signals: ``load_wanted(path)``, ``folder_wanted``, ``unload_wanted``, ``placement_changed`` (`device`, `dtype`),
+    ``dialogue_chosen(name)``.
     ``refresh`` looks for checkpoints in the background each time the menu opens; the last list is shown until then.
     """
 
@@ -70,6 +72,7 @@ class ModelMenu(QMenu):
     folder_wanted = Signal()
     unload_wanted = Signal()
     placement_changed = Signal()
+    dialogue_chosen = Signal(str)
 
     def __init__(self, refresh: Callable[[Callable[[list["Entry"]], None]], None]) -> None:
         super().__init__()
@@ -80,6 +83,8 @@ class ModelMenu(QMenu):
         self._refresh = refresh
         self._entries: list[Entry] | None = None
         self._state = ModelChanged("none")
+        self.dialogues = DialogueMenu()
+        self.dialogues.chosen.connect(self.dialogue_chosen)
         self.aboutToShow.connect(self._on_opened)
 
     def show_state(self, state: ModelChanged) -> None:
@@ -119,6 +124,9 @@ class ModelMenu(QMenu):
         dtypes: dict[Dtype, str] = {name: name for name in get_args(Dtype)}
         dtypes["auto"] = devices["auto"]
         self._add_choices(self.tr("Precision"), dtypes, self.dtype, self._on_dtype_chosen)
+        if self._state.state == "ready":
+            self.dialogues.setTitle(self.tr("Messages: {form}").format(form=self.dialogues.show_state(self._state)))
+            self.addMenu(self.dialogues)
 
     def _add_entry(self, entry: "Entry") -> None:
         facts = [parameters(entry.parameters), entry.dtype or "", size(entry.size_bytes)]

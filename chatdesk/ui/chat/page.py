@@ -18,6 +18,7 @@ from chatdesk.tasks.changes import Change, ModelChanged, Notice, StatusChanged
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.composer import Composer
 from chatdesk.ui.chat.conversations import ConversationList
+from chatdesk.ui.chat.dialogue_bar import DialogueBar
 from chatdesk.ui.chat.header import Header
 from chatdesk.ui.chat.model_menu import LoadingStrip, ModelButton, ModelMenu
 from chatdesk.ui.chat.panel import SettingsPanel
@@ -66,6 +67,7 @@ class ChatPage(QWidget):
         self.model_menu = ModelMenu(models.refresh)
         self.header = Header(ModelButton(self.model_menu))
         self.loading = LoadingStrip()
+        self.dialogue_bar = DialogueBar()
         self.undo_bar = UndoBar()
         self.composer = Composer()
         self.composer.set_enter_sends(settings["enter_sends"])
@@ -95,6 +97,7 @@ class ChatPage(QWidget):
         self._place = QVBoxLayout()
         middle.addWidget(self.header)
         middle.addWidget(self.loading)
+        middle.addWidget(self.dialogue_bar)
         middle.addLayout(self._place, 1)
         middle.addWidget(self.undo_bar)
         middle.addWidget(self.composer)
@@ -159,6 +162,8 @@ class ChatPage(QWidget):
         self.model_menu.folder_wanted.connect(self._on_folder_wanted)
         self.model_menu.unload_wanted.connect(self._models.unload)
         self.model_menu.placement_changed.connect(self._on_placement_changed)
+        self.model_menu.dialogue_chosen.connect(self._models.choose_dialogue)
+        self.dialogue_bar.chosen.connect(self._models.choose_dialogue)
         self.loading.cancel_wanted.connect(self._models.cancel_load)
 
     # -- what has changed ----------------------------------------------------------------------------------------------
@@ -225,6 +230,7 @@ class ChatPage(QWidget):
         self._fit_model_button()
         self.model_menu.show_state(change)
         self.loading.show_state(change)
+        self.dialogue_bar.show_state(change)
         self.status.show_model(change)
         if had_notice or change.notice:
             self._show_notice()

@@ -5,10 +5,10 @@ import time
 import pytest
 from msgspec import structs
 
-from chatdesk.engine.api import ChatMessage, DraftFinished, Finished, MakePrompt, Started
+from chatdesk.engine.api import ChatMessage, DraftFinished, Failed, Finished, Generate, MakePrompt, Started
 from chatdesk.engine.local import LocalEngine, templates
-from chatdesk.engine.local.prompts import plain_dialogue
 from chatdesk.engine.local.templates import RENDER_S, TemplateError, TemplateRenderer
+from chatdesk.library.dialogues import DIALOGUES, Dialogue
 from tests.engine.checkpoints import END, START, make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only, text_of
 
@@ -94,7 +94,7 @@ def test_plain_dialogue(made):
     engine = made(None)
     text = prompt_of(engine, system("Be kind."), user("Hi"), assistant(" Hello"), user("So"))
     assert text == "Be kind.\n\nUser: Hi\nAssistant: Hello\nUser: So\nAssistant:"
-    assert plain_dialogue([user("a"), assistant("b")], False) == "User: a\nAssistant: b"
+    assert prompt_of(engine, user("a"), assistant("b")) == "User: a\nAssistant: b"
     long = structs.replace(GREEDY, temperature=1.0, max_new_tokens=40)
     reply = text_of(generate(engine, (user("Hi"),), long, seed=1))
     assert "\nUser:" not in reply
@@ -110,6 +110,43 @@ def test_plain_dialogue_stops_at_the_other_part(made, monkeypatch):
         lambda self, logits, drafts: [Scripted(next(script)) for _ in drafts],
     )
     events = generate(engine, (user("Hi"),))
+    assert text_of(events) == " Fine."
+    assert only(events, DraftFinished).reason == "stop"
+
+
+@pytest.mark.parametrize("name", DIALOGUES)
+def test_every_dialogue_says_all_and_ends_ready_for_a_reply(made, name):
+    """Also over a template of the checkpoint's own; a system message that it has no place for goes to the user."""
+    request = Generate(7, (system("Be kind."), user("Hi"), assistant("Yes"), user("So")), GREEDY, dialogue=name)
+    events = list(made(CHATML).run(request))
+    assert isinstance(events[-1], Finished), events[-1]
+    ids = only(events, Started).prompt_token_ids
+    text = made(CHATML)._loaded().checkpoint.tokens.decode(ids, skip_special=False)
+    places = [text.index(said) for said in ("Be kind.", "Hi", "Yes", "So")]
+    assert places == sorted(places)
+    assert START not in text
+
+
+def test_an_unknown_dialogue(made):
+    """Is refused with the names of those there are."""
+    failed = list(made(None).run(Generate(7, (user("Hi"),), GREEDY, dialogue="klingon")))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.fault == "bad_value"
+    assert "chatml" in failed.fields["allowed"]
+
+
+def test_a_stop_string_that_is_a_special_token_ends_a_reply(made, monkeypatch):
+    """Special tokens have no text of their own that a stop string could be found in."""
+    engine = made(None)
+    tokens = engine._loaded().checkpoint.tokens
+    form = Dialogue("marked", "{% for message in messages %}{{ message.content }}{% endfor %}", (END,))
+    monkeypatch.setitem(DIALOGUES, "marked", form)
+    script = iter([*tokens.encode(" Fine."), *tokens.encode(END)])
+    monkeypatch.setattr(
+        "chatdesk.engine.local.generation.Sampler.choose",
+        lambda self, logits, drafts: [Scripted(next(script)) for _ in drafts],
+    )
+    events = list(engine.run(Generate(7, (user("Hi"),), GREEDY, dialogue="marked")))
     assert text_of(events) == " Fine."
     assert only(events, DraftFinished).reason == "stop"
 
@@ -265,12 +302,12 @@ HOSTILE = {
 def test_hostile_templates(name, tmp_path, monkeypatch):
     """Each ends with the fault within the limits, runs nothing, and leaves no child behind."""
     monkeypatch.chdir(tmp_path)
-    renderer = TemplateRenderer(HOSTILE[name], {})
+    renderer = TemplateRenderer({})
     renderer.start()
     child = renderer._child
     started = time.perf_counter()
     with pytest.raises(TemplateError) as caught:
-        renderer.render([{"role": "user", "content": "Hi"}], add_generation_prompt=True)
+        renderer.render(HOSTILE[name], [{"role": "user", "content": "Hi"}], add_generation_prompt=True)
     assert time.perf_counter() - started < RENDER_S + 15  # the start of the child on a busy machine
     assert str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -282,12 +319,11 @@ def test_hostile_templates(name, tmp_path, monkeypatch):
 def test_a_good_template_after_a_hostile_one(monkeypatch):
     """A child that was ended is started again."""
     monkeypatch.setattr(templates, "RENDER_S", 0.5)
-    renderer = TemplateRenderer(HOSTILE["endless loop"], {})
+    renderer = TemplateRenderer({})
     with pytest.raises(TemplateError, match=r"longer than 0\.5 s"):
-        renderer.render([], add_generation_prompt=True)
+        renderer.render(HOSTILE["endless loop"], [], add_generation_prompt=True)
     monkeypatch.undo()
-    renderer._template = "{{ messages | length }}"
-    assert renderer.render([{}, {}], add_generation_prompt=False) == "2"
+    assert renderer.render("{{ messages | length }}", [{}, {}], add_generation_prompt=False) == "2"
     renderer.close()
 
 
