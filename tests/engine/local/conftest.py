@@ -33,9 +33,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gpt2(checkpoint: Callable[..., Path]) -> Iterator[LocalEngine]:
-    """An engine with a tiny GPT-2 on the CPU. What it caches depends on the tests before."""
+    """An engine with a tiny GPT-2 on the CPU. What it caches depends on the tests before.
+
+    It ends with the file, and its template process with it: other tests count the children.
+    """
     engine = LocalEngine()
     load(engine, checkpoint("gpt2"))
     yield engine
