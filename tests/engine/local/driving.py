@@ -10,9 +10,9 @@ GREEDY = Sampling(temperature=0, repetition_penalty=1, max_new_tokens=16)
 NEUTRAL = Sampling(1.0, 1.0, 0, 0.0, 1.0, 16)
 
 
-def load(engine: LocalEngine, folder: Path, dtype: Any = "float32") -> Loaded:
-    """Load a folder on the CPU; its last event."""
-    event = list(engine.run(Load(1, str(folder), "cpu", dtype)))[-1]
+def load(engine: LocalEngine, folder: Path, dtype: Any = "float32", device: Any = "cpu") -> Loaded:
+    """Load a folder; its last event."""
+    event = list(engine.run(Load(1, str(folder), device, dtype)))[-1]
     assert isinstance(event, Loaded), event
     return event
 
