@@ -47,6 +47,13 @@ class Fault(StrEnum):
     ENGINE_HUNG = "engine_hung"
     ENGINE_BUG = "engine_bug"
     ENGINE_VERSION = "engine_version"
+    # files that go with a message
+    ATTACHMENT_FOLDER = "attachment_folder"
+    ATTACHMENT_BINARY = "attachment_binary"
+    ATTACHMENT_ENCODING = "attachment_encoding"
+    ATTACHMENT_TOO_LARGE = "attachment_too_large"
+    ATTACHMENTS_TOO_LARGE = "attachments_too_large"
+    ATTACHMENTS_TOO_MANY = "attachments_too_many"
     # storage
     DISK_FULL = "disk_full"
     CANNOT_WRITE = "cannot_write"
@@ -157,6 +164,24 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "The engine belongs to another version of the program (it speaks protocol {found}, this one {known}). "
         "Install chatdesk again.",
+    ),
+    Fault.ATTACHMENT_FOLDER: QT_TRANSLATE_NOOP("errors", "{name} is a folder. Attach the text files in it."),
+    Fault.ATTACHMENT_BINARY: QT_TRANSLATE_NOOP(
+        "errors", "{name} is not a text file. Save what it says as plain text and attach that."
+    ),
+    Fault.ATTACHMENT_ENCODING: QT_TRANSLATE_NOOP(
+        "errors", "{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and attach it again."
+    ),
+    Fault.ATTACHMENT_TOO_LARGE: QT_TRANSLATE_NOOP(
+        "errors", "{name} has {size} MB, and a file may have {most} MB. Attach the part that matters."
+    ),
+    Fault.ATTACHMENTS_TOO_LARGE: QT_TRANSLATE_NOOP(
+        "errors",
+        "{name} was not attached: the files of one message may have {most} million characters. "
+        "Send it with the next one.",
+    ),
+    Fault.ATTACHMENTS_TOO_MANY: QT_TRANSLATE_NOOP(
+        "errors", "{name} was not attached: one message takes {most} files. Send it with the next one."
     ),
     Fault.DISK_FULL: QT_TRANSLATE_NOOP(
         "errors", "The disk with {path} is full. Free some space; what you typed is kept in the window until then."

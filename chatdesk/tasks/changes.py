@@ -5,9 +5,9 @@ from typing import Literal, TypeAlias
 
 from chatdesk.engine.api import ModelInfo
 from chatdesk.errors import Fault
-from chatdesk.storage.records import Conversation
+from chatdesk.storage.records import Attachment, Conversation
 
-Undoable: TypeAlias = Literal["", "conversation", "messages", "edit", "branch"]
+Undoable: TypeAlias = Literal["", "conversation", "messages", "edit", "branch", "file"]
 Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "drop_oldest", ""]
 
 
@@ -19,6 +19,7 @@ class Turn:
     ``finish_reason``: of a done reply, see `chatdesk.engine.api.FinishReason`; ``interrupted`` by a crash;
     ``damaged`` when what is stored is no longer what was written.
     ``version`` of ``versions``: siblings, counted from 1. Speeds are of replies: seconds, tokens per second.
+    ``attachments``: the files that went with it.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Turn:
     ttft_s: float | None = None
     tokens_per_s: float | None = None
     is_pinned: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,23 @@ class DraftChanged:
 
 
 @dataclass(frozen=True)
+class AttachmentsChanged:
+    """The files that are to go with the unsent text, and how many tokens each has as the model reads it; None: not
+    known (yet).
+    """
+
+    files: tuple[Attachment, ...]
+    tokens: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class AttachingFailed:
+    """Why the files given last are not all attached, one notice for each; none: nothing is wrong any more."""
+
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
 class SettingsChanged:
     """The open conversation's settings. ``defaults`` are the loaded checkpoint's, for what ``values`` leaves out."""
 
@@ -183,7 +202,7 @@ class ModelChanged:
 class StatusChanged:
     """Figures of the last or running reply for the status strip; 0 where nothing is known yet.
 
-    ``draft_tokens``: how many the unsent text has.
+    ``draft_tokens``: how many the unsent text has, with its files.
     """
 
     tokens_per_s: float = 0.0
@@ -209,6 +228,8 @@ Change: TypeAlias = (
     | ContextDropped
     | ReplyingChanged
     | DraftChanged
+    | AttachmentsChanged
+    | AttachingFailed
     | SettingsChanged
     | ModelChanged
     | StatusChanged

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chatdesk.engine.api import Event
 from chatdesk.errors import UserError
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Conversation, Message
+from chatdesk.storage.records import Attachment, Conversation, Message
 from chatdesk.storage.store import Store
 from chatdesk.tasks import changes, turns
+from chatdesk.tasks.attachments import Read, read_all
 from chatdesk.tasks.changes import Action, Change, Notice, Turn, Undoable
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.opened import OpenConversation
-from chatdesk.tasks.ports import EngineLink, Post, StoreLink
+from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
 from chatdesk.tasks.replies import notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 T = TypeVar("T")
 _DRAFTS = 3  # where a person asks for drafts and the settings say one
@@ -34,8 +36,10 @@ class Chat:
     def __init__(self, store: Store, engine: EngineLink, models: Models, post: Post) -> None:
         self._store = StoreLink(store, post, lambda error: self._open.complain(notice(error)))
         self._models = models
+        self._post = post
         self._open = OpenConversation(self._store, engine, models, lambda change: self.on_change(change), self.refresh)
         self._is_sending = False
+        self._places = 0  # counts the conversations shown, so that a late file does not come to another one
         self._deleted: Conversation | None = None
         self._undo: Callable[[], None] | None = None
         self._undoable: Undoable = ""
@@ -47,11 +51,12 @@ class Chat:
         return self._open.id
 
     def next_prompt(self, unsent: str) -> tuple[str, str, dict[str, Any]]:
-        """What would go out now: the id of its last stored message, the words after it, the settings in force.
+        """What would go out now: the id of its last stored message, what comes after it, the settings in force.
 
-        Without ``unsent`` words, and while a reply is written, that is what the last reply answers.
+        What comes after it are the unsent files and the ``unsent`` words, as a model reads them. Without any, and while
+        a reply is written, it is what the last reply answers.
         """
-        words = "" if self._open.is_replying else unsent
+        words = "" if self._open.is_replying else turns.framed(unsent, self._open.unsent.files)
         return self._open.prompt_end(bool(words.strip())), words, dict(self._open.unsent.values)
 
     # -- the list of conversations ---------------------------------------------------------------------------------
@@ -80,6 +85,7 @@ class Chat:
 
     def new(self) -> None:
         """Show an empty conversation; it is stored with its first word."""
+        self._leave()
         self._flush_composer()
         self._open.show_nothing()
 
@@ -88,6 +94,7 @@ class Chat:
 
         While a reply is written in it, its branch stays, as the reply belongs there.
         """
+        self._leave()
         may_choose = not self._open.is_replying_in(conversation_id)
 
         def work(c: Conversations) -> str | None:
@@ -136,16 +143,23 @@ class Chat:
         self._deleted = None
         if undo is not None:
             self.on_change(changes.UndoChanged(""))
-            self._open.when_silent(undo)
+            if self._undoable == "file":  # no affair of the reply
+                undo()
+            else:
+                self._open.when_silent(undo)
 
     def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
         self._undo = lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh())
         self._undoable = what
         self.on_change(changes.UndoChanged(what))
 
-    def _forget_branching(self) -> None:
-        """After a message in the new branch, Undo would leave it: no longer what was meant."""
-        if self._undoable in ("edit", "branch"):
+    def _leave(self) -> None:
+        """Another conversation is to be shown: what has begun with files of this one is not meant for that."""
+        self._places += 1
+        self._forget_undo("file")
+
+    def _forget_undo(self, *what: Undoable) -> None:
+        if self._undoable in what:
             self._undo, self._undoable = None, ""
             self.on_change(changes.UndoChanged(""))
 
@@ -163,26 +177,32 @@ class Chat:
     # -- the open conversation -------------------------------------------------------------------------------------
 
     def send(self, text: str) -> None:
-        """Store the person's message, show it, and ask the model. Blank text, or a reply under way: nothing."""
-        if not text.strip() or self._is_sending or self._open.is_replying:
+        """Store the person's message with its files, show it, and ask the model.
+
+        Neither words nor files, or a reply under way: nothing.
+        """
+        files = self._open.unsent.files
+        if not (text.strip() or files) or self._is_sending or self._open.is_replying:
             return
         self._is_sending = True
         self.close_drafts()
-        find_home, opening = self._open.unsent.home(), self._open.opening
+        find_home, opening, not_sent = self._open.unsent.home(), self._open.opening, self._open.unsent.sending()
 
         def work(c: Conversations) -> tuple[Conversation, Turn]:
             home = find_home(c)
-            message = c.add_message(home.id, c.get(home.id).tip, "user", text, clear_draft=True)
+            tip = c.get(home.id).tip
+            message = c.add_message(home.id, tip, "user", text, clear_draft=True, attachments=files)
             if not home.title:
-                c.rename(home.id, turns.title(text))
+                c.rename(home.id, turns.title(turns.subject(text, files)))
             return c.get(home.id), turns.turn(message, c.siblings(message.id), None)
 
         def then(stored: tuple[Conversation, Turn]) -> None:
             self._is_sending = False
             home, turn = stored
             if opening == self._open.opening:
-                self._open.unsent.sent(home)
-                self._forget_branching()
+                self._open.unsent.sent(home, files)
+                self._forget_undo("edit", "branch", "file")  # Undo would leave this message, or put back what is sent
+                self._open.show_files()
                 self.on_change(changes.Renamed(home.title))
                 self._open.complain(None)
                 self._open.add_turn(turn)
@@ -191,6 +211,7 @@ class Chat:
 
         def failed(error: UserError) -> None:
             self._is_sending = False
+            not_sent()
             self._open.complain(Notice(error.fault, error.fields))
 
         self._store.call(work, then, failed)
@@ -247,14 +268,17 @@ class Chat:
             self._open.complain(None)
             self._open.ask(self.open_id, found[-2].id, replaces=found[-1], continues=found[-1].id, drafts=1)
 
-    def edit(self, turn_id: str, text: str) -> None:
-        """Put another version beside a message; the person's own is asked again. The old one stays reachable."""
-        if self._open.is_replying or not text.strip():
+    def edit(self, turn_id: str, text: str, files: tuple[Attachment, ...] | None = None) -> None:
+        """Put another version beside a message; the person's own is asked again. The old one stays reachable.
+
+        ``files``: those of the old one that the new one has, too; None: all.
+        """
+        if self._open.is_replying or not (text.strip() or files):
             return
         home = self.open_id
 
         def work(c: Conversations) -> tuple[str | None, Message]:
-            return c.get(home).tip, c.edit(turn_id, text)
+            return c.get(home).tip, c.edit(turn_id, text, files)
 
         def then(edited: tuple[str | None, Message]) -> None:
             tip, message = edited
@@ -350,6 +374,42 @@ class Chat:
     def set_draft(self, text: str) -> None:
         """Remember the composer's unsent text; stored by the next `tick`, counted at once."""
         self._open.count(text)
+
+    def attach(self, paths: "Sequence[Path]") -> None:
+        """Let files of text go with the unsent text; `AttachingFailed` says why one cannot."""
+        place, there = self._places, self._open.unsent.files
+
+        def then(read: Read) -> None:
+            if place != self._places:  # they were meant for another conversation, which is left
+                return
+            files = self._open.unsent.files
+            if new := tuple(file for file in read.files if file not in files):
+                self._open.set_files((*files, *new))
+            self.on_change(changes.AttachingFailed(tuple(Notice(e.fault, e.fields) for e in read.problems)))
+
+        aside(self._post, lambda: read_all(paths, there), then, lambda error: None)
+
+    def detach(self, number: int) -> None:
+        """Take one of the unsent files away; `undo` puts it back."""
+        files = self._open.unsent.files
+        taken = files[number]
+
+        def put_back() -> None:
+            now = self._open.unsent.files
+            if taken not in now:
+                self._open.set_files((*now[:number], taken, *now[number:]))
+
+        self._open.set_files((*files[:number], *files[number + 1 :]))
+        self.on_change(changes.AttachingFailed(()))
+        if self._deleted is not None:  # Undo no longer means the conversation
+            self._deleted = None
+            self.refresh()
+        self._undo, self._undoable = put_back, "file"
+        self.on_change(changes.UndoChanged("file"))
+
+    def look_at(self, file: Attachment, then: "Callable[[int], None]") -> None:
+        """Have the tokens of any file counted, for a person who looks at it."""
+        self._open.look_at(file, then)
 
     def act(self, action: Action) -> None:
         """Do what a notice's button offers (``choose_model`` is the window's own)."""

@@ -1,29 +1,38 @@
-"""The figures of the status strip: speed, how full the context is, how many tokens the unsent text has."""
+"""The figures of the status strip and of the unsent files: speed, how full the context is, how many tokens wait."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from chatdesk.engine.api import Event
-from chatdesk.tasks.changes import StatusChanged
-from chatdesk.tasks.counting import DraftCounter
+from chatdesk.storage.records import Attachment
+from chatdesk.tasks.changes import AttachmentsChanged, StatusChanged
+from chatdesk.tasks.counting import DraftCounter, FileCounter
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink
 from chatdesk.tasks.replies import Reply
 
 
 class Figures:
-    """Says `StatusChanged`. One thread."""
+    """Says `StatusChanged` and `AttachmentsChanged`. One thread.
 
-    def __init__(self, engine: EngineLink, models: Models, say: Callable[[StatusChanged], None]) -> None:
+    Attributes: ``files``, which counts the tokens of files.
+    """
+
+    def __init__(
+        self, engine: EngineLink, models: Models, say: Callable[[StatusChanged | AttachmentsChanged], None]
+    ) -> None:
         self._models = models
         self._say = say
         self._status = StatusChanged()
+        self._words = 0
         self._counter = DraftCounter(engine, models, self._on_counted)
+        self.files = FileCounter(engine, models, self._say_files)
 
-    def begin(self, draft: str, reply: Reply | None) -> None:
-        """Another conversation is shown, with its unsent text and the reply being written in it."""
+    def begin(self, draft: str, files: tuple[Attachment, ...], reply: Reply | None) -> None:
+        """Another conversation is shown, with its unsent text and files and the reply being written in it."""
         self._status = StatusChanged(draft_tokens=self._status.draft_tokens)
         self._counter.count(draft)
+        self.count_files(files)
         self.show(reply)
 
     def show(self, reply: Reply | None) -> None:
@@ -41,14 +50,31 @@ class Figures:
         """The unsent text is this now."""
         self._counter.count(draft)
 
+    def count_files(self, files: tuple[Attachment, ...]) -> None:
+        """The unsent files are these now."""
+        self.files.count(files)
+        self._say_files()
+
     def count_again(self) -> None:
         """Another model counts otherwise."""
         self._counter.again()
+        self.files.again()
+        self._say_files()
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; only counts matter here."""
         self._counter.on_event(event)
+        self.files.on_event(event)
 
     def _on_counted(self, tokens: int) -> None:
-        self._status = replace(self._status, draft_tokens=tokens)
+        self._words = tokens
+        self._sum_up()
+
+    def _say_files(self) -> None:
+        self._say(AttachmentsChanged(self.files.files, self.files.tokens()))
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        waiting = self._words + sum(tokens or 0 for tokens in self.files.tokens())
+        self._status = replace(self._status, draft_tokens=waiting)
         self.show(None)

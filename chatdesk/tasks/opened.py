@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from chatdesk.engine.api import DEFAULT_SAMPLING, Event
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Conversation
+from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.tasks import changes, turns
 from chatdesk.tasks.changes import Change, Notice, Turn
 from chatdesk.tasks.drafts import SideBySide
@@ -72,7 +72,7 @@ class OpenConversation:
     def show_nothing(self) -> None:
         """Show a new, empty conversation; it is stored with its first word."""
         self.opening += 1
-        self._show(None, [])
+        self._show(None, [], ())
 
     def change_and_show(
         self, conversation_id: str, work: Callable[[Conversations], T], then: Callable[[T], object]
@@ -81,20 +81,22 @@ class OpenConversation:
         self.opening += 1
         opening = self.opening
 
-        def whole(c: Conversations) -> tuple[T, Conversation, list[Turn]]:
-            return work(c), c.get(conversation_id), turns.turns(c, conversation_id)
+        def whole(c: Conversations) -> tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]:
+            done = work(c)
+            shown = turns.turns(c, conversation_id)
+            return done, c.get(conversation_id), shown, c.unsent_attachments(conversation_id)
 
-        def shown(found: tuple[T, Conversation, list[Turn]]) -> None:
+        def shown(found: tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]) -> None:
             if opening == self.opening:  # not overtaken by another choice
-                self._show(found[1], found[2])
+                self._show(*found[1:])
             then(found[0])
 
         self._store.call(whole, shown)
 
-    def _show(self, conversation: Conversation | None, found: list[Turn]) -> None:
+    def _show(self, conversation: Conversation | None, found: list[Turn], files: tuple[Attachment, ...]) -> None:
         self.drafts.close()
         self._after_reply = None
-        self.unsent.open(conversation)
+        self.unsent.open(conversation, files)
         self.turns = found
         written = self._written()
         reply = written[0] if written else None
@@ -105,11 +107,12 @@ class OpenConversation:
         draft = conversation.draft if conversation else ""
         self._say(changes.Opened(conversation, tuple(found)))
         self._say(changes.DraftChanged(draft))
+        self._say(changes.AttachingFailed(()))
         self.complain(None)
         self._say(changes.ReplyingChanged(reply is not None))
         self._say(changes.ContextDropped(reply.started.unseen_before if reply and reply.started else 0))
         self.say_settings()
-        self._figures.begin(draft, reply)
+        self._figures.begin(draft, self.unsent.files, reply)
         self._show_drafts(written)
 
     def take_title(self, conversation: Conversation) -> None:
@@ -132,6 +135,19 @@ class OpenConversation:
         """The unsent text is this now."""
         self.unsent.set_text(draft)
         self._figures.count(draft)
+
+    def set_files(self, files: tuple[Attachment, ...]) -> None:
+        """The files that are to go with the unsent text are these now."""
+        self.unsent.set_files(files)
+        self._figures.count_files(files)
+
+    def show_files(self) -> None:
+        """Say which files are still unsent."""
+        self._figures.count_files(self.unsent.files)
+
+    def look_at(self, file: Attachment, then: Callable[[int], None]) -> None:
+        """How many tokens a file has, as soon as the engine has counted them."""
+        self._figures.files.look_at(file, then)
 
     def add_turn(self, turn: Turn) -> None:
         """A turn at the end."""

@@ -1,7 +1,9 @@
 """What tasks need from outside: the engine behind its worker thread, the store behind its own, one place to meet."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from chatdesk.engine.api import Request
@@ -34,6 +36,23 @@ class EngineLink(Protocol):
 
 Post = Callable[[Callable[[], None]], None]
 """Runs a callable on the tasks' thread, soon and in order; may be called from any thread."""
+
+
+def aside(post: Post, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[UserError], None]) -> None:
+    """Do slow work on a thread of its own; its result or its user error comes back to the tasks' thread.
+
+    Other exceptions are mistakes of ours: they are printed by the thread.
+    """
+
+    def run() -> None:
+        try:
+            result = work()
+        except UserError as error:
+            post(partial(failed, error))
+        else:
+            post(lambda: then(result))
+
+    threading.Thread(target=run, name="files", daemon=True).start()
 
 
 class StoreLink:

@@ -45,7 +45,7 @@ class Prompts:
         """Make the prompt with the unsent words as the next message, else the one of the last reply."""
         self.forget()
         self._callback = callback
-        end, words, values = self._chat.next_prompt(unsent)
+        end, words, values = self._chat.next_prompt(unsent)  # files stand in the words by now
         self._has_unsent = bool(words.strip())
         state = self._models.state
         if state.state in ("none", "failed"):

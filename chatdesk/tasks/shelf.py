@@ -4,7 +4,6 @@ Nothing blocks: the store answers on its thread, files are parsed and rendered o
 ``callback`` is called on the tasks' thread.
 """
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -18,7 +17,7 @@ from chatdesk.storage.store import Store
 from chatdesk.tasks.branches import Segment, segments
 from chatdesk.tasks.changes import Notice, NoticeChanged
 from chatdesk.tasks.chat import Chat
-from chatdesk.tasks.ports import Post, StoreLink
+from chatdesk.tasks.ports import Post, StoreLink, aside
 
 if TYPE_CHECKING:  # what files out and in need is imported when it is wanted: the window starts without it
     from chatdesk.storage.transfer.order import Labels
@@ -176,17 +175,7 @@ class Shelf:
 
     def _aside(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[Notice], None]) -> None:
         """Do slow work beside; its result or its user error comes back to the tasks' thread."""
-
-        def run() -> None:
-            try:
-                result = work()
-            except UserError as error:
-                notice = _notice(error)
-                self._post(lambda: failed(notice))
-            else:
-                self._post(lambda: then(result))
-
-        threading.Thread(target=run, name="files", daemon=True).start()
+        aside(self._post, work, then, lambda error: failed(_notice(error)))
 
 
 def _trees(c: Conversations, what: What, id: str) -> "list[Tree]":

@@ -1,17 +1,19 @@
 """From stored messages to what a transcript shows and what an engine reads."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from chatdesk.engine.api import ChatMessage, Overflow, Role, Sampling
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Message, Provenance
+from chatdesk.storage.records import Attachment, Message, Provenance
 from chatdesk.tasks.changes import Turn
 
 SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CHAT)
 _TITLE_CHARS = 60
 _SHORT_TITLE_CHARS = 20
+_BACKTICKS = re.compile("`{3,}")
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
@@ -46,13 +48,15 @@ def _turn(message: Message, version: int, versions: int, origin: Provenance | No
         origin.ttft_s if origin else None,
         origin.tokens_per_s if origin else None,
         is_pinned,
+        message.attachments,
     )
 
 
 def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMessage, ...]:
     """The messages from the root to ``message_id``, as an engine reads them.
 
-    A reply goes with its token ids when the checkpoint at ``model_path`` made it: its text is not encoded again.
+    A reply goes with its token ids when the checkpoint at ``model_path`` made it: its text is not encoded again. Files
+    stand in the text of the message they came with, see `framed`.
     """
     path = c.path(message_id)
     pinned = c.pinned(path[-1].conversation_id) if path else set()
@@ -61,9 +65,25 @@ def prompt(c: Conversations, message_id: str, model_path: str) -> tuple[ChatMess
     def chat_message(message: Message) -> ChatMessage:
         origin = origins.get(message.id)
         kept = message.token_ids if origin is not None and origin.model_path == model_path else None
-        return ChatMessage(cast("Role", message.role), message.text, kept, message.id in pinned)
+        text = framed(message.text, message.attachments) if message.role == "user" else message.text
+        return ChatMessage(cast("Role", message.role), text, kept, message.id in pinned)
 
     return tuple(chat_message(message) for message in path)
+
+
+def framed(words: str, files: Sequence[Attachment]) -> str:
+    """A person's message as a model reads it: each file with its name and between fences, then the words.
+
+    A fence is longer than any run of backticks in the file, so the file cannot close it; the name is one line.
+    """
+    parts = [_frame(file) for file in files]
+    return "\n\n".join([*parts, words] if words.strip() or not parts else parts)
+
+
+def _frame(file: Attachment) -> str:
+    fence = "`" * max([3, *(len(run) + 1 for run in _BACKTICKS.findall(file.text))])
+    end = "" if file.text.endswith("\n") else "\n"
+    return f"File: {' '.join(file.name.split())}\n{fence}\n{file.text}{end}{fence}"
 
 
 class Outgoing(NamedTuple):
@@ -92,13 +112,19 @@ def title(text: str, reply: str = "") -> str:
     return line[:_TITLE_CHARS].rsplit(" ", 1)[0].rstrip(",.;:–") + "…"
 
 
+def subject(words: str, files: Sequence[Attachment]) -> str:
+    """What a message is about: its words, or without any the name of its first file."""
+    return words if words.strip() or not files else files[0].name
+
+
 def title_of_exchange(c: Conversations, reply: Message) -> None:
     """After the first reply: a title made of a greeting alone says too little of the conversation."""
     home = c.get(reply.conversation_id)
     question = c.message(reply.parent_id) if reply.parent_id is not None else None
-    if question is None or question.parent_id is not None or home.title != title(question.text):
+    if question is None or question.parent_id is not None:
         return
-    if (better := title(question.text, reply.text)) != home.title:
+    said = subject(question.text, question.attachments)
+    if home.title == title(said) and (better := title(said, reply.text)) != home.title:
         c.rename(home.id, better)
 
 

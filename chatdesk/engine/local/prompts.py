@@ -19,6 +19,7 @@ from functools import partial
 from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
 from chatdesk.engine.local.tokens import Tokens
+from chatdesk.engine.template_child import MAX_BYTES
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
 
@@ -105,6 +106,8 @@ class PromptMaker:
         while True:
             gone = set(droppable[:dropped])
             kept = [*system, *(message for i, turn in enumerate(turns) if i not in gone for message in turn)]
+            is_full = droppable and not may_drop
+            self._require_renderable(kept, sampling, Fault.CONTEXT_FULL if is_full else Fault.PROMPT_TOO_LONG)
             ids = self._encode_chat(kept, form.template)
             limit = self._limit(len(ids), sampling)
             if len(ids) <= limit:
@@ -124,6 +127,15 @@ class PromptMaker:
             dropped_messages=len(messages) - len(kept),
             unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
         )
+
+    def _require_renderable(self, kept: Sequence[ChatMessage], sampling: Sampling, fault: Fault) -> None:
+        """Texts of megabytes, which a template cannot take, cannot fit as a rule: that is said then."""
+        if sum(len(message.text.encode()) for message in kept) <= MAX_BYTES:
+            return
+        tokens = sum(map(self._size, kept))
+        if tokens >= self._context:
+            limit = self._context if fault == Fault.PROMPT_TOO_LONG else self._limit(tokens, sampling)
+            raise UserError(fault, tokens=tokens, limit=limit)
 
     def _size(self, message: ChatMessage) -> int:
         return len(message.token_ids) if message.token_ids else len(self._tokens.encode(message.text))

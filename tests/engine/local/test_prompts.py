@@ -266,6 +266,18 @@ def test_a_last_message_that_does_not_fit(made):
     assert int(failed.fields["tokens"]) > 600
 
 
+def test_a_file_of_megabytes_is_refused_with_both_numbers(made):
+    """A template fails at such a text; that it does not fit is what a person can do something about."""
+    file = user("cd" * 600_000)
+    (*_, failed) = generate(made(CHATML), (user("a"), assistant("b"), file))
+    assert (failed.fault, failed.fields["limit"]) == ("prompt_too_long", "512")
+    assert int(failed.fields["tokens"]) > 512
+    (*_, failed) = generate(made(CHATML), (file, assistant("b"), user("a")), overflow="refuse")
+    assert failed.fault == "context_full"
+    started = only(generate(made(CHATML), (file, assistant("b"), user("a"))), Started)
+    assert started.dropped_messages == 2
+
+
 def test_a_last_message_that_just_fits(made):
     """It is answered, with less room than wanted."""
     events = generate(made(CHATML), (user("c" * 490),))
