@@ -1314,6 +1314,30 @@ Edit a message or write a reply anew to make another.</source>
         <translation>引擎属于另一个版本的程序（它用协议 {found}，本程序用 {known}）。请重新安装 chatdesk。</translation>
     </message>
     <message>
+        <source>{name} is a folder. Attach the text files in it.</source>
+        <translation>{name} 是文件夹。请附加其中的文本文件。</translation>
+    </message>
+    <message>
+        <source>{name} is not a text file. Save what it says as plain text and attach that.</source>
+        <translation>{name} 不是文本文件。请将其内容另存为纯文本后再附加。</translation>
+    </message>
+    <message>
+        <source>{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and attach it again.</source>
+        <translation>{name} 的编码不是 UTF-8、UTF-16 或 GB18030。请另存为 UTF-8 后重新附加。</translation>
+    </message>
+    <message>
+        <source>{name} has {size} MB, and a file may have {most} MB. Attach the part that matters.</source>
+        <translation>{name} 有 {size} MB，每个文件最多 {most} MB。请只附加需要的部分。</translation>
+    </message>
+    <message>
+        <source>{name} was not attached: the files of one message may have {most} million characters. Send it with the next one.</source>
+        <translation>未附加 {name}：一条消息的附件总共最多 {most} 百万字符。请随下一条消息发送。</translation>
+    </message>
+    <message>
+        <source>{name} was not attached: one message takes {most} files. Send it with the next one.</source>
+        <translation>未附加 {name}：一条消息最多附加 {most} 个文件。请随下一条消息发送。</translation>
+    </message>
+    <message>
         <source>The disk with {path} is full. Free some space; what you typed is kept in the window until then.</source>
         <translation>{path} 所在的磁盘已满。请腾出一些空间；在那之前，你输入的内容会留在窗口里。</translation>
     </message>
