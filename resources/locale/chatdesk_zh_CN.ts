@@ -147,7 +147,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Tokens of this conversation and what the model can see</source>
-        <translation>本对话的 token 数，以及模型能看到的上限</translation>
+        <translation>本对话的词元数，以及模型能看到的上限</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -660,7 +660,7 @@ Edit a message or write a reply anew to make another.</source>
     <name>ModelButton</name>
     <message>
         <source>{architecture}, {parameters} parameters, {context} tokens of context, on {device}</source>
-        <translation>{architecture}，{parameters} 参数，上下文 {context} token，运行于 {device}</translation>
+        <translation>{architecture}，{parameters} 参数，上下文 {context} 个词元，运行于 {device}</translation>
     </message>
     <message>
         <source>Choose a model</source>
@@ -1275,11 +1275,11 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>The text has {tokens} tokens and the model can see {limit}. Shorten it or choose one with a longer context.</source>
-        <translation>文本有 {tokens} 个 token，而模型只能看到 {limit} 个。请缩短文本，或换一个上下文更长的模型。</translation>
+        <translation>文本有 {tokens} 个词元，而模型只能看到 {limit} 个。请缩短文本，或换一个上下文更长的模型。</translation>
     </message>
     <message>
         <source>The conversation has {tokens} tokens and at most {limit} fit into the context. Pin what matters and leave out the oldest turns, or begin a new chat.</source>
-        <translation>对话有 {tokens} 个 token，上下文最多容纳 {limit} 个。请把重要的消息置顶并略去最早的，或开始新对话。</translation>
+        <translation>对话有 {tokens} 个词元，上下文最多容纳 {limit} 个。请把重要的消息置顶并略去最早的，或开始新对话。</translation>
     </message>
     <message>
         <source>{name} is {value}; it must be {allowed}.</source>
@@ -1287,7 +1287,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Give either the number of new tokens or the whole length, not both.</source>
-        <translation>新 token 数和总长度只能给出一个。</translation>
+        <translation>新词元数和总长度只能给出一个。</translation>
     </message>
     <message>
         <source>Cancelled.</source>
@@ -1418,15 +1418,15 @@ Edit a message or write a reply anew to make another.</source>
     <name>figures</name>
     <message>
         <source>first token {milliseconds} ms</source>
-        <translation>首个 token {milliseconds} 毫秒</translation>
+        <translation>首个词元 {milliseconds} 毫秒</translation>
     </message>
     <message>
         <source>first token {seconds} s</source>
-        <translation>首个 token {seconds} 秒</translation>
+        <translation>首个词元 {seconds} 秒</translation>
     </message>
     <message>
         <source>{speed} tok/s</source>
-        <translation>{speed} token/s</translation>
+        <translation>{speed} 词元/秒</translation>
     </message>
 </context>
 <context>
@@ -1445,7 +1445,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Most new tokens in one reply.</source>
-        <translation>一次回复最多生成多少 token。</translation>
+        <translation>一次回复最多生成多少词元。</translation>
     </message>
     <message>
         <source>Top-p</source>

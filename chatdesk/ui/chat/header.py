@@ -78,11 +78,11 @@ class Header(QFrame):
         menu = QMenu(self)
         self._rename = menu.addAction(shortcuts.menu_text("rename"), self.edit_title)
         menu.addAction(shortcuts.menu_text("branches"), self.branches_wanted.emit)
-        menu.addAction(shortcuts.menu_text("prompt"), self.prompt_wanted.emit)
+        self._prompt = menu.addAction(shortcuts.menu_text("prompt"), self.prompt_wanted.emit)
         add_exports(menu, self.export_wanted.emit)
         menu.addSeparator()
         menu.addAction(shortcuts.menu_text("clear"), self.clear_wanted.emit)
-        self._delete = menu.addAction(shortcuts.title("delete"), self.delete_wanted.emit)
+        menu.addAction(shortcuts.title("delete"), self.delete_wanted.emit)
         return menu
 
     def _dress(self) -> None:
@@ -91,12 +91,11 @@ class Header(QFrame):
         self._row.setSpacing(theme.scaled(6))
 
     def set_title(self, title: str, stored: bool) -> None:
-        """Name the conversation; one that is not ``stored`` yet can be neither renamed nor deleted."""
+        """Name the conversation; of one that is not ``stored`` yet only the prompt can be shown."""
         self.title.set_words(title or self.tr("New chat"))
         self.leave_title()
-        for action in (self._rename, self._delete):
-            action.setEnabled(stored)
-        self.more_button.setEnabled(stored)
+        for action in self.more.actions():
+            action.setEnabled(stored or action is self._prompt)
 
     def edit_title(self) -> None:
         """Let the title be typed over."""

@@ -168,13 +168,14 @@ class ModelButton(TextButton):
 
     def __init__(self, menu: ModelMenu) -> None:
         super().__init__("", icon="chevron-down", icon_behind=True)
-        self._whole = ""
+        self._name = self._whole = ""
         self.setMenu(menu)
         self.show_state(ModelChanged("none"))
 
     def show_state(self, state: ModelChanged) -> None:
         """Name the model, or say that there is none."""
         if state.state == "ready" and (info := state.info) is not None:
+            self._name = info.name
             self._whole = f"{info.name} · {info.dtype} · {device(info)}"
             self.setToolTip(
                 self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
@@ -185,14 +186,15 @@ class ModelButton(TextButton):
                 )
             )
         else:
-            self._whole = state.name if state.state == "loading" else self.tr("Choose a model")
+            self._name = self._whole = state.name if state.state == "loading" else self.tr("Choose a model")
             self.setToolTip(shortcuts.hint("models"))
         self.fit(theme.scaled(320))
 
     def fit(self, width: int) -> None:
-        """Cut the words to ``width`` pixels in all."""
-        room = width - theme.scaled(60)
-        self.set_words(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, room))
+        """Cut the words to ``width`` pixels in all: the name goes before how and where the model runs."""
+        room, metrics = width - theme.scaled(60), self.fontMetrics()
+        fits = metrics.horizontalAdvance(self._whole) <= room
+        self.set_words(self._whole if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideRight, room))
         self.setAccessibleName(self.tr("Model: {name}").format(name=self._whole))
 
 

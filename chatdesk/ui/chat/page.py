@@ -371,7 +371,7 @@ class ChatPage(QWidget):
             self.composer.set_enter_sends(self._settings["enter_sends"])
 
     def _fit_model_button(self) -> None:
-        self.header.model_button.fit(max(theme.scaled(120), min(theme.scaled(320), self.header.width() * 2 // 5)))
+        self.header.model_button.fit(max(theme.scaled(160), min(theme.scaled(320), self.header.width() * 2 // 5)))
 
     # -- slots ---------------------------------------------------------------------------------------------------------
 
