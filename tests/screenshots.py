@@ -1,19 +1,26 @@
 """Takes the pictures of README from the real program with the model in the box: ``python tests/screenshots.py OUT``.
 
-Run it on a screen (or under Xvfb) with a font for Chinese. Not a test: a picture is for eyes.
+Run it on a screen (or under Xvfb) with a font for Chinese. Not a test: a picture is for eyes. The screen is
+photographed, so that menus and dialogs are in the pictures; nothing else may lie over the window.
 """
 
+import json
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QDialog, QLineEdit
 
 from chatdesk import app
-from chatdesk.paths import Profile
+from chatdesk.paths import Profile, resources
 from chatdesk.settings.store import Settings
+from chatdesk.storage.conversations import Conversations
 from chatdesk.tasks.changes import Change, ModelChanged, ReplyingChanged
+from chatdesk.ui.shortcuts import KeyedAction
+from chatdesk.ui.widgets.picker import Picker
 
 SAMPLE = """\
 Each position asks every earlier one **how much it matters**, and takes a weighted mean of what they hold:
@@ -30,7 +37,9 @@ def attention(q, k, v):
 | `q` | what a position looks for |
 | `k` | what a position offers |
 
-The square root keeps the scores from growing with the width, so the softmax stays soft.
+The square root keeps the scores from growing with the width, so the softmax stays soft:
+
+$$\\operatorname{attention}(Q, K, V) = \\operatorname{softmax}\\!\\left(\\frac{QK^\\top}{\\sqrt{d}}\\right) V$$
 """
 
 
@@ -85,9 +94,46 @@ class Photographer:
         self.desk.chat.send(text)
         self.wait(lambda: not self.is_replying)
 
+    def do(self, action: str) -> None:
+        """What the key of ``action`` does."""
+        next(a for a in self.desk.window.findChildren(KeyedAction) if a.name == action).trigger()
+        self.pause()
+
+    def type(self, text: str) -> None:
+        """Write into the line that has the focus, all at once."""
+        line = self.desk.window.focusWidget()
+        assert isinstance(line, QLineEdit), line
+        line.setText(text)
+        self.pause(1000)
+
+    def dismiss(self) -> None:
+        """Close the dialog or box that lies over the window."""
+        for over in (*self.desk.window.findChildren(QDialog), *self.desk.window.findChildren(Picker)):
+            over.close()
+        self.pause()
+
+    def pause(self, ms: int = 0) -> None:
+        """Let the program paint what it has to."""
+        self.wait(lambda: True)
+        if ms:
+            loop = QEventLoop()
+            QTimer.singleShot(ms, loop.quit)
+            loop.exec()
+
+    def set(self, **settings: object) -> None:
+        """Change settings of the application."""
+        for name, value in settings.items():
+            self.desk.settings[name] = value
+        self.pause()
+
     def take(self, name: str) -> None:
-        """One picture."""
-        self.desk.window.grab().save(str(self.out / f"{name}.png"))
+        """One picture of the screen where the window is."""
+        self.pause(300)
+        window = self.desk.window
+        place = window.frameGeometry()
+        picture = window.screen().grabWindow(0, place.x(), place.y(), place.width(), place.height())
+        picture.save(str(self.out / f"{name}.png"))
+        print(name, flush=True)
 
     def close(self) -> None:
         """End the program."""
@@ -96,63 +142,110 @@ class Photographer:
         self._folder.cleanup()
 
 
-def pictures(out: Path) -> Iterator[str]:
-    """Take them all; yields their names."""
-    first = Photographer(out, theme="light", language="en")
-    first.desk.window.resize(1280, 800)
-    first.load()
+def talk(first: Photographer) -> None:
+    """The first start, a conversation, and the window in its forms."""
     first.take("first-start")
-    yield "first-start"
     for text in ("Hello, how are you today?", "What does temperature do?"):
         first.say(text)
     first.desk.chat.set_setting("temperature", 0.5)
     first.take("light")
-    yield "light"
-    first.desk.settings["theme"] = "dark"
-    first.wait(lambda: True)
+    first.set(theme="dark")
     first.take("dark")
-    yield "dark"
     first.desk.window.resize(600, 800)
-    first.wait(lambda: True)
     first.take("narrow")
-    yield "narrow"
     first.desk.window.resize(1280, 800)
-    first.desk.settings["theme"] = "light"
-    store = first.desk.store
+    first.set(theme="light")
 
-    def sample(c: object) -> str:
-        home = c.create("How attention works")  # type: ignore[attr-defined]
-        asked = c.add_message(home.id, None, "user", "Show me attention in five lines of Python.")  # type: ignore[attr-defined]
-        c.add_message(home.id, asked.id, "assistant", SAMPLE, finish_reason="stop")  # type: ignore[attr-defined]
-        return str(home.id)
 
-    first.desk.chat.open(store.submit(sample).result())
-    first.wait(lambda: True)
-    first.take("text")
-    yield "text"
-    first.desk.window.show_page("settings")
-    first.wait(lambda: True)
-    first.take("settings")
-    yield "settings"
-    first.desk.window.show_page("chat")
+def branches(first: Photographer) -> None:
+    """Drafts side by side, the map of branches, the exact prompt."""
     first.desk.chat.new()
-    empty = Path(first._folder.name) / "my-model"
+    first.say("I have a free evening. What could I do?")
+    first.do("panel")
+    first.is_replying = True
+    first.do("drafts")
+    first.wait(lambda: not first.is_replying)
+    first.take("drafts")
+    first.do("stop")
+    first.do("panel")
+    first.say("Tell me more about that.")
+    first.do("branches")
+    first.take("branches")
+    first.dismiss()
+    first.do("prompt")
+    first.take("prompt")
+    first.dismiss()
+
+
+def finding(first: Photographer) -> None:
+    """Rendered text, search over everything, find in the chat, the palette."""
+
+    def samples(c: Conversations) -> str:
+        home = c.create("How attention works")
+        asked = c.add_message(home.id, None, "user", "Show me attention in five lines of Python.")
+        c.add_message(home.id, asked.id, "assistant", SAMPLE, finish_reason="stop")
+        trip = c.create("去杭州的周末")
+        asked = c.add_message(trip.id, None, "user", "周末去杭州，天气怎么样？")
+        c.add_message(trip.id, asked.id, "assistant", "周六多云，适合在西湖边散步。", finish_reason="stop")
+        return home.id
+
+    first.desk.chat.open(first.desk.store.submit(samples).result())
+    first.desk.chat.refresh()
+    first.pause(2000)  # the library that draws formulas is being imported
+    first.take("text")
+    first.do("find")
+    first.type("position")
+    first.take("find")
+    first.do("stop")
+    first.do("search")
+    first.type("天气")
+    first.take("search")
+    first.dismiss()
+    first.do("palette")
+    first.take("palette")
+    first.dismiss()
+
+
+def models(first: Photographer, folder: Path) -> None:
+    """A base model, and a folder that holds no model."""
+    base = folder / "a-base-model"
+    shutil.copytree(resources() / "starter", base)
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    first.desk.chat.new()
+    first.load(str(base))
+    first.take("base-model")
+    empty = folder / "my-model"
     empty.mkdir()
     (empty / "pytorch_model.bin").write_bytes(b"\x80\x02.")
+    first.desk.chat.new()
     first.load(str(empty))
     first.say("Are you there?")
     first.take("error")
-    yield "error"
-    first.desk.settings["language"] = "zh_CN"
+
+
+def pictures(out: Path) -> None:
+    """Take them all."""
+    first = Photographer(out, theme="light", language="en")
+    first.desk.window.resize(1280, 800)
     first.load()
+    talk(first)
+    branches(first)
+    finding(first)
+    first.do("settings")
+    first.take("settings")
+    first.do("chat")
+    models(first, Path(first._folder.name))
+    first.set(language="zh_CN")
+    first.desk.chat.new()
+    first.load(str(resources() / "starter"))
     first.say("你好！")
     first.take("chinese")
-    yield "chinese"
     first.close()
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in pictures(folder):
-        print(name, flush=True)
+    chosen = Path(sys.argv[1])
+    chosen.mkdir(parents=True, exist_ok=True)
+    pictures(chosen)
