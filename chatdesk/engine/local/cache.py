@@ -7,18 +7,26 @@ text again at every step.
 
 A forward pass can be stopped between two layers, so that a cancel waits neither for a long chunk of a prompt nor for
 a slow step; the cache then forgets what the layers before had taken in.
+
+On a GPU the single tokens of a decode go through `graphs.Step`, which writes into the same buffers; what the layers
+say about their length is put right before anything else looks at them.
 """
 
 import inspect
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from copy import copy, deepcopy
+from functools import partial
 from typing import Any
 
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from chatdesk.engine.local.graphs import Step, StepMaker, bucket
+
 _SPARE_TOKENS = 64
+_KEPT_ROOM = 8192
+"""Tokens up to which buffers stay for an unrelated prompt, and the steps over them with them."""
 
 
 class Stopped(Exception):
@@ -48,8 +56,23 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     than the attention itself once a text is long. What the base class crops stays in the buffer, to be written over.
     """
 
-    _key_buffer: torch.Tensor | None = None
-    _value_buffer: torch.Tensor | None = None
+    def __init__(self, room: Callable[[int], int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room = room
+        self._key_buffer: torch.Tensor | None = None
+        self._value_buffer: torch.Tensor | None = None
+
+    @property
+    def buffers(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """The keys and values with the room behind them, where they lie in it."""
+        if self._key_buffer is None or self._value_buffer is None:
+            return None
+        return self._key_buffer, self._value_buffer
+
+    def show(self, tokens: int) -> None:
+        """Count the first so many tokens of the buffers in, whoever wrote them."""
+        if self._key_buffer is not None and self._value_buffer is not None:
+            self.keys, self.values = self._key_buffer[..., :tokens, :], self._value_buffer[..., :tokens, :]
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -57,29 +80,45 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """All keys and values, with the new ones at the end."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self._key_buffer, self.keys = _append(self._key_buffer, self.keys, key_states)
-        self._value_buffer, self.values = _append(self._value_buffer, self.values, value_states)
+        self._key_buffer, self.keys = _append(self._key_buffer, self.keys, key_states, self._room)
+        self._value_buffer, self.values = _append(self._value_buffer, self.values, value_states, self._room)
         return self.keys, self.values
 
 
-def _append(buffer: torch.Tensor | None, kept: Any, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _append(
+    buffer: torch.Tensor | None, kept: Any, new: torch.Tensor, room: Callable[[int], int]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Write ``new`` behind ``kept``: in the buffer if ``kept`` lies in it and there is room, else in a new one."""
     start = kept.shape[-2] if kept.numel() else 0
     end = start + new.shape[-2]
-    is_inside = buffer is not None and buffer.shape[0] == new.shape[0] and kept.data_ptr() == buffer.data_ptr()
+    is_inside = (
+        buffer is not None
+        and buffer.shape[0] == new.shape[0]
+        and (start == 0 or kept.data_ptr() == buffer.data_ptr())  # nothing lies nowhere
+    )
     if buffer is None or not is_inside or buffer.shape[-2] < end:
-        buffer = new.new_empty((*new.shape[:-2], end + max(_SPARE_TOKENS, end // 4), new.shape[-1]))
+        buffer = new.new_zeros((*new.shape[:-2], room(end), new.shape[-1]))
         if start:
             buffer[..., :start, :] = kept
     buffer[..., start:end, :] = new
     return buffer, buffer[..., :end, :]
 
 
+def _spare(tokens: int) -> int:
+    """The room that a text of so many tokens is given on the CPU."""
+    return tokens + max(_SPARE_TOKENS, tokens // 4)
+
+
 _ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
 
 
 class Runner:
-    """A model's forward pass with the arguments that its class takes. ``brake``: stops it in the middle."""
+    """A model's forward pass with the arguments that its class takes.
+
+    ``brake``: stops it in the middle. ``steps``: makes the steps of a decode on a device of `STEP_DEVICES`.
+    """
+
+    STEP_DEVICES = ("cuda",)
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -90,36 +129,48 @@ class Runner:
             self._extra["logits_to_keep"] = 1
         self.device: torch.device = next(model.parameters()).device
         self.brake = Brake(model)
+        has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
+        self.steps = StepMaker(has_places and self.device.type in self.STEP_DEVICES)
 
     def new_cache(self) -> Any:
         """An empty cache of the kind that the model's layers need; None for a model without one."""
         if self.cache_name is None:
             return None
         cache = DynamicCache(config=self.model.config)
-        cache.layers = [
-            GrowingLayer() if type(layer) is DynamicLayer else layer  # type: ignore[no-untyped-call]
-            for layer in cache.layers
-        ]
+        room = bucket if self.steps.is_on else _spare
+        cache.layers = [GrowingLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
         return cache
 
     @torch.inference_mode()
     def __call__(self, rows: torch.Tensor, cache: Any) -> torch.Tensor:
         """Logits after the last of some new tokens ``[rows, tokens]``: float32 ``[rows, vocabulary]``."""
-        given = dict(self._extra)
+        return self.forward(rows.to(self.device), cache, {})
+
+    def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
+        """As a call, with more arguments for the model, and all of them on its device."""
+        given = self._extra | more
         if self.cache_name is not None:
             given[self.cache_name] = cache
-        output = self.model(input_ids=rows.to(self.device), return_dict=True, **given)
+        output = self.model(input_ids=ids, return_dict=True, **given)
         logits: torch.Tensor = output.logits[:, -1, :].float()
         return logits
 
 
 class Batch:
-    """Rows of equal length that share a prefix, with their cache."""
+    """Rows of equal length that share a prefix, with their cache.
+
+    A row that is not kept stays in the buffers, unused, until the cache is next written without a step: steps over
+    fewer rows would have to be made anew. ``_places`` are the places of `rows` among the rows of the cache.
+    """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._cache = runner.new_cache()
         self.rows: list[list[int]] = [[]]
+        self._places, self._cache_rows = [0], 1
+        self._steps: dict[int, Step] = {}
+        self._wants_steps = True
+        self._is_behind = False  # whether steps have written tokens that the layers do not count in
 
     @property
     def length(self) -> int:
@@ -131,12 +182,20 @@ class Batch:
         """Whether several tokens may be fed after others: a prompt in chunks, a new turn after the old ones."""
         return self._cache is not None and all(type(layer) in _ATTENTION_LAYERS for layer in self._cache.layers)
 
+    @property
+    def can_start_again(self) -> bool:
+        """Whether the buffers are worth keeping for another text."""
+        return 0 < self._step_room() <= _KEPT_ROOM
+
     def extend(self, columns: Items[Items[int]]) -> torch.Tensor:
         """Feed new tokens to each row; logits after the last, float32 ``[rows, vocabulary]``.
 
         Raises `Stopped`; the batch is then as it was before, or empty where its cache cannot be.
         """
+        self._settle()
         before = self.length
+        if self._step_room() < before + len(columns[0]):
+            self._steps = {}  # before there are new buffers beside the old ones
         for row, new in zip(self.rows, columns, strict=True):
             row.extend(new)
         fed = columns if self._runner.cache_name else self.rows
@@ -146,13 +205,67 @@ class Batch:
             self._go_back(before)
             raise
 
+    def step(self, ids: Items[int]) -> torch.Tensor:
+        """Feed one token to each row, as `extend` does; the logits are good until the next call."""
+        step = self._steps.get(bucket(self.length + 1))
+        if step is None:
+            logits = self.extend([[i] for i in ids])
+            if self._wants_steps and self._runner.steps.is_on:
+                self._make_step(ids, logits)
+            return logits
+        if self._runner.brake.should_stop():
+            raise Stopped
+        given = [0] * step.rows
+        for place, row, new in zip(self._places, self.rows, ids, strict=True):
+            given[place] = new
+            row.append(new)
+        self._is_behind = True
+        logits = step(given, self.length - 1)
+        return logits[self._places] if len(ids) < step.rows else logits
+
+    def _make_step(self, ids: Items[int], logits: torch.Tensor) -> None:
+        """For the tokens after those that were fed just now."""
+        buffers = [layer.buffers if type(layer) is GrowingLayer else None for layer in self._cache.layers]
+        plain = [pair for pair in buffers if pair is not None]
+        if len(plain) < len(buffers):
+            self._runner.steps.is_on = False
+            return
+        brake, room = self._runner.brake, bucket(self.length)
+        should_stop, brake.should_stop = brake.should_stop, lambda: False
+        try:
+            new_step = partial(Step, self._runner.forward, plain, room)
+            step = self._runner.steps.make(new_step, ids, self.length - 1, logits)
+        finally:
+            brake.should_stop = should_stop
+        if step is None:
+            self._wants_steps = False
+        else:
+            self._steps[room] = step
+
+    def _step_room(self) -> int:
+        """Tokens for which the buffers under the steps have room; 0 without steps."""
+        return max((step.buffers[0][0].shape[-2] for step in self._steps.values()), default=0)
+
+    @torch.inference_mode()
+    def _settle(self) -> None:
+        """Make the cache say what steps and `keep` have done."""
+        if self._is_behind:
+            for layer in self._cache.layers:
+                layer.show(self.length)
+            self._is_behind = False
+        if self._cache is not None and self._places != list(range(self._cache_rows)):
+            self._cache.batch_select_indices(torch.tensor(self._places, device=self._runner.device))
+            self._steps = {}
+        self._places = list(range(len(self.rows)))
+        self._cache_rows = len(self.rows)
+
     @torch.inference_mode()
     def _go_back(self, length: int) -> None:
         """Forget what some of the layers took in."""
         layers = self._cache.layers if self._cache is not None else []
         if not all(type(layer) in _ATTENTION_LAYERS and _can_crop(layer) for layer in layers):
             self._cache, length = self._runner.new_cache(), 0
-            layers = []
+            self._steps, layers = {}, []
         for layer in layers:
             surplus = layer.get_seq_length() - length
             if surplus > 0:
@@ -163,8 +276,10 @@ class Batch:
     @torch.inference_mode()
     def fan_out(self, rows: int) -> "Batch":
         """So many copies of the only row; this batch stays as it is."""
+        self._settle()
         twin = copy(self)
         twin.rows = [list(self.rows[0]) for _ in range(rows)]
+        twin._places, twin._cache_rows, twin._steps = list(range(rows)), rows, {}
         if self._cache is not None:
             twin._cache = copy(self._cache)
             twin._cache.layers = [
@@ -173,16 +288,15 @@ class Batch:
             twin._cache.batch_repeat_interleave(rows)
         return twin
 
-    @torch.inference_mode()
     def keep(self, indices: Items[int]) -> None:
         """Leave only these rows."""
         self.rows = [self.rows[i] for i in indices]
-        if self._cache is not None:
-            self._cache.batch_select_indices(torch.tensor(list(indices), device=self._runner.device))
+        self._places = [self._places[i] for i in indices]
 
     @torch.inference_mode()
     def trim(self, length: int) -> bool:
         """Forget all tokens of the only row after the first ``length``; False where the cache cannot."""
+        self._settle()
         surplus = self.length - length
         if surplus and self._cache is not None:
             if not all(_can_crop(layer) for layer in self._cache.layers):
@@ -210,7 +324,8 @@ class PrefixCache:
         """
         last = self._last
         common = common_prefix(last.rows[0], prompt[:-1]) if last else 0
-        if last is None or not (common and last.can_continue and last.trim(common)):
+        is_of_use = last is not None and (common > 0 or last.can_start_again)
+        if last is None or not (is_of_use and last.can_continue and last.trim(common)):
             self._last = None  # free the old one before there is a new one
             last = self._last = Batch(self.runner)
         return last

@@ -110,6 +110,6 @@ def decode(
             batch.keep(staying)
         drafts = [drafts[row] for row in staying]
         try:
-            logits = batch.extend([[step.choices[row].id] for row in staying])
+            logits = batch.step([step.choices[row].id for row in staying])
         except Stopped:
             return

@@ -1,0 +1,152 @@
+"""The decode step of a whole batch as one captured graph: on a GPU, Python takes longer to ask for it than it takes.
+
+A `Step` is the model's own forward over buffers that stay where they are: the tokens to feed and their position are
+read from one tensor, the new keys and values are written at that position, and a mask hides what lies behind it. So
+the same kernels serve every token until the text grows out of its bucket. On a device that captures nothing the same
+forward is called each time; the results are the same.
+
+A step is checked against the ordinary forward before it is used: a model that counts its positions on its own, or
+looks at its cache in another way, keeps the ordinary one.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+Buffers = Sequence[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of each layer, ``[rows, heads, room, size]``, zeroed where nothing was written yet."""
+
+Forward = Callable[[torch.Tensor, Any, dict[str, torch.Tensor]], torch.Tensor]
+"""``(ids, cache, more arguments of the model)`` to logits, float32 ``[rows, vocabulary]``."""
+
+_SMALLEST, _LARGEST_STEP = 256, 4096
+_FAR = {torch.float32: 1e-3}  # root mean square of the difference, over that of the logits
+_FAR_HALF = 5e-2
+
+_logger = logging.getLogger(__name__)
+
+
+def bucket(tokens: int) -> int:
+    """The room that a text of so many tokens is given: powers of two, then multiples of 4,096."""
+    if tokens > _LARGEST_STEP:
+        return -(-tokens // _LARGEST_STEP) * _LARGEST_STEP
+    return max(_SMALLEST, 1 << (tokens - 1).bit_length())
+
+
+class _SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """A layer's buffers as a step sees them: one token is written at a position, all ``room`` are returned."""
+
+    def __init__(self, buffers: tuple[torch.Tensor, torch.Tensor], position: torch.Tensor, room: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._buffers, self._position, self._room = buffers, position, room
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """All keys and values, those of the new token among them."""
+        keys, values = self._buffers
+        keys.index_copy_(2, self._position, key_states)
+        values.index_copy_(2, self._position, value_states)
+        return keys[:, :, : self._room], values[:, :, : self._room]
+
+    def get_seq_length(self) -> int:
+        """Always 0: a graph would keep the number of its first call. Who goes by it is found out by the check."""
+        return 0
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of what attention sees."""
+        return self._room, 0
+
+
+class Step:
+    """One token for each row of a batch, over its buffers up to ``room`` tokens."""
+
+    def __init__(self, forward: Forward, buffers: Buffers, room: int) -> None:
+        keys = buffers[0][0]
+        self.buffers, self.rows = buffers, keys.shape[0]
+        self._forward = forward
+        self._inputs = torch.zeros(self.rows + 1, dtype=torch.long, device=keys.device)  # a token a row, the position
+        self._places = torch.arange(room, device=keys.device)
+        self._shown = torch.zeros(self.rows, 1, 1, room, dtype=keys.dtype, device=keys.device)
+        self._cache = DynamicCache()
+        self._cache.layers = [_SlotLayer(pair, self._inputs[-1:], room) for pair in buffers]
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._logits: torch.Tensor | None = None
+
+    @torch.inference_mode()
+    def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
+        """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
+        self._inputs.copy_(torch.tensor([*ids, position]))
+        if self._graph is None or self._logits is None:
+            return self._run()
+        self._graph.replay()
+        return self._logits
+
+    def _run(self) -> torch.Tensor:
+        position = self._inputs[-1:]
+        mask = self._shown.masked_fill(self._places > position, torch.finfo(self._shown.dtype).min)
+        more = {"position_ids": position.expand(self.rows, 1), "attention_mask": mask}
+        return self._forward(self._inputs[:-1, None], self._cache, more)
+
+    @torch.inference_mode()
+    def capture(self, stream: torch.cuda.Stream) -> None:
+        """Record the kernels of a call. One call is made first, so that the libraries have their plans and memory."""
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self._run()
+            torch.cuda.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                self._logits = self._run()
+            except BaseException:
+                with contextlib.suppress(RuntimeError):  # it says once more that the capture has failed
+                    graph.capture_end()
+                raise
+            graph.capture_end()
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = graph
+
+
+class StepMaker:
+    """Makes the steps of one model. ``is_on``: whether it can; turned off for good by the first step that is wrong."""
+
+    def __init__(self, is_on: bool) -> None:
+        self.is_on = is_on
+        self.made = 0
+        self._stream: torch.cuda.Stream | None = None  # one for all: a library keeps its workspace for each
+
+    def make(self, new: Callable[[], Step], ids: Sequence[int], position: int, expected: torch.Tensor) -> Step | None:
+        """A ``new`` step, captured and checked, or None where there can be none.
+
+        ``ids`` were fed at ``position`` by the ordinary forward just now, which gave the logits ``expected``.
+        """
+        try:
+            step = new()
+            found = step(ids, position)
+            if found.is_cuda:
+                if self._stream is None:
+                    self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+                step.capture(self._stream)
+                found = step(ids, position)
+            self._check(found, expected, step.buffers[0][0].dtype)
+        except torch.OutOfMemoryError:
+            return None
+        except Exception as error:  # whatever a model's own code does not like about this way of being called
+            self.is_on = False
+            _logger.info("no graph of the decode step: %s: %s", type(error).__name__, error)
+            return None
+        self.made += 1
+        return step
+
+    @staticmethod
+    @torch.inference_mode()
+    def _check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
+        difference = float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
+        if not difference <= _FAR.get(dtype, _FAR_HALF):
+            raise ValueError(f"its logits differ by {difference:.2g} of their size")
