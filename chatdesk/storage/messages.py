@@ -191,10 +191,14 @@ class Messages(Tables):
     def undo_removal(self, batch: str) -> None:
         """Take a batch back from the trash, and what stands above it; what was shown is shown again.
 
-        Raises `KeyError` where nothing of it is left in the trash.
+        Where nothing is shown, its newest message is. Raises `KeyError` where nothing of it is left in the trash.
         """
         with self._database.transaction():
-            back = self._database.query("SELECT message_id, was_tip FROM removed WHERE batch = ?", batch)
+            back = self._database.query(
+                "SELECT id, was_tip, conversation_id FROM removed JOIN messages ON id = message_id "
+                "WHERE batch = ? ORDER BY number",
+                batch,
+            )
             if not back:
                 raise KeyError(batch)
             self._database.execute(
@@ -203,9 +207,10 @@ class Messages(Tables):
                 "SELECT messages.parent_id FROM messages JOIN path ON messages.id = path.id) SELECT id FROM path)",
                 batch,
             )
-            for message_id, was_tip in back:
-                if was_tip:
-                    self._update(self.message(message_id).conversation_id, {"tip": message_id})
+            newest, _, conversation_id = back[-1]
+            shown = [message_id for message_id, was_tip, _ in back if was_tip]
+            if shown or self.get(conversation_id).tip is None:
+                self._update(conversation_id, {"tip": shown[0] if shown else newest})
 
     # -- pins
 

@@ -79,6 +79,14 @@ def test_deleting_the_only_version_shows_its_parent(conversations, talk):
         conversations.undo_removal(third)
 
 
+def test_what_comes_back_is_shown_where_nothing_is(conversations, talk):
+    id, question, answer, other, thanks = talk
+    batch = conversations.delete_message(other.id)
+    conversations.clear(id)
+    conversations.undo_removal(batch)
+    assert conversations.branch(id) == [question, other]
+
+
 def test_what_is_in_the_trash_is_not_there(conversations, talk):
     id, _, answer, *_ = talk
     conversations.delete_message(answer.id)

@@ -184,6 +184,7 @@ class Travels(Tree):
     def everything_is_reached_or_in_the_trash(self):
         for id, head in self.heads.items():
             line, live = self.line(head.tip), self.live(id)
+            assert (head.tip is None) == (not live)
             assert [(node.id, node.parent_id, node.is_on_branch) for node in self.real.tree(id)] == [
                 (key, self.tree[key][1], key in line) for key in live
             ]
@@ -221,7 +222,7 @@ def run(examples, steps):
 
 
 def test_tree_is_as_the_model_says():
-    assert run(8, 25)
+    assert run(20, 30)
 
 
 @pytest.mark.soak

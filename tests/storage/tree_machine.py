@@ -285,9 +285,11 @@ class Tree(RuleBasedStateMachine):
                 self.real.undo_removal(batch)
             return
         self.real.undo_removal(batch)
-        for id in back:
-            if self.removed[id][1]:
-                self.heads[self.tree[id][0]].tip = id
+        head = self.heads[self.tree[back[0]][0]]
+        if shown := [id for id in back if self.removed[id][1]]:
+            (head.tip,) = shown
+        elif head.tip is None:
+            head.tip = [id for id in self.tree if id in back][-1]
         for above in {above for id in back for above in self.line(id)}:
             self.removed.pop(above, None)
 
