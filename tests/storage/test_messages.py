@@ -80,7 +80,7 @@ def test_deleting_the_only_version_shows_its_parent(conversations, talk):
 
 
 def test_what_comes_back_is_shown_where_nothing_is(conversations, talk):
-    id, question, answer, other, thanks = talk
+    id, question, _, other, _ = talk
     batch = conversations.delete_message(other.id)
     conversations.clear(id)
     conversations.undo_removal(batch)
