@@ -34,6 +34,7 @@ class Fault(StrEnum):
     # running it
     NO_MODEL = "no_model"
     OUT_OF_MEMORY = "out_of_memory"
+    DOES_NOT_FIT = "does_not_fit"
     NO_DEVICE = "no_device"
     NOT_FINITE = "not_finite"
     EMPTY_PROMPT = "empty_prompt"
@@ -123,6 +124,10 @@ SENTENCES: dict[Fault, str] = {
     Fault.OUT_OF_MEMORY: QT_TRANSLATE_NOOP(
         "errors",
         "{device} ran out of memory. Choose a smaller model, a shorter length, or the CPU. What was written is kept.",
+    ),
+    Fault.DOES_NOT_FIT: QT_TRANSLATE_NOOP(
+        "errors",
+        "{name} needs at least {needed}, and this machine has {total} of memory. Choose a smaller model.",
     ),
     Fault.NO_DEVICE: QT_TRANSLATE_NOOP("errors", "This machine has no device {device}. Choose one of: {available}."),
     Fault.NOT_FINITE: QT_TRANSLATE_NOOP(

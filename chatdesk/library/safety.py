@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ class Checked(Struct, frozen=True):
     ``config``, ``tokenizer_config`` and ``generation_config``: the parsed JSON files with only the keys that may pass
     (the last two are empty without a file). ``weight_files``: the safetensors to load, in order. ``dtype``: torch's
     name of the type most of the weights have ("bfloat16"). ``weight_bytes`` and ``parameters``: summed over the
-    headers. ``context_length``: tokens. ``dropped_keys``: the config's keys that were left out, dotted.
+    headers. ``tensors``: those of all files, by name. ``context_length``: tokens. ``dropped_keys``: the config's keys
+    that were left out, dotted.
     """
 
     folder: Path
@@ -94,6 +95,7 @@ class Checked(Struct, frozen=True):
     dtype: str | None
     weight_bytes: int
     parameters: int
+    tensors: dict[str, Tensor]
     dropped_keys: tuple[str, ...]
     has_chat_template: bool
     context_length: int | None
@@ -125,9 +127,10 @@ def check(folder: Path) -> Checked:
         weight_files=tuple(folder / name for name in names),
         architecture=architecture,
         model_type=model_type,
-        dtype=_main_dtype(tensors),
-        weight_bytes=sum(t.end - t.begin for t in tensors),
-        parameters=sum(t.elements for t in tensors),
+        dtype=_main_dtype(tensors.values()),
+        weight_bytes=sum(t.end - t.begin for t in tensors.values()),
+        parameters=sum(t.elements for t in tensors.values()),
+        tensors=tensors,
         dropped_keys=dropped,
         has_chat_template=bool(tokenizer.get("chat_template")) or "chat_template.jinja" in files,
         context_length=configs.context_length(config),
@@ -233,10 +236,10 @@ def _tokenizer(folder: Path, files: Mapping[str, int], config: dict[str, Any]) -
     return configs.clean_tokenizer(name, raw)
 
 
-def _weights(folder: Path, files: Mapping[str, int]) -> tuple[list[str], list[Tensor]]:
+def _weights(folder: Path, files: Mapping[str, int]) -> tuple[list[str], dict[str, Tensor]]:
     """The weight files in order, and the tensors in all of them."""
     if _WEIGHTS in files:  # which transformers prefers, too
-        tensors = list(headers.read(folder / _WEIGHTS).values())
+        tensors = headers.read(folder / _WEIGHTS)
         if not tensors:
             raise _broken(_WEIGHTS, "it holds no tensors")
         return [_WEIGHTS], tensors
@@ -250,8 +253,8 @@ def _weights(folder: Path, files: Mapping[str, int]) -> tuple[list[str], list[Te
     names = sorted(set(places.values()))
     for name in names:
         _must_be_a_shard(folder, files, name)
-    tensors = [tensor for name in names for tensor in _shard(folder, name, places)]
-    _compare_total(folder, index, sum(t.end - t.begin for t in tensors))
+    tensors = {key: tensor for name in names for key, tensor in _shard(folder, name, places).items()}
+    _compare_total(folder, index, sum(t.end - t.begin for t in tensors.values()))
     return names, tensors
 
 
@@ -263,7 +266,7 @@ def _must_be_a_shard(folder: Path, files: Mapping[str, int], name: str) -> None:
         raise _broken(name, "the index names it and it is not there")
 
 
-def _shard(folder: Path, name: str, places: dict[str, str]) -> list[Tensor]:
+def _shard(folder: Path, name: str, places: dict[str, str]) -> dict[str, Tensor]:
     """The tensors of one file; index and header must say the same: every tensor once, where the index names it."""
     found = headers.read(folder / name)
     expected = {tensor for tensor, place in places.items() if place == name}
@@ -271,7 +274,7 @@ def _shard(folder: Path, name: str, places: dict[str, str]) -> list[Tensor]:
         raise _broken(name, f"the index looks for {shown(min(missing))} in it, which is not there")
     if unexpected := found.keys() - expected:
         raise _broken(name, f"it holds {shown(min(unexpected))}, of which the index knows nothing")
-    return list(found.values())
+    return found
 
 
 def _compare_total(folder: Path, index: dict[str, Any], found: int) -> None:
@@ -282,7 +285,7 @@ def _compare_total(folder: Path, index: dict[str, Any], found: int) -> None:
         _log.warning("%s: %s says %s bytes, the files hold %s", folder, _INDEX, shown(str(total)), found)
 
 
-def _main_dtype(tensors: list[Tensor]) -> str | None:
+def _main_dtype(tensors: Iterable[Tensor]) -> str | None:
     sizes: Counter[str] = Counter()
     for tensor in tensors:
         sizes[tensor.dtype] += tensor.end - tensor.begin

@@ -1,0 +1,168 @@
+"""The plan of a load: device, precision, layers on the GPU and the CPU, context; from headers, config and free memory.
+
+`plans` lists what is possible, best first: all of it on the GPU in the precision that is the rule there, with as much
+context as fits; then smaller numbers; then some layers beside the GPU, and the CPU alone. When nothing is possible,
+not even slowly from the disk's swap, DOES_NOT_FIT says what is needed and what there is.
+
+The plan counts weights, keys and values, and room for one step; it says nothing about speed but the loud words.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.footprint import Footprint
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8", "int4"]
+
+CHUNK = 512
+"""Tokens of a prompt that are read in one step, for the room that a step needs."""
+
+_SHORTEST = 2048
+"""A context below which a smaller precision is the better offer, in tokens."""
+
+_SPARE_SHARE = 0.05  # of a device's memory is left to others: the display, the allocator's rounding
+_SPARE_BYTES = 256 * 2**20
+_LEAST_LAYERS = 0.25  # with fewer of its layers on the GPU a model is no faster than on the CPU
+
+
+class Place(Struct, frozen=True):
+    """One device: torch's name of its type ("cuda", "cpu"), what to call it, its memory in bytes, and the precision
+    that is the rule there for this checkpoint.
+    """
+
+    device: str
+    name: str
+    total: int
+    free: int
+    precision: Precision
+
+    @property
+    def usable(self) -> int:
+        """Bytes that a model may take."""
+        return self.free - max(_SPARE_BYTES, int(self.total * _SPARE_SHARE))
+
+
+class Word(StrEnum):
+    """What must be said loudly with a plan."""
+
+    ON_CPU = "on_cpu"  # some or all layers are computed by the CPU although there is a GPU
+    SWAPS = "swaps"  # it takes more than the memory that is free now
+    SHORT = "short"  # the context is shorter than the model's own
+
+
+class Plan(Struct, frozen=True):
+    """``gpu_layers`` of ``layers`` are on ``place``, the rest on the CPU; ``context`` in tokens; sizes in bytes."""
+
+    place: Place
+    precision: Precision
+    context: int
+    gpu_layers: int
+    layers: int
+    weight_bytes: int
+    cache_bytes: int
+    work_bytes: int
+    words: tuple[Word, ...] = ()
+
+    @property
+    def needed(self) -> int:
+        """Bytes in all, on both devices together."""
+        return self.weight_bytes + self.cache_bytes + self.work_bytes
+
+
+def plans(name: str, size: Footprint, places: Sequence[Place], context: int) -> list[Plan]:
+    """Every way to load the model ``name``, best first. ``places``: the best device first, the CPU last. ``context``:
+    the model's own, in tokens. Raises DOES_NOT_FIT.
+    """
+    found = list(_plans(size, places, context))
+    if not found:
+        cpu = places[-1]
+        least = _plan(size, cpu, "int4", min(context, _SHORTEST)).needed
+        raise UserError(Fault.DOES_NOT_FIT, name=name, needed=short_bytes(least), total=short_bytes(cpu.total))
+    return found
+
+
+def short_bytes(number: float) -> str:
+    """A number of bytes as people write it: 820 MB, 1.4 GB, 14 GB."""
+    gigabytes = number / 1e9
+    if gigabytes < 0.9995:
+        return f"{max(1, round(number / 1e6))} MB"
+    return f"{gigabytes:.1f} GB" if gigabytes < 9.95 else f"{gigabytes:.0f} GB"
+
+
+def _plans(size: Footprint, places: Sequence[Place], context: int) -> Iterator[Plan]:
+    *gpus, cpu = places
+    for gpu in gpus:
+        whole = [plan for precision in _precisions(gpu) if (plan := _fitting(size, gpu, precision, context))]
+        yield from whole
+        if not whole or whole[0].precision != gpu.precision:
+            yield from _shared(size, gpu, cpu, context)
+    words = (Word.ON_CPU,) if gpus else ()
+    for precision in _precisions(cpu):
+        if plan := _fitting(size, cpu, precision, context, words):
+            yield plan
+    for precision in _precisions(cpu):
+        plan = _plan(size, cpu, precision, min(context, _SHORTEST), words=(*words, Word.SWAPS))
+        if cpu.usable < plan.needed <= cpu.total - _SPARE_BYTES:
+            yield plan
+
+
+def _precisions(place: Place) -> tuple[Precision, ...]:
+    return (place.precision, "int8", "int4")
+
+
+def _fitting(
+    size: Footprint, place: Place, precision: Precision, context: int, words: tuple[Word, ...] = ()
+) -> Plan | None:
+    """All of it on one device with the longest context that fits: the model's own, or a power of two below it."""
+    length = context
+    while length >= min(context, _SHORTEST):
+        plan = _plan(size, place, precision, length, words=(*words, Word.SHORT) if length < context else words)
+        if plan.needed <= place.usable:
+            return plan
+        length = (1 << (length - 1).bit_length()) >> 1 if length > 1 else 0
+    return None
+
+
+def _shared(size: Footprint, gpu: Place, cpu: Place, context: int) -> Iterator[Plan]:
+    """As many layers on the GPU as fit, the others on the CPU; what is not a layer stands on the GPU."""
+    length = min(context, _SHORTEST)
+    words = (Word.ON_CPU, Word.SHORT) if length < context else (Word.ON_CPU,)
+    plan = _plan(size, gpu, gpu.precision, length, words=words)
+    blocks = max(1, size.blocks)
+    per_layer = (plan.weight_bytes - _outside(size, gpu.precision) + plan.cache_bytes) / blocks
+    room = gpu.usable - _outside(size, gpu.precision) - plan.work_bytes
+    layers = int(room // per_layer) if per_layer else 0
+    if _LEAST_LAYERS * blocks <= layers < blocks and (blocks - layers) * per_layer <= cpu.usable:
+        yield _plan(size, gpu, gpu.precision, length, layers, words)
+
+
+def _outside(size: Footprint, precision: Precision) -> int:
+    """Bytes of the embeddings and the head."""
+    whole = size.weight_bytes(precision)
+    return whole * size.others // max(1, size.others + size.matrices)
+
+
+def _plan(
+    size: Footprint,
+    place: Place,
+    precision: Precision,
+    context: int,
+    gpu_layers: int | None = None,
+    words: tuple[Word, ...] = (),
+) -> Plan:
+    on_gpu = size.blocks if gpu_layers is None else gpu_layers
+    return Plan(
+        place=place,
+        precision=precision,
+        context=context,
+        gpu_layers=0 if place.device == "cpu" else on_gpu,
+        layers=size.blocks,
+        weight_bytes=size.weight_bytes(precision),
+        cache_bytes=size.cache_bytes(precision, context),
+        work_bytes=size.work_bytes(min(CHUNK, context), context),
+        words=words,
+    )
