@@ -1262,6 +1262,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{device} 内存不足。请换小一点的模型、缩短长度，或改用 CPU。已写出的内容都保留着。</translation>
     </message>
     <message>
+        <source>{name} needs at least {needed}, and this machine has {total} of memory. Choose a smaller model.</source>
+        <translation>{name} 至少需要 {needed} 内存，而这台机器只有 {total}。请选一个更小的模型。</translation>
+    </message>
+    <message>
         <source>This machine has no device {device}. Choose one of: {available}.</source>
         <translation>这台电脑没有设备 {device}。可选：{available}。</translation>
     </message>
