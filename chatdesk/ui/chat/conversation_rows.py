@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOpti
 
 from chatdesk.storage.records import Conversation
 from chatdesk.ui import theme
+from chatdesk.ui.widgets.labels import tip
 
 Index = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole
@@ -140,7 +141,7 @@ class ConversationModel(QAbstractListModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._spoken(row) if row.folder else row.title
             case Qt.ItemDataRole.ToolTipRole:
-                return row.title if row.id or row.folder else None
+                return tip(row.title) if row.id or row.folder else None
         # A role of our own is a plain number.
         values = {ID_ROLE: row.id, FOLDER_ROLE: row.folder, _CLOSED_ROLE: row.is_closed}
         return bool(row.id) and row.id == self._open if role == OPEN_ROLE else values.get(role)

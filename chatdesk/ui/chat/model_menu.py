@@ -16,7 +16,7 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.dialogue_bar import DialogueMenu
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
-from chatdesk.ui.widgets.labels import ElidedLabel
+from chatdesk.ui.widgets.labels import ElidedLabel, tip
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -133,11 +133,11 @@ class ModelMenu(QMenu):
         name = entry.name.replace("&", "&&")
         if entry.fault is not None:
             action = self.addAction(theme.icon("warning", "danger", 16), name)
-            action.setToolTip(sentence_of(entry.fault))
+            action.setToolTip(tip(sentence_of(entry.fault)))
             action.setEnabled(False)
             return
         action = self.addAction(theme.icon("cube", size=16), name + "\t" + " · ".join(fact for fact in facts if fact))
-        action.setToolTip(str(entry.path))
+        action.setToolTip(tip(str(entry.path)))
         if self._state.state == "ready" and self._state.path and Path(self._state.path) == entry.path:
             action.setIcon(theme.icon("check", "accent", 16))
         action.triggered.connect(lambda: self.load_wanted.emit(str(entry.path)))
@@ -177,14 +177,13 @@ class ModelButton(TextButton):
         if state.state == "ready" and (info := state.info) is not None:
             self._name = info.name
             self._whole = f"{info.name} · {info.dtype} · {device(info)}"
-            self.setToolTip(
-                self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
-                    architecture=info.architecture,
-                    parameters=parameters(info.parameters),
-                    context=info.context_length,
-                    device=info.device_name,
-                )
+            facts = self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
+                architecture=info.architecture,
+                parameters=parameters(info.parameters),
+                context=info.context_length,
+                device=info.device_name,
             )
+            self.setToolTip(tip(facts))
         else:
             self._name = self._whole = state.name if state.state == "loading" else self.tr("Choose a model")
             self.setToolTip(shortcuts.hint("models"))

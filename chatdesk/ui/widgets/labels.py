@@ -1,8 +1,17 @@
-"""Labels of the style sheet's kinds."""
+"""Labels of the style sheet's kinds, and tool tips of words that are not ours."""
+
+import html
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy
+
+
+def tip(words: str) -> str:
+    """Words for a tool tip, as they are: of what looks like HTML to Qt, it would open the pictures."""
+    if "<" not in words and "&" not in words:
+        return words
+    return f'<p style="white-space: pre-wrap">{html.escape(words)}</p>'
 
 
 class Label(QLabel):
@@ -41,4 +50,4 @@ class ElidedLabel(Label):
         shown = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.contentsRect().width())
         self.setText(shown)
         self.setAccessibleName(self._words)
-        self.setToolTip(self._words if shown != self._words else "")
+        self.setToolTip(tip(self._words) if shown != self._words else "")

@@ -14,7 +14,7 @@ from chatdesk.errors import UserError
 from chatdesk.settings.options import Option
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import Switch, TextButton
-from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.labels import Label, tip
 
 
 def words(text: str) -> str:
@@ -201,7 +201,7 @@ class NumberRow(OptionRow):
             self.field.setProperty("wrong", bool(wrong))
             self.field.style().unpolish(self.field)
             self.field.style().polish(self.field)
-        self.field.setToolTip(wrong)
+        self.field.setToolTip(tip(wrong))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """A click into the field selects the number, to be typed over."""
