@@ -9,6 +9,7 @@ p99 <= 16 ms, memory <= 250 MB. Nothing else may run on the machine meanwhile.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -23,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QMainWindow
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
+from PySide6.QtWidgets import QMainWindow
 
 from chatdesk import app
 from chatdesk.engine.child import child_command
 from chatdesk.paths import Profile
-from chatdesk.storage.store import Store
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.database import open_database
 
 BEAT_MS = 5
 PARTS = (
@@ -52,19 +54,27 @@ def text(words: random.Random, characters: int) -> str:
     return found[:characters]
 
 
-def fill(profile: Profile, messages: int) -> str:
-    """A conversation of so many messages; returns its id."""
+def fill(profile: Profile, messages: int, asked: int = 80, answered: int = 1500) -> str:
+    """A conversation of so many messages, of so many characters each; returns its id. Replies have token ids of four
+    characters each and a provenance, as those of an engine do."""
     words = random.Random(1)
-    with Store(profile.database, profile.backups) as store:
-        home = store.submit(lambda c: c.create("Long")).result().id
+    database = open_database(profile.database, profile.backups)
+    c = Conversations(database)
+    with database.transaction():
+        database.transaction = contextlib.nullcontext  # type: ignore[method-assign]  # one, as only the filled file counts
+        home = c.create(f"{messages} messages").id
         parent = None
         for number in range(messages):
-            role, length = ("user", 80) if number % 2 == 0 else ("assistant", 1500)
-            said = text(words, length)
-            reason = "stop" if role == "assistant" else None
-            parent = store.submit(
-                lambda c, p=parent, r=role, t=said, f=reason: c.add_message(home, p, r, t, finish_reason=f).id
-            ).result()
+            if number % 2 == 0:
+                parent = c.add_message(home, parent, "user", text(words, asked)).id
+            else:
+                said = text(words, answered)
+                ids = [words.randrange(50_000) for _ in range(answered // 4)]
+                reply = c.begin_reply(home, parent, {"model": "fake:model", "model_path": "fake:model"})
+                figures = {"new_tokens": len(ids), "ttft_s": 0.2, "tokens_per_s": 40.0}
+                parent = c.finish_reply(reply.id, said, ids, "stop", figures).id
+        del database.transaction
+    database.close()
     return home
 
 
@@ -93,10 +103,10 @@ class Beats(QObject):
 
 
 def watch(seconds: float) -> dict[str, float]:
-    """Run the loop for so long and return the stalls."""
-    beats = Beats()
-    QTimer.singleShot(int(1000 * seconds), QApplication.quit)
-    QApplication.exec()
+    """Run a loop for so long and return the stalls. A loop of its own: `QApplication.quit` would close all windows."""
+    beats, loop = Beats(), QEventLoop()
+    QTimer.singleShot(int(1000 * seconds), loop.quit)
+    loop.exec()
     return beats.stop()
 
 
@@ -127,6 +137,7 @@ def run(seconds: float, messages: int, tokens_per_s: float) -> dict[str, object]
         watch(1)
         begun = count.grown
         during = watch(seconds)
+        assert desk.window.isVisible()
         memory = psutil.Process().memory_full_info().uss / 1e6
         rate = (count.grown - begun) / seconds
         desk.chat.stop()
