@@ -157,7 +157,7 @@ def make_checkpoint(
         old = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
         old["h.0.attn.bias"] = torch.ones(1, 1, 4, 4)
         save_file(old, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_tokenizer(folder, tokenizer, chat_template, adds_start)
+    write_tokenizer(folder, tokenizer, chat_template, adds_start)
     (folder / "generation_config.json").write_text(json.dumps(generation_config or {}))
     return folder
 
@@ -189,7 +189,8 @@ def _widen(name: str, parameter: Any) -> None:
         parameter.copy_(torch.randn_like(parameter) * 0.2)
 
 
-def _write_tokenizer(folder: Path, tokenizer: Any, chat_template: str | None, adds_start: bool) -> None:
+def write_tokenizer(folder: Path, tokenizer: Any, chat_template: str | None = None, adds_start: bool = False) -> None:
+    """Write what `make_tokenizer` made into a checkpoint's folder."""
     from tokenizers import processors
 
     if adds_start:
