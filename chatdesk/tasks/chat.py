@@ -203,6 +203,7 @@ class Chat:
                 self._open.unsent.sent(home, files)
                 self._forget_undo("edit", "branch", "file")  # Undo would leave this message, or put back what is sent
                 self._open.show_files()
+                self.on_change(changes.AttachingFailed(()))
                 self.on_change(changes.Renamed(home.title))
                 self._open.complain(None)
                 self._open.add_turn(turn)

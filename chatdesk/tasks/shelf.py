@@ -12,7 +12,7 @@ from chatdesk.errors import UserError
 from chatdesk.storage import backups
 from chatdesk.storage.backups import Backup
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Conversation, Hit
+from chatdesk.storage.records import Attachment, Conversation, Hit
 from chatdesk.storage.store import Store
 from chatdesk.tasks.branches import Segment, segments
 from chatdesk.tasks.changes import Notice, NoticeChanged
@@ -169,6 +169,16 @@ class Shelf:
             keep,
             callback,
         )
+
+    def save(self, file: Attachment, target: Path, callback: Callable[[Notice | None], None]) -> None:
+        """Write a file that goes or went with a message, in UTF-8."""
+
+        def write() -> None:
+            from chatdesk.storage.transfer import files
+
+            files.write(target, file.text.encode())
+
+        self._aside(write, callback, callback)
 
     def _change(self, work: Callable[[Conversations], object]) -> None:
         self._store.call(work, lambda _: self._chat.refresh())

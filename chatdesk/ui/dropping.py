@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QDropEvent
 
 
@@ -14,3 +15,13 @@ def dropped_folder(event: QDropEvent) -> str:
     if path.is_dir():
         return str(path)
     return str(path.parent) if path.suffix == ".safetensors" or path.name == "config.json" else ""
+
+
+def dropped_files(event: QDropEvent) -> list[str]:
+    """The files of this machine that are being dropped."""
+    return local_files(event.mimeData())
+
+
+def local_files(data: QMimeData) -> list[str]:
+    """The files of this machine among what is dragged or pasted."""
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]

@@ -7,7 +7,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
 from chatdesk import paths
@@ -17,8 +17,8 @@ from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change
 from chatdesk.ui import application, shortcuts, theme
+from chatdesk.ui.attaching import Attaching
 from chatdesk.ui.chat.page import ChatPage
-from chatdesk.ui.dropping import dropped_folder
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _TICK_MS = 500
-_KEPT = (changes.ListChanged, changes.SettingsChanged, changes.StatusChanged, changes.ModelChanged)
+_KEPT = (
+    changes.ListChanged,
+    changes.SettingsChanged,
+    changes.StatusChanged,
+    changes.ModelChanged,
+    changes.AttachmentsChanged,
+)
 
 
 class MainWindow(QMainWindow):
@@ -61,6 +67,7 @@ class MainWindow(QMainWindow):
         self._presets: PresetButton | None = None
         self.shelving = Shelving(self, chat, shelf, settings)
         self.prompting = Prompting(self, prompts)
+        self.attaching = Attaching(self, chat, shelf)
         self.settings_page: SettingsPage | None = None
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
@@ -80,6 +87,7 @@ class MainWindow(QMainWindow):
         self.page = ChatPage(self._chat, self._models, self._settings)
         self.shelving.serve(self.page)
         self.prompting.serve(self.page)
+        self.attaching.serve(self.page)
         self.settings_page = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self.page)
@@ -96,6 +104,7 @@ class MainWindow(QMainWindow):
     def _add_actions(self) -> None:
         commands: dict[str, Callable[[], object]] = {
             "send_anyway": lambda: self.page.send(),
+            "attach": lambda: self._over_chat(self.attaching.choose),
             "stop": self._on_escape,
             "regenerate": lambda: self.page.regenerate(),
             "continue": lambda: self.page.continue_reply(),
@@ -279,15 +288,16 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.painted.emit)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """A folder may be dropped."""
-        if dropped_folder(event):
-            event.acceptProposedAction()
+        """Files or a checkpoint may be dropped."""
+        self.attaching.offer(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """They are dropped elsewhere."""
+        self.attaching.leave()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Load the checkpoint folder."""
-        if folder := dropped_folder(event):
-            event.acceptProposedAction()
-            self.page.load(folder)
+        """Attach the files, or load the checkpoint."""
+        self.attaching.take(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Keep the window's place; the conversation is kept by its task."""

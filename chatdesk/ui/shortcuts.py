@@ -35,6 +35,7 @@ _MAP = "Ctrl+Shift+M" if _MAC else "Ctrl+M"  # which there minimises the window
 SHORTCUTS: dict[str, Shortcut] = {
     "send": Shortcut(("Return",), QT_TRANSLATE_NOOP("shortcuts", "Send the message"), "composer"),
     "newline": Shortcut(("Shift+Return",), QT_TRANSLATE_NOOP("shortcuts", "New line in the message"), "composer"),
+    "attach": Shortcut(("Ctrl+Shift+A",), QT_TRANSLATE_NOOP("shortcuts", "Attach files…")),
     "send_anyway": Shortcut(("Ctrl+Return",), QT_TRANSLATE_NOOP("shortcuts", "Send, whatever Enter does")),
     "stop": Shortcut(("Esc",), QT_TRANSLATE_NOOP("shortcuts", "Stop the reply")),
     "regenerate": Shortcut(("Ctrl+R",), QT_TRANSLATE_NOOP("shortcuts", "Write the last reply anew")),

@@ -235,17 +235,28 @@ def test_a_dropped_folder_is_loaded(desk, tmp_path):
 
 
 def test_a_folder_dropped_on_the_composer_is_for_the_window(desk, tmp_path):
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path))])
-    assert not desk.page.composer.focusProxy().canInsertFromMimeData(data)
-    data = QMimeData()
-    data.setText("words")
-    assert desk.page.composer.focusProxy().canInsertFromMimeData(data)
+    files, words = QMimeData(), QMimeData()
+    files.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    files.setText(str(tmp_path))
+    words.setText("words")
+    editor = desk.page.composer.focusProxy()
+    for data, is_for_editor in ((files, False), (words, True)):
+        enter = QDragEnterEvent(
+            QPoint(9, 9), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        )
+        editor.dragEnterEvent(enter)
+        assert enter.isAccepted() == is_for_editor
 
 
-def test_anything_else_is_not_taken(desk, tmp_path):
-    (tmp_path / "photo.jpg").write_bytes(b"")
-    assert not drop(desk, tmp_path / "photo.jpg")
+def test_what_is_no_file_of_this_machine_is_not_taken(desk):
+    data = QMimeData()
+    data.setUrls([QUrl("https://example.org/photo.jpg")])
+    enter = QDragEnterEvent(
+        QPoint(9, 9), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    enter.ignore()
+    desk.window.dragEnterEvent(enter)
+    assert not enter.isAccepted()
     assert desk.models.calls == []
 
 

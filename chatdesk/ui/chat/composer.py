@@ -1,14 +1,20 @@
 """The composer: where a message is typed.
 
 It never clears itself: the page does, when the words are safe on disk. A very long paste would stall the editor, so it
-stands in the text as a small plate with its size; `Composer.text` has it whole.
+stands in the text as a small plate with its size; `Composer.text` has it whole. Files that are to go with the text
+stand above it; what they hold and who reads them is the tasks' affair.
 
-Non-goals: attachments. (Sent messages are edited where they stand: `chatdesk.ui.chat.editing`.)
+Non-goals: sent messages, which are edited where they stand: `chatdesk.ui.chat.editing`.
 """
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
     QColor,
+    QDragEnterEvent,
     QFocusEvent,
     QFontMetrics,
     QInputMethodEvent,
@@ -25,15 +31,22 @@ from PySide6.QtGui import (
     QTextImageFormat,
     QTextOption,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QTextEdit, QToolButton, QVBoxLayout, QWidget
 
-from chatdesk.ui import theme
+from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.column import column
+from chatdesk.ui.dropping import local_files
+from chatdesk.ui.widgets.buttons import IconButton
+from chatdesk.ui.widgets.chips import Chips
+from chatdesk.ui.widgets.labels import Label
 
 PASTE_LIMIT = 20_000  # characters of one paste that are shown as text
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _TEXT_LIMIT = 5 * PASTE_LIMIT  # characters that are shown as text in all
 _OBJECT = "\ufffc"
+_IN_PX = 8
+_FILES_PX = 116  # three lines of files, and a bit of the fourth
+_MOST_PROBLEMS = 3  # sentences about files
 _MOST = 0.4  # of the window's height
 
 
@@ -41,13 +54,14 @@ class Editor(QTextEdit):
     """A plain text editor that is as high as its text.
 
     Signals: ``entered``, Enter that sends; ``left_upwards``, ↑ where nothing is typed; ``height_changed``;
-    ``focus_changed(has_focus)``.
+    ``focus_changed(has_focus)``; ``files_given(paths)``, pasted ones.
     """
 
     entered = Signal()
     left_upwards = Signal()
     height_changed = Signal()
     focus_changed = Signal(bool)
+    files_given = Signal(list)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -149,13 +163,22 @@ class Editor(QTextEdit):
     # -- Qt ----------------------------------------------------------------------------------------------------------
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        """Qt override: plain text only."""
-        if source.hasText():
+        """Qt override: plain text, or files."""
+        if files := local_files(source):
+            self.files_given.emit(files)
+        elif source.hasText():
             self.insert(source.text().replace("\r\n", "\n").replace("\r", "\n"))
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Qt override: plain text only. A file or folder that is dropped here is for the window."""
-        return source.hasText() and not any(url.isLocalFile() for url in source.urls())
+        """Qt override: plain text, or files."""
+        return source.hasText() or bool(local_files(source))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Qt override: a file or folder that is dropped here is for the window."""
+        if local_files(event.mimeData()):
+            event.ignore()
+        else:
+            super().dragEnterEvent(event)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         """Qt override: know whether a word is being composed."""
@@ -232,17 +255,46 @@ class _SendButton(QToolButton):
         self.icon().paint(painter, left, top, size.width(), size.height())
 
 
+class _Files(QScrollArea):
+    """The files above the text; more than three lines of them scroll."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.chips = Chips(is_removable=True)
+        self.chips.setObjectName("content")
+        self.setWidget(self.chips)
+        self.chips.focused.connect(self.ensureWidgetVisible)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.hide()
+
+    def fit(self, width: int) -> None:
+        """As high as its lines, up to three; what is left of the fourth shows that there are more."""
+        most = theme.scaled(_FILES_PX)
+        height = self.chips.fit(width)
+        if height > most:
+            self.chips.fit(width - self.verticalScrollBar().sizeHint().width())
+        self.setFixedHeight(min(height, most))
+
+
 class Composer(QWidget):
     """The box at the foot of the page, in the column of the transcript.
 
-    Signals: ``sent(text)``, not for blank texts and not while replying; ``stopped()``; ``text_changed()``;
-    ``last_wanted()``: the last message is to be edited.
+    Signals: ``sent(text)``, not for blank texts without files and not while replying; ``stopped()``;
+    ``text_changed()``; ``last_wanted()``: the last message is to be edited; ``files_wanted()``, the person is to be
+    asked for files; ``files_given(paths)``, pasted ones; ``file_opened(number)``, it is to be shown;
+    ``file_removed(number)``.
     """
 
     sent = Signal(str)
     stopped = Signal()
     text_changed = Signal()
     last_wanted = Signal()
+    files_wanted = Signal()
+    files_given = Signal(list)
+    file_opened = Signal(int)
+    file_removed = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -256,17 +308,30 @@ class Composer(QWidget):
         self._button = _SendButton(self._box)
         self._rows = QVBoxLayout(self._box)
         self._foot = QHBoxLayout()
+        self._files = _Files(self._box)
+        self._problems = Label(kind="danger", wrap=True)
+        self._problems.hide()
+        self._clip = IconButton("clip", shortcuts.title("attach"), shortcuts.hint("attach"), side=36, size=20)
+        self._foot.addWidget(self._clip)
         self._foot.addStretch(1)
         self._foot.addWidget(self._meter)
         self._foot.addWidget(self._button)
-        self._rows.addWidget(self._editor)
+        self._above = QVBoxLayout()
+        for part in (self._files, self._problems, self._editor):
+            self._above.addWidget(part)
+        self._rows.addLayout(self._above)
         self._rows.addLayout(self._foot)
         self._editor.entered.connect(self._on_entered)
         self._editor.left_upwards.connect(self.last_wanted)
         self._editor.textChanged.connect(self.text_changed)
         self._editor.height_changed.connect(self._fit)
         self._editor.focus_changed.connect(self._on_focus_changed)
+        self._editor.files_given.connect(self.files_given)
         self._button.clicked.connect(self._on_button_clicked)
+        self._clip.clicked.connect(self.files_wanted)
+        self._files.chips.opened.connect(self.file_opened)
+        self._files.chips.removed.connect(self.file_removed)
+        self._files.chips.left.connect(self.focus)
         self.setFocusProxy(self._editor)
         theme.watcher.changed.connect(self._on_theme_changed)
         self._dress()
@@ -289,6 +354,40 @@ class Composer(QWidget):
         """Ready to type."""
         self._editor.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def set_files(self, names: Sequence[str], tokens: Sequence[int | None]) -> None:
+        """The files that are to go with the text: their names, and how many tokens each has where that is known."""
+        self._files.chips.set_files(names, tokens)
+        self._files.setVisible(bool(names))
+        before: QWidget = self._clip
+        for stop in self._files.chips.stops():  # the Tab key comes to them after the button that brings them
+            QWidget.setTabOrder(before, stop)
+            before = stop
+        self._fit()
+
+    def set_problems(self, sentences: Sequence[str]) -> None:
+        """Why some files are not there; none: nothing is wrong any more."""
+        shown = list(sentences[:_MOST_PROBLEMS])
+        if (more := len(sentences) - len(shown)) > 0:
+            words = (
+                self.tr("Another file was not attached.")
+                if more == 1
+                else self.tr("{count} more files were not attached.")
+            )
+            shown.append(words.format(count=more))
+        self._problems.setText("\n".join(shown))
+        self._problems.setVisible(bool(shown))
+        if shown and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._problems, "\n".join(shown)))
+        self._fit()
+
+    def set_dropping(self, is_dropping: bool) -> None:
+        """Files are held over the window: they can be dropped."""
+        self._box.focused = is_dropping or self._editor.hasFocus()
+        self._box.update()
+        self._editor.setPlaceholderText(self.tr("Drop files to attach them") if is_dropping else self.tr("Message"))
+
     # -- state -------------------------------------------------------------------------------------------------------
 
     def set_enter_sends(self, sends: bool) -> None:
@@ -309,7 +408,7 @@ class Composer(QWidget):
 
     def _on_entered(self) -> None:
         text = self.text()
-        if text.strip() and not self._replying:
+        if (text.strip() or self._files.chips.chips) and not self._replying:
             self.sent.emit(text)
 
     def _on_button_clicked(self) -> None:
@@ -333,8 +432,12 @@ class Composer(QWidget):
         scaled = theme.scaled
         self._editor.setPlaceholderText(self.tr("Message"))
         self._editor.setAccessibleName(self.tr("Message"))
+        self._clip.setAccessibleName(shortcuts.title("attach"))
+        self._clip.setToolTip(shortcuts.hint("attach"))
         self._meter.setToolTip(self.tr("Tokens of this conversation and what the model can see"))
-        self._rows.setContentsMargins(scaled(16), scaled(12), scaled(10), scaled(10))
+        self._rows.setContentsMargins(scaled(_IN_PX), scaled(12), scaled(10), scaled(10))
+        self._above.setContentsMargins(scaled(16 - _IN_PX), 0, 0, 0)  # the icon at the foot stands under the text then
+        self._above.setSpacing(scaled(8))
         self._rows.setSpacing(scaled(4))
         self._foot.setSpacing(scaled(16))
         self._button.setFixedSize(scaled(36), scaled(36))
@@ -359,6 +462,10 @@ class Composer(QWidget):
         self._editor.setVerticalScrollBarPolicy(
             policy.ScrollBarAsNeeded if wanted > most else policy.ScrollBarAlwaysOff
         )
+        inner = width - theme.scaled(16) - theme.scaled(10)
+        self._files.fit(inner)
+        self._problems.setFixedHeight(max(0, self._problems.heightForWidth(inner)))
+        self._above.invalidate()  # what a hidden part was high is remembered else
         height = self._rows.sizeHint().height()
         self._box.setGeometry(left, 0, width, height)
         self.setFixedHeight(height)

@@ -43,6 +43,25 @@ def choose_folder(parent: QWidget, done: Callable[[str], None]) -> None:
     dialog.open()
 
 
+def choose_files(parent: QWidget, done: Callable[[list[str]], None]) -> None:
+    """Ask for files to attach; ``done`` gets their paths. Text has too many endings to ask for some."""
+    dialog = QFileDialog(parent, QCoreApplication.translate("dialogs", "Attach files"))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+    dialog.filesSelected.connect(done)
+    dialog.open()
+
+
+def choose_place(parent: QWidget, name: str, done: Callable[[Path], None]) -> None:
+    """Ask where to save a file; ``name``: proposed."""
+    dialog = QFileDialog(parent, QCoreApplication.translate("dialogs", "Save the file"))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.selectFile(name)
+    dialog.fileSelected.connect(lambda chosen: done(Path(chosen)))
+    dialog.open()
+
+
 def choose_target(parent: QWidget, name: str, kinds: tuple[str, ...], done: Callable[[Path, str], None]) -> None:
     """Ask where to write. ``name``: proposed, without its ending; ``done`` gets the path and which of ``kinds``.
 

@@ -5,106 +5,22 @@ It is text of strangers: shown as plain text, control characters as signs.
 
 from collections.abc import Iterator
 from itertools import groupby
-from time import perf_counter
 
-from PySide6.QtCore import QCoreApplication, QMimeData, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidget, QWidget
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QWidget
 
 from chatdesk.engine.api import PromptMade
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.prompts import ExactPrompt
 from chatdesk.ui import theme
+from chatdesk.ui.chat.long_text import LongText
 from chatdesk.ui.chat.markdown import inert
 from chatdesk.ui.chat.tokens import TokenView, sign
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
-
-_PORTION_S = 0.006
-_MOST_LINE = 4_000  # characters of one line of the editor: longer ones, without a blank, take too long
-_GOES_ON = 1  # state of a line that goes on with the one before
-
-
-class PromptText(QPlainTextEdit):
-    """The prompt as text, its markers tinted; it is filled in portions between events."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.setReadOnly(True)
-        self.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
-        self.setAccessibleName(name)
-        self.setTabChangesFocus(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setUndoRedoEnabled(False)
-        self._made: PromptMade | None = None
-        self._filling: Iterator[None] = iter(())
-        self._portions = QTimer(self, interval=0)
-        self._portions.timeout.connect(self._fill)
-        theme.watcher.changed.connect(self._begin)
-        self._begin()
-
-    def set_prompt(self, made: PromptMade) -> None:
-        """Show this one."""
-        self._made = made
-        self._begin()
-
-    def is_whole(self) -> bool:
-        """Whether all of it is there."""
-        return not self._portions.isActive()
-
-    def _begin(self) -> None:
-        self.setFont(theme.font("code"))
-        self.clear()
-        if self._made is not None:
-            self._filling = self._insertions(self._made)
-            self._portions.start()
-            self._fill()
-            self.moveCursor(QTextCursor.MoveOperation.Start)  # what comes behind it no longer takes it along
-
-    def _fill(self) -> None:
-        until = perf_counter() + _PORTION_S
-        for _ in self._filling:
-            if perf_counter() > until:
-                return
-        self._portions.stop()
-
-    def _insertions(self, made: PromptMade) -> Iterator[None]:
-        """Insert line by line."""
-        colors, plain, marker = theme.current(), QTextCharFormat(), QTextCharFormat()
-        plain.setForeground(QColor(colors.text))
-        marker.setForeground(QColor(colors.accent))
-        marker.setBackground(QColor(colors.tint))
-        cursor, length = QTextCursor(self.document()), 0
-        for is_marker, text in _runs(made):
-            for number, line in enumerate(text.split("\n")):
-                if number:
-                    cursor.insertBlock()
-                    length = 0
-                for start in range(0, len(line), _MOST_LINE):
-                    part = line[start : start + _MOST_LINE]
-                    if length and length + len(part) > _MOST_LINE:
-                        cursor.insertBlock()
-                        cursor.block().setUserState(_GOES_ON)
-                        length = 0
-                    cursor.insertText(part, marker if is_marker else plain)
-                    length += len(part)
-                    yield
-
-    def createMimeDataFromSelection(self) -> QMimeData:
-        """Qt override: lines that only go on are one."""
-        cursor = self.textCursor()
-        text, *others = cursor.selectedText().split("\u2029")
-        block = self.document().findBlock(cursor.selectionStart())
-        for line in others:
-            block = block.next()
-            text += line if block.userState() == _GOES_ON else f"\n{line}"
-        data = QMimeData()
-        data.setText(text)
-        return data
 
 
 def _runs(made: PromptMade) -> Iterator[tuple[bool, str]]:
@@ -124,7 +40,7 @@ class ExactPromptDialog(Dialog):
         super().__init__(parent, QCoreApplication.translate("ExactPromptDialog", "Exact prompt"), "")
         self.resize(theme.scaled(760), theme.scaled(600))
         self._made: PromptMade | None = None
-        self.text, self.tokens = PromptText(self.tr("Prompt as text")), TokenView(self.tr("Tokens of the prompt"))
+        self.text, self.tokens = LongText(self.tr("Prompt as text")), TokenView(self.tr("Tokens of the prompt"))
         self.message = Label(self.tr("The engine makes the prompt as soon as it is free."), wrap=True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.facts, self.status = Label(kind="soft"), ElidedLabel(kind="soft")
@@ -175,7 +91,7 @@ class ExactPromptDialog(Dialog):
         count, most = f"{len(made.token_ids):,}", f"{made.context_length:,}"
         self.facts.setText(self.tr("{count} of {most} tokens").format(count=count, most=most))
         self._enable(True)
-        self.text.set_prompt(made)
+        self.text.set_runs(list(_runs(made)))
         self.tokens.set_tokens(made.token_ids, made.pieces, frozenset(made.marker_ids))
         self._on_chosen(self._choice.checkedId(), True)
 

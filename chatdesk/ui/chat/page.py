@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from chatdesk.errors import UserError
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
+from chatdesk.tasks.attachments import safe_name
 from chatdesk.tasks.changes import Change, ModelChanged, Notice, StatusChanged
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.composer import Composer
@@ -29,7 +30,7 @@ from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.widgets.drawer import Drawer, Shade
 
 if TYPE_CHECKING:
-    from chatdesk.storage.records import Conversation
+    from chatdesk.storage.records import Attachment, Conversation
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
     from chatdesk.ui.chat.reading import Reading
@@ -41,12 +42,13 @@ _FIGURES_MS = 100  # figures change with every token; the eye needs ten a second
 
 
 class ChatPage(QWidget):
-    """Shows the open conversation. Signals: ``message_export_wanted(id)``.
+    """Shows the open conversation. Signals: ``message_export_wanted(id)``; ``file_wanted(attachment)``: show it.
 
     Attributes: its parts, by name (`reading` and its transcript after `complete`).
     """
 
     message_export_wanted = Signal(str)
+    file_wanted = Signal(object)
 
     reading: "Reading"
     transcript: "Transcript"
@@ -60,6 +62,7 @@ class ChatPage(QWidget):
         self._status = StatusChanged()
         self._replying = False
         self._showing_draft = False
+        self._files: tuple[Attachment, ...] = ()
         self._early: list[Change] | None = []
         self._figures = QTimer(self, interval=_FIGURES_MS, singleShot=True)
         self._figures.timeout.connect(self._show_figures)
@@ -138,6 +141,7 @@ class ChatPage(QWidget):
         self.undo_bar.undo_wanted.connect(self._chat.undo)
         self.composer.text_changed.connect(self._on_text_changed)
         self.composer.last_wanted.connect(self._edit_last)
+        self.composer.file_opened.connect(lambda number: self.file_wanted.emit(self._files[number]))
 
     def _connect_transcript(self) -> None:
         self.transcript.example_chosen.connect(self._chat.send)
@@ -192,6 +196,26 @@ class ChatPage(QWidget):
                 self.reading.apply(change)
 
     def _apply_to_page(self, change: Change) -> None:
+        if not self._apply_to_composer(change):
+            self._apply_around(change)
+
+    def _apply_to_composer(self, change: Change) -> bool:
+        """What stands unsent has changed, or nothing of it: False."""
+        match change:
+            case changes.DraftChanged(text):
+                self._showing_draft = True
+                self.composer.set_text(text)
+                self._showing_draft = False
+            case changes.AttachmentsChanged(files, tokens):
+                self._files = files
+                self.composer.set_files([safe_name(file.name) for file in files], tokens)
+            case changes.AttachingFailed(notices):
+                self.composer.set_problems([sentence(notice.fault, notice.fields) for notice in notices])
+            case _:
+                return False
+        return True
+
+    def _apply_around(self, change: Change) -> None:
         match change:
             case changes.Opened(conversation):
                 self._open(conversation)
@@ -202,10 +226,6 @@ class ChatPage(QWidget):
                 self.header.set_title(title, stored=True)
             case changes.UndoChanged(what):
                 self.undo_bar.show_undo(what)
-            case changes.DraftChanged(text):
-                self._showing_draft = True
-                self.composer.set_text(text)
-                self._showing_draft = False
             case changes.SettingsChanged(values, defaults):
                 self.panel.set_values(values, defaults)
             case changes.NoticeChanged(notice):

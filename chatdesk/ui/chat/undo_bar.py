@@ -1,4 +1,4 @@
-"""The line above the composer after messages were deleted or another branch was begun: one button takes it back."""
+"""The line above the composer: messages were deleted, a branch begun, a file taken away; one button takes it back."""
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
@@ -33,6 +33,7 @@ class UndoBar(QWidget):
         words = {
             "messages": self.tr("The messages are in the trash."),
             "edit": self.tr("The message was edited; the old one is kept."),
+            "file": self.tr("The file was taken away."),
             "branch": self.tr("A new branch begins here; the old one is kept."),
         }
         self._words.setText(words.get(what, ""))
