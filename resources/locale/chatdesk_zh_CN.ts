@@ -106,6 +106,21 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Chip</name>
+    <message>
+        <source>Take {name} away</source>
+        <translation>移除 {name}</translation>
+    </message>
+    <message>
+        <source>1 token</source>
+        <translation>1 个词元</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} 个词元</translation>
+    </message>
+</context>
+<context>
     <name>CodeFrame</name>
     <message>
         <source>Code</source>
@@ -142,8 +157,20 @@ Edit a message or write a reply anew to make another.</source>
 <context>
     <name>Composer</name>
     <message>
+        <source>Another file was not attached.</source>
+        <translation>还有 1 个文件未附加。</translation>
+    </message>
+    <message>
+        <source>{count} more files were not attached.</source>
+        <translation>还有 {count} 个文件未附加。</translation>
+    </message>
+    <message>
         <source>Message</source>
         <translation>输入消息</translation>
+    </message>
+    <message>
+        <source>Drop files to attach them</source>
+        <translation>松开即可附加文件</translation>
     </message>
     <message>
         <source>Tokens of this conversation and what the model can see</source>
@@ -401,6 +428,53 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Token {number} of {count} · id {id} · {text} · special</source>
         <translation>第 {number} 个词元（共 {count} 个）· 编号 {id} · {text} · 特殊词元</translation>
+    </message>
+    <message>
+        <source>Copied.</source>
+        <translation>已复制。</translation>
+    </message>
+</context>
+<context>
+    <name>FileDialog</name>
+    <message>
+        <source>Text of the file</source>
+        <translation>文件内容</translation>
+    </message>
+    <message>
+        <source>Copy text</source>
+        <translation>复制文本</translation>
+    </message>
+    <message>
+        <source>Save as…</source>
+        <translation>另存为…</translation>
+    </message>
+    <message>
+        <source>1 line</source>
+        <translation>1 行</translation>
+    </message>
+    <message>
+        <source>{count} lines</source>
+        <translation>{count} 行</translation>
+    </message>
+    <message>
+        <source>1 character</source>
+        <translation>1 个字符</translation>
+    </message>
+    <message>
+        <source>{count} characters</source>
+        <translation>{count} 个字符</translation>
+    </message>
+    <message>
+        <source>1 token</source>
+        <translation>1 个词元</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} 个词元</translation>
+    </message>
+    <message>
+        <source>Saved.</source>
+        <translation>已保存。</translation>
     </message>
     <message>
         <source>Copied.</source>
@@ -1134,6 +1208,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>消息已编辑；旧的仍保留。</translation>
     </message>
     <message>
+        <source>The file was taken away.</source>
+        <translation>附件已移除。</translation>
+    </message>
+    <message>
         <source>A new branch begins here; the old one is kept.</source>
         <translation>新的分支从这里开始；旧的仍保留。</translation>
     </message>
@@ -1177,6 +1255,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Open a checkpoint folder</source>
         <translation>打开模型文件夹</translation>
+    </message>
+    <message>
+        <source>Attach files</source>
+        <translation>附加文件</translation>
+    </message>
+    <message>
+        <source>Save the file</source>
+        <translation>保存文件</translation>
     </message>
     <message>
         <source>Export</source>
@@ -1557,6 +1643,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>New line in the message</source>
         <translation>在消息里换行</translation>
+    </message>
+    <message>
+        <source>Attach files…</source>
+        <translation>附加文件…</translation>
     </message>
     <message>
         <source>Send, whatever Enter does</source>
