@@ -226,8 +226,8 @@ class MarkdownView(RowView):
     def __init__(self, piece: Piece, parent: QWidget) -> None:
         super().__init__(parent)
         self._shown: list[tuple[Block, RowView]] = []
+        formulas.watcher.drawn.connect(self._on_drawn)  # first: what `grow` asks for may be drawn before it returns
         self.grow(piece.text)
-        formulas.watcher.drawn.connect(self._on_drawn)
 
     def grow(self, text: str) -> None:
         """Show ``text``."""

@@ -1,5 +1,7 @@
 """Formulas: where they stand in a text, what is drawn, what is shown as source, what is copied."""
 
+import threading
+
 import pytest
 from PySide6.QtGui import QGuiApplication, QTextFormat
 
@@ -126,6 +128,22 @@ def pictures(document) -> list[str]:
             iterator += 1
         block = block.next()
     return found
+
+
+class AtOnce:
+    """A thread that has done its work when it is given."""
+
+    @staticmethod
+    def submit(work, *arguments) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        thread.start()
+        thread.join()
+
+
+def test_a_formula_that_is_drawn_at_once_is_not_missed(transcript, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(formulas, "_thread", AtOnce)
+    transcript.show_turns([Turn("r", "assistant", "Soon $E=mc^{17}$ stands here.")])
+    qtbot.waitUntil(lambda: shown(transcript) == ["$E=mc^{17}$"], timeout=10_000)
 
 
 TEXT = "Before $E=mc^2$ and $\\foo$ behind.\n\n$$\\frac{a}{b}$$\n\nEnd."
