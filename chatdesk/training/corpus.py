@@ -9,6 +9,7 @@ document). They are memory-mapped, so a corpus may be larger than memory. No mor
 will see; which ones is a pure function of (seed, line), and a small budget still samples the whole file.
 """
 
+import functools
 import json
 import lzma
 import os
@@ -130,12 +131,18 @@ def size_bytes(document: Document) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def sample_documents(path: Path, wanted_bytes: float, seed: int) -> Iterator[Document]:
-    """About ``wanted_bytes`` of a file, documents drawn evenly from all of it, in the file's order."""
+@functools.cache
+def text_bytes(path: Path) -> int:
+    """`size_bytes` of all documents of a file, read once. Raises ``NO_TEXT`` when there is none."""
     total = sum(map(size_bytes, read_documents(path)))
     if not total:
         raise UserError(Fault.NO_TEXT, path=path)
-    share = wanted_bytes / total
+    return total
+
+
+def sample_documents(path: Path, wanted_bytes: float, seed: int) -> Iterator[Document]:
+    """About ``wanted_bytes`` of a file, documents drawn evenly from all of it, in the file's order."""
+    share = wanted_bytes / text_bytes(path)
     draw = random.Random(f"{seed} {path.name}")
     return (document for document in read_documents(path) if draw.random() < share)
 

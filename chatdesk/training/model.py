@@ -21,23 +21,47 @@ from chatdesk.training.corpus import END_OF_TEXT, END_OF_TURN, token_id
 from chatdesk.training.recipe import ModelShape, SamplingDefaults
 from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer
 
+_IGNORED = -100  # a target that does not count
+
 
 class LossModel(nn.Module):
-    """A causal model that answers with its loss. Logits are made only where a token counts.
+    """A causal model that answers with its loss.
 
     ``forward`` takes int64 ``inputs``, ``targets``, ``positions`` and bool ``counted``, all (batch, sequence), and
-    returns the sum of the losses in nats, a float32 scalar.
+    returns the sum of the losses in nats, a float32 scalar. Where a position is 0, a document begins that sees nothing
+    before it; ``positions`` None: each row is one document.
     """
 
     def __init__(self, causal: Any) -> None:
         super().__init__()
         self.causal = causal
 
-    def forward(self, inputs: Tensor, targets: Tensor, positions: Tensor, counted: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, targets: Tensor, positions: Tensor | None, counted: Tensor) -> Tensor:
         """The summed loss; the caller divides, since several parts may make one step."""
-        hidden = self.causal.transformer(inputs, position_ids=positions, use_cache=False).last_hidden_state
-        logits = self.causal.lm_head(hidden[counted])
-        return functional.cross_entropy(logits.float(), targets[counted], reduction="sum")
+        hidden = self._hidden(inputs, positions)
+        if hidden.is_cuda:  # fixed shapes: one compiled graph, in which nothing waits for the GPU
+            hidden, targets = hidden.flatten(0, 1), targets.masked_fill(~counted, _IGNORED).flatten()
+        else:  # logits only where a token counts
+            hidden, targets = hidden[counted], targets[counted]
+        logits = self.causal.lm_head(hidden)
+        return functional.cross_entropy(logits.float(), targets, reduction="sum", ignore_index=_IGNORED)
+
+    def _hidden(self, inputs: Tensor, positions: Tensor | None) -> Tensor:
+        """The last hidden states, (batch, sequence, width).
+
+        transformers' own forward makes a mask whenever it is compiled; without one attention takes its fastest way.
+        """
+        inner, mask = self.causal.transformer, None
+        if positions is None:
+            positions = torch.arange(inputs.shape[1], device=inputs.device)
+        else:
+            document = (positions == 0).cumsum(-1)
+            mask = (document[:, :, None] == document[:, None, :]).tril()[:, None]
+        hidden = inner.wte(inputs) + inner.wpe(positions)
+        for block in inner.h:
+            hidden = block(hidden, attention_mask=mask)
+        last: Tensor = inner.ln_f(hidden)
+        return last
 
 
 def new_model(shape: ModelShape, end_id: int, seed: int, layers: int | None = None) -> LossModel:

@@ -11,6 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,15 @@ from chatdesk.training.corpus import (
     Document,
     TokenArrays,
     sample_documents,
+    text_bytes,
     token_id,
     tokenise,
     wanted_bytes,
 )
 from chatdesk.training.events import Began, Changed, Finished, HeldOut, Preparing, Report, Saved, Stepped, TrainEvent
+from chatdesk.training.feed import Ready, ahead, make_ready, on_device
 from chatdesk.training.model import LossModel, count_parameters, export, new_model
-from chatdesk.training.order import Batch, Order, held_out_batches
+from chatdesk.training.order import Order, held_out_batches
 from chatdesk.training.recipe import Recipe, Source, Stage, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
 from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
@@ -61,6 +64,8 @@ def train(recipe: Path, text: Path | None, out: Path, report: Report, accept_cha
         for source in (*stage.sources, *stage.held_out)
     }
     accelerator = Accelerator(mixed_precision="bf16" if read.precision == "bf16" else "no")
+    if accelerator.device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32 for what autocast leaves in float32
     folder = RunFolder(out)
     with accelerator.main_process_first():
         changed = folder.claim(read, recipe, accept_changes)
@@ -148,13 +153,15 @@ class _Run:
     def _prepare(self, layers: int) -> None:
         """Model and optimizers as the last save left them, but for blocks that are new.
 
-        ``_shared`` is ``_model``, wrapped for several processes.
+        ``_shared`` is ``_model``, wrapped for several processes and, on CUDA, compiled.
         """
         end_id = token_id(self._tokenizer, END_OF_TEXT)
         self._model = new_model(self._recipe.model, end_id, self._recipe.seed, layers)
         optimizers = make_optimizers(self._model, self._recipe)
         self._shared, *self._optimizers = self._accelerator.prepare(self._model, *optimizers)
         self._folder.load(self._model, self._optimizers)
+        if self._accelerator.device.type == "cuda" and find_spec("triton"):
+            self._shared = torch.compile(self._shared, dynamic=False)
 
     def _tokenizer_sample(self) -> Iterator[Document]:
         """Text of all stages, in the shares in which it will be seen."""
@@ -168,12 +175,13 @@ class _Run:
 
     def _arrays(self, source: Source, tokens: float, seed: int) -> TokenArrays:
         """The tokenised source, from the run folder when it is there; ``tokens`` bounds how much of it is read."""
-        file = self._files[source.file]
-        key = hashlib.sha256(f"{source.file} {tokens} {seed}".encode()).hexdigest()[:12]
+        file, wanted = self._files[source.file], wanted_bytes(tokens)
+        sample = "whole" if wanted >= text_bytes(file) else f"{tokens} {seed}"  # stages share a file that is seen whole
+        key = hashlib.sha256(f"{source.file} {sample}".encode()).hexdigest()[:12]
         folder = self._folder.data / f"{file.name.split('.')[0]}-{key}"
         if not folder.is_dir():
             self._report(Preparing(f"tokenising {source.file}"))
-            tokenise(sample_documents(file, wanted_bytes(tokens), seed), self._tokenizer, folder)
+            tokenise(sample_documents(file, wanted, seed), self._tokenizer, folder)
         return TokenArrays(folder)
 
     # a stage
@@ -190,11 +198,16 @@ class _Run:
             unseen = [self._arrays(source, 4 * _HELD_OUT_TOKENS, seed) for source in stage.held_out]
         order = Order(stage, arrays, seed)
         windows = _HELD_OUT_TOKENS // stage.sequence
-        held_out = [batch for source in unseen for batch in held_out_batches(stage, source, windows)]
+        held_out = [
+            make_ready(batch, slice(None), stage.isolate, self._accelerator.device)
+            for source in unseen
+            for batch in held_out_batches(stage, source, windows)
+        ]
         meter = _Meter(stage)
-        for step in range(at.step, stage.step_count):
+        steps = range(at.step, stage.step_count)
+        for step, ready in zip(steps, ahead(lambda step: self._make_ready(order, step, stage), steps), strict=True):
             rate = learning_rate(stage, step)
-            loss = self._step(order.batch(step), rate)
+            loss = self._step(ready, rate)
             at = Position(index, step + 1, at.tokens + stage.tokens_per_step)
             if event := meter.add(loss, rate, at):
                 self._report(event)
@@ -211,15 +224,17 @@ class _Run:
             self._folder.keep(stage.name)
         return at
 
-    def _step(self, batch: Batch, rate: float) -> Tensor:
+    def _make_ready(self, order: Order, step: int, stage: Stage) -> Ready:
+        return make_ready(order.batch(step), self._mine, stage.isolate, self._accelerator.device)
+
+    def _step(self, ready: Ready, rate: float) -> Tensor:
         """One update; the mean loss of the batch over all processes, not yet waited for."""
         self._model.train()
         for group in self._groups():
             group["lr"] = rate * group["rate"]
-        count = max(1, int(batch.counted.sum()))
-        mine = Batch(*(array[self._mine] for array in batch))
         # several processes take the mean of their gradients, so that each part must weigh as many times more
-        loss = self._shared(*self._tensors(mine)) * (self._accelerator.num_processes / count)
+        weight = self._accelerator.num_processes / ready.counted
+        loss = self._shared(*on_device(ready.inputs, self._accelerator.device)) * weight
         self._accelerator.backward(loss)
         self._accelerator.clip_grad_norm_(self._model.parameters(), self._recipe.clip)
         for optimizer in self._optimizers:
@@ -235,16 +250,14 @@ class _Run:
     def _groups(self) -> Iterator[dict[str, Any]]:
         return chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers)
 
-    def _measure(self, batches: list[Batch]) -> float:
+    def _measure(self, batches: list[Ready]) -> float:
         """Mean loss over the counted tokens of the held-out batches."""
         self._model.eval()
         with torch.no_grad():
-            parts = [self._model(*self._tensors(batch)) for batch in batches[self._mine]]
+            device = self._accelerator.device
+            parts = [self._model(*on_device(batch.inputs, device)) for batch in batches[self._mine]]
         total: float = self._mean(torch.stack(parts).sum()).item() * self._accelerator.num_processes
-        return total / max(1, sum(int(batch.counted.sum()) for batch in batches))
-
-    def _tensors(self, batch: Batch) -> list[Tensor]:
-        return [torch.from_numpy(array).to(self._accelerator.device) for array in batch]
+        return total / sum(batch.counted for batch in batches)
 
     def _save(self, at: Position, stage: Stage) -> None:
         if not self._accelerator.is_main_process:
