@@ -1,9 +1,6 @@
 """The model in the box is whole, small, and made as its folder says."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,15 +17,8 @@ def test_it_is_small_and_whole() -> None:
     config = json.loads((FOLDER / "config.json").read_text())
     assert (FOLDER / "model.safetensors").stat().st_size < 40e6
     assert config["model_type"] == "gpt2"
-    assert config["n_positions"] == recipe.model.context == max(stage.sequence for stage in recipe.stages) == 1024
+    assert config["n_positions"] == recipe.model.context == max(stage.sequence for stage in recipe.stages)
     assert config["vocab_size"] == recipe.model.vocabulary
-
-
-def test_the_exchanges_are_what_the_script_writes(tmp_path: Path) -> None:
-    for name in ("make_exchanges.py", "topics.toml"):
-        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
-    subprocess.run([sys.executable, str(tmp_path / "make_exchanges.py")], check=True)
-    assert (tmp_path / "exchanges.jsonl").read_bytes() == (FOLDER / "exchanges.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("greeting", ["Hello", "Hi!", "good morning"])
