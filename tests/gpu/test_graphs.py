@@ -28,9 +28,10 @@ def replays(monkeypatch) -> list[int]:
     call = Step.__call__
 
     def counted(step, ids, position):
+        logits = call(step, ids, position)
         if step._graph is not None:
             made.append(step.rows)
-        return call(step, ids, position)
+        return logits
 
     monkeypatch.setattr(Step, "__call__", counted)
     return made

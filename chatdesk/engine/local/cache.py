@@ -16,7 +16,6 @@ import inspect
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from copy import copy, deepcopy
-from functools import partial
 from typing import Any
 
 import torch
@@ -230,17 +229,16 @@ class Batch:
         if len(plain) < len(buffers):
             self._runner.steps.is_on = False
             return
-        brake, room = self._runner.brake, bucket(self.length)
+        brake = self._runner.brake
         should_stop, brake.should_stop = brake.should_stop, lambda: False
         try:
-            new_step = partial(Step, self._runner.forward, plain, room)
-            step = self._runner.steps.make(new_step, ids, self.length - 1, logits)
+            step = self._runner.steps.make(self._runner.forward, plain, (ids, self.length - 1), logits)
         finally:
             brake.should_stop = should_stop
         if step is None:
             self._wants_steps = False
         else:
-            self._steps[room] = step
+            self._steps[bucket(self.length)] = step
 
     def _step_room(self) -> int:
         """Tokens for which the buffers under the steps have room; 0 without steps."""

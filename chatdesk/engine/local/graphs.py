@@ -64,12 +64,15 @@ class _SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 class Step:
-    """One token for each row of a batch, over its buffers up to ``room`` tokens."""
+    """One token for each row of a batch, over its buffers up to ``room`` tokens.
 
-    def __init__(self, forward: Forward, buffers: Buffers, room: int) -> None:
+    With a ``stream`` to do so on, the first call captures the graph.
+    """
+
+    def __init__(self, forward: Forward, buffers: Buffers, room: int, stream: torch.cuda.Stream | None = None) -> None:
         keys = buffers[0][0]
         self.buffers, self.rows = buffers, keys.shape[0]
-        self._forward = forward
+        self._forward, self._stream = forward, stream
         self._inputs = torch.zeros(self.rows + 1, dtype=torch.long, device=keys.device)  # a token a row, the position
         self._places = torch.arange(room, device=keys.device)
         self._shown = torch.zeros(self.rows, 1, 1, room, dtype=keys.dtype, device=keys.device)
@@ -82,6 +85,8 @@ class Step:
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
         self._inputs.copy_(torch.tensor([*ids, position]))
+        if self._stream is not None and self._graph is None:
+            self._capture(self._stream)
         if self._graph is None or self._logits is None:
             return self._run()
         self._graph.replay()
@@ -93,8 +98,7 @@ class Step:
         more = {"position_ids": position.expand(self.rows, 1), "attention_mask": mask}
         return self._forward(self._inputs[:-1, None], self._cache, more)
 
-    @torch.inference_mode()
-    def capture(self, stream: torch.cuda.Stream) -> None:
+    def _capture(self, stream: torch.cuda.Stream) -> None:
         """Record the kernels of a call. One call is made first, so that the libraries have their plans and memory."""
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -121,20 +125,20 @@ class StepMaker:
         self.made = 0
         self._stream: torch.cuda.Stream | None = None  # one for all: a library keeps its workspace for each
 
-    def make(self, new: Callable[[], Step], ids: Sequence[int], position: int, expected: torch.Tensor) -> Step | None:
-        """A ``new`` step, captured and checked, or None where there can be none.
+    def make(
+        self, forward: Forward, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor
+    ) -> Step | None:
+        """A step that was checked, with room for the tokens so far, or None where there can be none.
 
-        ``ids`` were fed at ``position`` by the ordinary forward just now, which gave the logits ``expected``.
+        ``fed``: ids that the ordinary forward took at a position just now, which gave the logits ``expected``.
         """
+        ids, position = fed
+        room = bucket(position + 1)
         try:
-            step = new()
-            found = step(ids, position)
-            if found.is_cuda:
-                if self._stream is None:
-                    self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-                step.capture(self._stream)
-                found = step(ids, position)
-            self._check(found, expected, step.buffers[0][0].dtype)
+            if self._stream is None and expected.is_cuda:
+                self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            step = Step(forward, buffers, room, self._stream)
+            self._check(step(ids, position), expected, buffers[0][0].dtype)
         except torch.OutOfMemoryError:
             return None
         except Exception as error:  # whatever a model's own code does not like about this way of being called

@@ -6,6 +6,9 @@ repetition penalty, temperature, top-k, top-p, min-p. Instead of sorting the who
 
 Every draft draws with a generator of its own on the CPU, one number in [0, 1) a token, by inverting the cumulated
 probabilities. So a draft depends on its seed alone: not on the other drafts, nor on the device.
+
+A GPU is asked for the most probable tokens and what belongs to them, and answers once: the filters work on the CPU,
+where an operation on a hundred numbers takes less time than asking the GPU for it.
 """
 
 import contextlib
@@ -91,8 +94,10 @@ class Sampler:
     def __init__(self, sampling: Sampling, prompt: Sequence[int], seed: int, drafts: int, top: int) -> None:
         self._sampling, self._top = sampling, top
         self._generators = [torch.Generator().manual_seed(seed + i) for i in range(drafts)]
-        self._prompt = torch.tensor(sorted(set(prompt)), dtype=torch.long)
-        self._seen: list[set[int]] = [set() for _ in range(drafts)]
+        self._prompt = sorted(set(prompt))
+        self._chosen: list[list[int]] = [[] for _ in range(drafts)]
+        self._seen: torch.Tensor | None = None  # [rows, tokens], ids of the prompt and of what was chosen
+        self._seen_drafts: list[int] = []
 
     @torch.inference_mode()
     def choose(self, logits: torch.Tensor, drafts: Sequence[int]) -> list[Choice]:
@@ -100,43 +105,50 @@ class Sampler:
 
         ``NOT_FINITE`` where a row holds NaN, +inf or nothing but -inf.
         """
-        total = torch.logsumexp(logits, dim=-1, keepdim=True)
-        if not bool(torch.isfinite(total).all()):
-            raise UserError(Fault.NOT_FINITE)
-        logprobs = logits - total
+        logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
         scores = self._penalised(logits, drafts)
         if self._sampling.temperature == 0:
-            chosen = scores.argmax(dim=-1)
-            kept, kept_logprobs = chosen[:, None], torch.zeros_like(logprobs[:, :1])
+            ids = scores.argmax(dim=-1, keepdim=True)
+            kept, own = _fetched(ids, logprobs.gather(1, ids))
+            kept_logprobs = torch.zeros_like(own)
             index = torch.zeros_like(kept)
         else:
-            kept, kept_logprobs = candidates(scores / _given(self._sampling.temperature), self._sampling)
+            kept, kept_logprobs, own = candidates(scores / _given(self._sampling.temperature), logprobs, self._sampling)
             numbers = [torch.rand((), generator=self._generators[i], dtype=torch.float64) for i in drafts]
             index = draw(kept_logprobs, torch.stack(numbers))
-            chosen = kept.gather(1, index)[:, 0]
-        own = logprobs.gather(1, chosen[:, None])[:, 0].tolist()
-        sampled = kept_logprobs.gather(1, index)[:, 0].tolist()
+        of_draft = _fetched(*(part.gather(1, index) for part in (kept, own, kept_logprobs)))
+        chosen, owns, sampled = (part[:, 0].tolist() for part in of_draft)
+        if not all(map(math.isfinite, owns)):  # whatever is wrong in a row: what is drawn from it shows it
+            raise UserError(Fault.NOT_FINITE)
         tops = self._alternatives(logprobs, kept, kept_logprobs)
-        ids = chosen.tolist()
-        for i, token_id in zip(drafts, ids, strict=True):
-            self._seen[i].add(token_id)
+        for i, token_id in zip(drafts, chosen, strict=True):
+            self._chosen[i].append(token_id)
         return [
-            Choice(token_id, max(own[row], FLOOR), max(sampled[row], FLOOR), tops[row])
-            for row, token_id in enumerate(ids)
+            Choice(token_id, max(owns[row], FLOOR), max(sampled[row], FLOOR), tops[row])
+            for row, token_id in enumerate(chosen)
         ]
 
     def _penalised(self, logits: torch.Tensor, drafts: Sequence[int]) -> torch.Tensor:
         penalty = _given(self._sampling.repetition_penalty)
         if penalty == 1:
             return logits
-        logits = logits.clone()
-        for row, i in enumerate(drafts):
-            seen = torch.tensor(sorted(self._seen[i]), dtype=torch.long)
-            ids = torch.cat([self._prompt, seen])
-            ids = ids[ids < logits.shape[-1]].to(logits.device)
-            score = logits[row, ids]
-            logits[row, ids] = torch.where(score < 0, score * penalty, score / penalty)
-        return logits
+        seen = self._seen_ids(logits, drafts)
+        score = logits.gather(1, seen)
+        return logits.scatter(1, seen, torch.where(score < 0, score * penalty, score / penalty))
+
+    def _seen_ids(self, logits: torch.Tensor, drafts: Sequence[int]) -> torch.Tensor:
+        """Ids that count as repeated, on the device of the logits; one may stand there twice."""
+        if self._seen is None:
+            ids = [i for i in self._prompt if i < logits.shape[-1]]
+            self._seen = torch.tensor([ids] * len(drafts), dtype=torch.long, device=logits.device)
+        else:
+            if self._seen_drafts != list(drafts):
+                rows = [self._seen_drafts.index(i) for i in drafts]
+                self._seen = self._seen[torch.tensor(rows, device=logits.device)]
+            last = torch.tensor([self._chosen[i][-1:] for i in drafts], dtype=torch.long)
+            self._seen = torch.cat([self._seen, last.to(logits.device)], dim=1)
+        self._seen_drafts = list(drafts)
+        return self._seen
 
     def _alternatives(
         self, logprobs: torch.Tensor, kept: torch.Tensor, kept_logprobs: torch.Tensor
@@ -145,43 +157,56 @@ class Sampler:
         if not self._top:
             return [()] * len(logprobs)
         values, ids = logprobs.topk(min(self._top, logprobs.shape[-1]), dim=-1)
-        sampled = torch.full_like(logprobs, FLOOR).scatter(1, kept, kept_logprobs.to(logprobs.dtype))
+        kept, kept_logprobs = kept.to(logprobs.device), kept_logprobs.to(logprobs.device, logprobs.dtype)
+        sampled = torch.full_like(logprobs, FLOOR).scatter(1, kept, kept_logprobs)
         rows = zip(ids.tolist(), values.tolist(), sampled.gather(1, ids).tolist(), strict=True)
         return [
             tuple((i, max(own, FLOOR), max(after, FLOOR)) for i, own, after in zip(*row, strict=True)) for row in rows
         ]
 
 
-def candidates(scores: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+def candidates(
+    scores: torch.Tensor, logprobs: torch.Tensor, sampling: Sampling
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What top-k, top-p and min-p leave of some scores ``[rows, vocabulary]`` (after penalty and temperature).
 
-    Returns ids and log-probabilities ``[rows, n]``, best first unless nothing is filtered; the probabilities of a row
-    sum to 1, a removed token has -inf.
+    Returns ids, log-probabilities and what they have in ``logprobs``, each ``[rows, n]``, best first and on the CPU
+    unless nothing is filtered; the probabilities of a row sum to 1, a removed token has -inf.
     """
     vocabulary = scores.shape[-1]
     top_k, top_p, min_p = _given(sampling.top_k), _given(sampling.top_p), _given(sampling.min_p)
     if not (0 < top_k < vocabulary or top_p < 1 or min_p > 0):
         ids = torch.arange(vocabulary, device=scores.device).expand_as(scores)
-        return ids, scores.log_softmax(dim=-1)
+        return ids, scores.log_softmax(dim=-1), logprobs
+    total = torch.logsumexp(scores, dim=-1, keepdim=True)
     look = min(max(FIRST_LOOK, int(top_k) + 1), vocabulary)
     while True:
-        values, ids = scores.topk(look, dim=-1)
-        kept = _kept(values, scores, sampling)
+        best = scores.topk(look, dim=-1)
+        ids, values, own, sums = _fetched(best.indices, best.values, logprobs.gather(1, best.indices), total)
+        kept = _kept(values, sums, 0 < top_k < vocabulary, sampling)
         if look == vocabulary or not bool(kept[:, -1].any()):
-            return ids, values.masked_fill(~kept, -math.inf).log_softmax(dim=-1)
+            return ids, values.masked_fill(~kept, -math.inf).log_softmax(dim=-1), own
         look = min(look * 8, vocabulary)
 
 
-def _kept(values: torch.Tensor, scores: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Which of the best scores of each row (descending) the filters keep."""
+def _fetched(ids: torch.Tensor, *numbers: torch.Tensor) -> list[torch.Tensor]:
+    """Some ids and float32 numbers ``[rows, n]`` on the CPU, in one go: each would be waited for by itself."""
+    if ids.device.type == "cpu":
+        return [ids, *numbers]
+    parts = torch.cat([ids.to(torch.int32).view(torch.float32), *numbers], dim=1).cpu()
+    first, *rest = torch.split(parts, [ids.shape[1], *(part.shape[1] for part in numbers)], dim=1)
+    return [first.contiguous().view(torch.int32).long(), *rest]
+
+
+def _kept(values: torch.Tensor, total: torch.Tensor, is_top_k: bool, sampling: Sampling) -> torch.Tensor:
+    """Which of the best scores of each row (descending) the filters keep; ``total``: logsumexp of all its scores."""
     top_k, top_p, min_p = int(_given(sampling.top_k)), _given(sampling.top_p), _given(sampling.min_p)
     kept = torch.ones_like(values, dtype=torch.bool)
-    if 0 < top_k < scores.shape[-1]:
+    if is_top_k:
         kept &= values >= values[:, top_k - 1, None]  # ties with the k-th stay
     if top_p < 1:
         among = values.masked_fill(~kept, -math.inf)
-        total = torch.logsumexp(among if 0 < top_k < scores.shape[-1] else scores, dim=-1, keepdim=True)
-        probabilities = (among - total).exp()
+        probabilities = (among - (torch.logsumexp(among, dim=-1, keepdim=True) if is_top_k else total)).exp()
         before = probabilities.cumsum(dim=-1) - probabilities
         kept &= before < top_p
     if min_p > 0:

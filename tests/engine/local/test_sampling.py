@@ -42,7 +42,8 @@ def ours(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Ten
     """The same by `candidates`, over the whole vocabulary."""
     sampler = Sampler(sampling, seen, 0, len(logits), 0)
     scores = sampler._penalised(logits, range(len(logits))) / sampling.temperature
-    ids, logprobs = candidates(scores, sampling)
+    ids, logprobs, own = candidates(scores, logits, sampling)
+    assert torch.equal(own, logits.gather(1, ids))
     return torch.full_like(logits, -math.inf).scatter(1, ids, logprobs)
 
 
@@ -128,7 +129,7 @@ def test_draws_follow_the_probabilities(sampling):
     """Chi-square of 20,000 draws over 12 tokens; 40 has a probability below 1e-4 with at most 11 degrees."""
     logits = torch.randn(1, 12, generator=torch.Generator().manual_seed(3))
     probabilities = theirs(logits, [], sampling).exp()[0]
-    ids, logprobs = candidates(logits / sampling.temperature, sampling)
+    ids, logprobs, _ = candidates(logits / sampling.temperature, logits, sampling)
     random = torch.Generator().manual_seed(4)
     numbers = torch.rand(20_000, generator=random, dtype=torch.float64)
     index = draw(logprobs.expand(20_000, -1), numbers)
