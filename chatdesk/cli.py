@@ -4,20 +4,18 @@ Text goes to stdout and nothing else does; progress and notes go to stderr. A us
 code 2.
 """
 
-import functools
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chatdesk import __version__, app
+from chatdesk import __version__, app, cli_models
 from chatdesk.engine.api import (
     ChatMessage,
     Device,
@@ -37,12 +35,10 @@ from chatdesk.engine.api import Progress as LoadProgress
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import Profile, starter
 from chatdesk.tasks.completion import Completion
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from chatdesk.terminal import notes, user_errors
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-_notes = Console(stderr=True, highlight=False)
+cli.add_typer(cli_models.cli, name="models")
 
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
@@ -67,25 +63,6 @@ def main() -> None:
     cli(prog_name="chatdesk")
 
 
-def _user_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a `UserError` into its sentence and exit code 2, and Ctrl+C into exit code 130."""
-
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except UserError as error:
-            print(f"chatdesk: {error}", file=sys.stderr)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader of our stdout has left
-            sys.stderr.close()
-            raise typer.Exit(1) from None
-
-    return wrapped
-
-
 @cli.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
@@ -102,7 +79,7 @@ def root(
 
 
 @cli.command()
-@_user_errors
+@user_errors
 def complete(
     prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
     model: ModelOption = None,
@@ -146,7 +123,7 @@ def complete(
 
 
 @cli.command()
-@_user_errors
+@user_errors
 def chat(
     model: ModelOption = None,
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
@@ -167,7 +144,7 @@ def chat(
     messages = [ChatMessage("system", system)] if system else []
     with _engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
         if is_terminal:
-            _notes.print(f"{info.name} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim")
+            notes.print(f"{info.name} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim")
         for number, line in enumerate(_lines(is_terminal), 2):
             messages.append(ChatMessage("user", line))
             reply = _answer(engine, Generate(number, tuple(messages), sampling, seed, dialogue=dialogue))
@@ -175,7 +152,7 @@ def chat(
 
 
 @cli.command()
-@_user_errors
+@user_errors
 def train(
     context: typer.Context,
     recipe: Annotated[Path, typer.Argument(help="The recipe: a TOML file.")],
@@ -188,13 +165,13 @@ def train(
     from chatdesk.training.report import Terminal
 
     folder = out or context.obj.runs / recipe.stem
-    with Terminal(_notes) as terminal:
+    with Terminal(notes) as terminal:
         checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes)
     print(checkpoint)
 
 
 @cli.command("eval")
-@_user_errors
+@user_errors
 def evaluate(
     textfile: Annotated[Path, typer.Argument(help="A UTF-8 text file.")],
     model: ModelOption = None,
@@ -251,7 +228,7 @@ def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> It
     path = model or starter()
     engine = app.local_engine()
     bar = Progress(
-        TextColumn("loading {task.description}"), BarColumn(), TimeElapsedColumn(), console=_notes, transient=True,
+        TextColumn("loading {task.description}"), BarColumn(), TimeElapsedColumn(), console=notes, transient=True,
         disable=quiet or not sys.stderr.isatty(),
     )  # fmt: skip
     info: ModelInfo | None = None
@@ -284,4 +261,4 @@ def _say_speed(finished: Finished) -> None:
 
 
 def _note(text: str) -> None:
-    _notes.print(text, style="dim", soft_wrap=True)
+    notes.print(text, style="dim", soft_wrap=True)

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -118,11 +118,27 @@ class Cancel(_Request, frozen=True):
     request: int
 
 
+class Survey(_Request, frozen=True):
+    """Which devices this machine has and how much memory is free on each; answered by `Surveyed`."""
+
+
 class Ping(_Request, frozen=True):
     """Are you there? Answered by `Pong` even while the engine generates."""
 
 
-Request: TypeAlias = Load | Generate | MakePrompt | Count | Cancel | Ping
+Request: TypeAlias = Load | Generate | MakePrompt | Count | Cancel | Survey | Ping
+
+
+class DeviceMemory(Struct, frozen=True):
+    """A device: torch's name of its type, what to call it, bytes of memory in all and free for a model (what the loaded
+    one takes counts as free: the next takes its place), and whether it computes in bfloat16 at full speed.
+    """
+
+    device: str
+    name: str
+    total: int
+    free: int
+    has_bfloat16: bool
 
 
 class ModelInfo(Struct, frozen=True):
@@ -243,6 +259,12 @@ class Counted(_Event, frozen=True):
     tokens: int
 
 
+class Surveyed(_Event, frozen=True):
+    """Answer to `Survey`: the best device first, the CPU last."""
+
+    devices: tuple[DeviceMemory, ...]
+
+
 class Pong(_Event, frozen=True):
     """Answer to `Ping`."""
 
@@ -255,7 +277,18 @@ class Failed(_Event, frozen=True):
 
 
 Event: TypeAlias = (
-    Hello | Progress | Loaded | Started | TokenEvent | DraftFinished | Finished | PromptMade | Counted | Pong | Failed
+    Hello
+    | Progress
+    | Loaded
+    | Started
+    | TokenEvent
+    | DraftFinished
+    | Finished
+    | PromptMade
+    | Counted
+    | Surveyed
+    | Pong
+    | Failed
 )
 
 

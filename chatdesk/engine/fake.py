@@ -31,6 +31,7 @@ from chatdesk.engine.api import (
     Capability,
     Count,
     Counted,
+    DeviceMemory,
     DraftFinished,
     Event,
     Failed,
@@ -48,6 +49,8 @@ from chatdesk.engine.api import (
     Request,
     Sampling,
     Started,
+    Survey,
+    Surveyed,
     TokenEvent,
 )
 from chatdesk.errors import Fault, UserError
@@ -121,6 +124,8 @@ class FakeEngine:
                 case Count():
                     self._loaded()
                     yield Counted(request.id, len(_split(request.text)))
+                case Survey():
+                    yield Surveyed(request.id, (DeviceMemory("cpu", "CPU", 16 * 10**9, 12 * 10**9, False),))
                 case Ping():
                     yield Pong(request.id)
                 case Cancel():

@@ -22,6 +22,7 @@ from chatdesk.engine.api import (
     Pong,
     PromptMade,
     Request,
+    Surveyed,
 )
 from chatdesk.errors import Fault
 
@@ -33,7 +34,7 @@ LOG_VARIABLE = "CHATDESK_ENGINE_LOG"
 EXIT_DEVICE_FAILED = 70
 EXIT_BAD_FRAME = 71
 
-ENDINGS = (Loaded, Finished, PromptMade, Counted, Pong, Failed)
+ENDINGS = (Loaded, Finished, PromptMade, Counted, Surveyed, Pong, Failed)
 """Events that end their request."""
 
 

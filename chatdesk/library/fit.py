@@ -16,7 +16,11 @@ from msgspec import Struct
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.footprint import Footprint
 
-Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8", "int4"]
+Usual: TypeAlias = Literal["float32", "bfloat16", "float16"]
+Precision: TypeAlias = Usual | Literal["int8", "int4"]
+
+LARGE = 50_000_000
+"""Parameters above which the CPU computes in bfloat16, see `usual_precision`."""
 
 CHUNK = 512
 """Tokens of a prompt that are read in one step, for the room that a step needs."""
@@ -83,6 +87,18 @@ def plans(name: str, size: Footprint, places: Sequence[Place], context: int) -> 
         least = _plan(size, cpu, "int4", min(context, _SHORTEST)).needed
         raise UserError(Fault.DOES_NOT_FIT, name=name, needed=short_bytes(least), total=short_bytes(cpu.total))
     return found
+
+
+def usual_precision(device: str, has_bfloat16: bool, stored: str | None, parameters: int) -> Usual:
+    """The precision a checkpoint is loaded in when nobody asks for another. ``stored``: the type in its files.
+
+    On a GPU bfloat16 where it computes in it, else float16; weights stored in float16 stay float16. On the CPU float32,
+    but bfloat16 for a model of more than `LARGE` parameters that is stored in bfloat16, on a processor with
+    instructions for it (AVX512-BF16, AMX, ARM BF16): half the bytes to read, and no slow emulation.
+    """
+    if device == "cpu":
+        return "bfloat16" if stored == "bfloat16" and parameters > LARGE and has_bfloat16 else "float32"
+    return "float16" if stored == "float16" or not has_bfloat16 else "bfloat16"
 
 
 def short_bytes(number: float) -> str:

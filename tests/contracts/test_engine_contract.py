@@ -34,6 +34,8 @@ from chatdesk.engine.api import (
     Request,
     Sampling,
     Started,
+    Survey,
+    Surveyed,
     TokenEvent,
 )
 from chatdesk.engine.child import child_command
@@ -419,6 +421,13 @@ class EngineContract:
     def test_ping(self, loaded: Engine) -> None:
         request = Ping(next(IDS))
         assert run(loaded, request) == [Pong(request.id)]
+
+    def test_survey(self, loaded: Engine) -> None:
+        """The CPU comes last; what the loaded model takes counts as free."""
+        (found,) = run(loaded, Survey(next(IDS)))
+        assert isinstance(found, Surveyed)
+        assert found.devices[-1].device == "cpu"
+        assert all(0 < each.free <= each.total for each in found.devices)
 
 
 class PipedContract(EngineContract):

@@ -23,6 +23,8 @@ from chatdesk.engine.api import (
     Ping,
     Pong,
     Request,
+    Survey,
+    Surveyed,
 )
 from chatdesk.errors import Fault, UserError
 
@@ -94,6 +96,8 @@ class LocalEngine:
                 yield self._loaded().make_prompt(request, lambda: request.id in self._cancelled)
             case Count():
                 yield Counted(request.id, self.count(request.text))
+            case Survey():
+                yield self._survey(request)
             case Ping():
                 yield Pong(request.id)
             case Cancel():
@@ -115,6 +119,12 @@ class LocalEngine:
             except GeneratorExit:
                 self.cancel(request.id)
                 raise
+
+    def _survey(self, request: Survey) -> Surveyed:
+        from chatdesk.engine.local.placement import memory
+
+        generator = self._generator
+        return Surveyed(request.id, memory(generator.checkpoint.model if generator else None))
 
     def _loaded(self) -> "Generator":
         generator = self._generator

@@ -1,24 +1,20 @@
 """Where the weights go and in what precision: the rules, and nothing that loads.
 
-Device ``auto`` is the first of CUDA, MPS, XPU that is there, else the CPU.
-
-Precision ``auto``: on a GPU bfloat16 where it computes in it, else float16; weights stored in float16 stay float16.
-On the CPU float32, but bfloat16 for a model of more than `LARGE` parameters that is stored in bfloat16, on a
-processor with instructions for it (AVX512-BF16, AMX, ARM BF16): half the bytes to read, and no slow emulation.
+Device ``auto`` is the first of CUDA, MPS, XPU that is there, else the CPU. Precision ``auto`` is the usual one of
+`chatdesk.library.fit`.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import psutil
 import torch
 
-from chatdesk.engine.api import Device, Dtype
+from chatdesk.engine.api import Device, DeviceMemory, Dtype
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.fit import usual_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LARGE = 50_000_000
-"""Parameters above which the CPU computes in bfloat16, see above."""
 
 DeviceType = Literal["cuda", "mps", "xpu", "cpu"]
 
@@ -52,27 +48,41 @@ def device_name(device: torch.device) -> str:
 
 
 def choose_dtype(wanted: Dtype, device: torch.device, stored: str | None, parameters: int) -> torch.dtype:
-    """The precision for a load, by the rules above. ``stored``: torch's name of the type in the files."""
-    if wanted != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
-    if device.type == "cpu":
-        is_bfloat16 = stored == "bfloat16" and parameters > LARGE and _cpu_has_bfloat16()
-        return torch.bfloat16 if is_bfloat16 else torch.float32
-    if stored == "float16" or not _gpu_has_bfloat16(device):
-        return torch.float16
-    return torch.bfloat16
+    """The precision for a load. ``stored``: torch's name of the type in the files."""
+    if wanted == "auto":
+        wanted = usual_precision(device.type, _has_bfloat16(device), stored, parameters)
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
 
 
-def _gpu_has_bfloat16(device: torch.device) -> bool:
+def memory(loaded: torch.nn.Module | None) -> tuple[DeviceMemory, ...]:
+    """The devices of this machine, best first; what the model ``loaded`` takes counts as free."""
+    return tuple(_memory(torch.device(name), loaded) for name in available())
+
+
+def _memory(device: torch.device, loaded: torch.nn.Module | None) -> DeviceMemory:
+    match device.type:
+        case "cuda" | "xpu":
+            free, total = getattr(torch, device.type).mem_get_info()
+            held = getattr(torch, device.type).memory_reserved()
+        case "mps":
+            total = torch.mps.recommended_max_memory()
+            free = min(total, psutil.virtual_memory().available)
+            held = torch.mps.driver_allocated_memory()
+        case _:
+            free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
+            weights = loaded.parameters() if loaded is not None else ()
+            held = sum(part.nbytes for part in weights if part.device.type == "cpu")
+    return DeviceMemory(device.type, device_name(device), total, min(total, free + held), _has_bfloat16(device))
+
+
+def _has_bfloat16(device: torch.device) -> bool:
     match device.type:
         case "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         case "mps":
             return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+        case "cpu":
+            found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+            return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
         case _:
             return True
-
-
-def _cpu_has_bfloat16() -> bool:
-    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch cannot tell
-    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

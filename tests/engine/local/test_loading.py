@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from chatdesk.engine.api import DEFAULT_SAMPLING, Failed, Generate, Load, Loaded, Progress
 from chatdesk.engine.local import LocalEngine, placement
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.fit import LARGE
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import generate, ids_of, load
 
@@ -200,17 +201,17 @@ def test_auto_precision_on_the_cpu_is_float32_for_small_models(engine, tmp_path)
 @pytest.mark.parametrize(
     ("stored", "parameters", "has_bfloat16", "expected"),
     [
-        ("bfloat16", placement.LARGE + 1, True, torch.bfloat16),
-        ("bfloat16", placement.LARGE + 1, False, torch.float32),
-        ("bfloat16", placement.LARGE, True, torch.float32),
-        ("float32", placement.LARGE + 1, True, torch.float32),
-        ("float16", placement.LARGE + 1, True, torch.float32),
-        (None, placement.LARGE + 1, True, torch.float32),
+        ("bfloat16", LARGE + 1, True, torch.bfloat16),
+        ("bfloat16", LARGE + 1, False, torch.float32),
+        ("bfloat16", LARGE, True, torch.float32),
+        ("float32", LARGE + 1, True, torch.float32),
+        ("float16", LARGE + 1, True, torch.float32),
+        (None, LARGE + 1, True, torch.float32),
     ],
 )
 def test_rule_of_precision_on_the_cpu(monkeypatch, stored, parameters, has_bfloat16, expected):
     """As the module says it."""
-    monkeypatch.setattr(placement, "_cpu_has_bfloat16", lambda: has_bfloat16)
+    monkeypatch.setattr(placement, "_has_bfloat16", lambda device: has_bfloat16)
     assert placement.choose_dtype("auto", torch.device("cpu"), stored, parameters) is expected
 
 
@@ -220,7 +221,7 @@ def test_rule_of_precision_on_the_cpu(monkeypatch, stored, parameters, has_bfloa
 )
 def test_rule_of_precision_on_a_gpu(monkeypatch, stored, has_bfloat16, expected):
     """As the module says it."""
-    monkeypatch.setattr(placement, "_gpu_has_bfloat16", lambda device: has_bfloat16)
+    monkeypatch.setattr(placement, "_has_bfloat16", lambda device: has_bfloat16)
     assert placement.choose_dtype("auto", torch.device("cuda"), stored, 1) is expected
 
 

@@ -1,0 +1,95 @@
+"""``chatdesk models``: the checkpoints on this machine, and how one of them would be loaded."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chatdesk import app
+from chatdesk.engine.api import Survey, Surveyed
+from chatdesk.library import catalogue
+from chatdesk.library.fit import Plan, Word, short_bytes
+from chatdesk.paths import starter
+from chatdesk.settings.store import Settings
+from chatdesk.tasks.plans import plans
+from chatdesk.terminal import user_errors
+
+cli = typer.Typer(help="The checkpoints on this machine.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_WORDS = {
+    Word.ON_CPU: "layers on the CPU: slow",
+    Word.SWAPS: "more than the free memory: very slow",
+    Word.SHORT: "shorter context than the model's own",
+}
+
+
+@cli.command("list")
+@user_errors
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the model in the box, the folders opened before, and the Hugging Face cache."""
+    settings = Settings(context.obj.settings)
+    found = catalogue.with_uses(catalogue.find(starter(), map(Path, settings["folders"])), settings["uses"])
+    if as_json:
+        print(json.dumps({"models": [_entry(each) for each in found]}, ensure_ascii=False))
+        return
+    table = _table("name", "architecture", "parameters", "size", "precision", "context", "kind", "licence", "folder")
+    for each in found:
+        if each.fault is not None:
+            table.add_row(each.name, *[""] * 7, str(each.fault))
+            continue
+        kind = "chat" if each.has_chat_template else "base"
+        size, length = short_bytes(each.disk_bytes), str(each.context_length or "")
+        count = catalogue.short_count(each.parameters)
+        what = (each.name, each.architecture, count, size, each.dtype or "", length, kind, each.licence)
+        table.add_row(*what, str(each.path))
+    Console(highlight=False).print(table)
+
+
+@cli.command()
+@user_errors
+def plan(
+    model: Annotated[Path | None, typer.Argument(help="Checkpoint folder; the model in the box if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a checkpoint fits into the memory of this machine, and how, before anything is loaded."""
+    engine = app.local_engine()
+    try:
+        (found,) = engine.run(Survey(1))
+    finally:
+        engine.close()
+    assert isinstance(found, Surveyed), found
+    ways = plans(model or starter(), found.devices, starter())
+    if as_json:
+        print(json.dumps({"plans": [_plan(each) for each in ways]}, ensure_ascii=False))
+        return
+    table = _table("device", "precision", "layers", "context", "weights", "keys, values", "in all", "of", "note")
+    for each in ways:
+        where = f"{each.gpu_layers} + {each.layers - each.gpu_layers}" if each.gpu_layers else str(each.layers)
+        sizes = map(short_bytes, (each.weight_bytes, each.cache_bytes, each.needed, each.place.free))
+        notes = "; ".join(_WORDS[word] for word in each.words)
+        table.add_row(each.place.name, each.precision, where, str(each.context), *sizes, notes)
+    Console(highlight=False).print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _entry(entry: catalogue.Entry) -> dict[str, Any]:
+    """All fields; the fault as its sentence."""
+    fields: dict[str, Any] = msgspec.structs.asdict(entry)
+    return {**fields, "path": str(entry.path), "fault": str(entry.fault) if entry.fault else None}
+
+
+def _plan(each: Plan) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(each)
+    return {**fields, "needed": each.needed}

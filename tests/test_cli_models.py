@@ -1,0 +1,59 @@
+"""``chatdesk models``: what is listed and planned, as text and as JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from chatdesk import app
+from chatdesk.cli import cli
+from chatdesk.engine.api import DeviceMemory, Surveyed
+from chatdesk.settings.store import Settings
+from tests.engine.checkpoints import make_checkpoint
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def test_list_has_the_box_the_opened_folders_and_their_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    mine, broken = make_checkpoint(tmp_path / "mine", "llama"), tmp_path / "broken"
+    broken.mkdir()
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    settings = Settings(profile / "settings.toml")
+    settings["folders"] = (str(mine), str(broken))
+    settings["uses"] = (f"1700000000 {mine}",)
+    found = json.loads(run("--profile", str(profile), "models", "list", "--json").stdout)["models"]
+    assert [each["source"] for each in found] == ["box", "folder", "folder"]
+    assert (found[1]["architecture"], found[1]["last_used"]) == ("LlamaForCausalLM", 1.7e9)
+    assert "holds no files" in found[2]["fault"]
+    text = run("--profile", str(profile), "models", "list").stdout
+    assert "LlamaForCausalLM" in text
+    assert "holds" in text
+
+
+def test_plan_of_the_model_in_the_box() -> None:
+    found = json.loads(run("models", "plan", "--json").stdout)["plans"]
+    assert found[-1]["place"]["device"] == "cpu"
+    assert all(each["needed"] == each["weight_bytes"] + each["cache_bytes"] + each["work_bytes"] for each in found)
+    assert "keys, values" in run("models", "plan").stdout
+
+
+def test_what_cannot_fit_is_one_sentence_and_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with 64 MB."""
+
+    class Small:
+        def run(self, request: object) -> list[Surveyed]:
+            return [Surveyed(1, (DeviceMemory("cpu", "CPU", 64 * 10**6, 32 * 10**6, False),))]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(app, "local_engine", Small)
+    told = run("models", "plan", str(make_checkpoint(tmp_path, "gpt2")))
+    assert told.exit_code == 2
+    assert told.stderr.strip().endswith("this machine has 64 MB of memory. Choose a smaller model.")
+    assert told.stdout == ""
