@@ -1,6 +1,7 @@
 """``chatdesk models``: the checkpoints on this machine, and how one of them would be loaded."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,17 +39,15 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"models": [_entry(each) for each in found]}, ensure_ascii=False))
         return
-    table = _table("name", "architecture", "parameters", "size", "precision", "context", "kind", "licence", "folder")
+    table = _table("name", "architecture", "size", "context", "kind", "folder")
     for each in found:
         if each.fault is not None:
-            table.add_row(each.name, *[""] * 7, str(each.fault))
+            table.add_row(each.name, *[""] * 4, str(each.fault))
             continue
         kind = "chat" if each.has_chat_template else "base"
         size, length = short_bytes(each.disk_bytes), str(each.context_length or "")
-        count = catalogue.short_count(each.parameters)
-        what = (each.name, each.architecture, count, size, each.dtype or "", length, kind, each.licence)
-        table.add_row(*what, str(each.path))
-    Console(highlight=False).print(table)
+        table.add_row(each.name, each.architecture, size, length, kind, str(each.path))
+    _print(table)
 
 
 @cli.command()
@@ -74,14 +73,20 @@ def plan(
         sizes = map(short_bytes, (each.weight_bytes, each.cache_bytes, each.needed, each.place.free))
         notes = "; ".join(_WORDS[word] for word in each.words)
         table.add_row(each.place.name, each.precision, where, str(each.context), *sizes, notes)
-    Console(highlight=False).print(table)
+    _print(table)
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], overflow="fold")
     return table
+
+
+def _print(table: Table) -> None:
+    """As wide as the terminal; in a pipe as wide as it gets."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _entry(entry: catalogue.Entry) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_list_has_the_box_the_opened_folders_and_their_faults(tmp_path: Path, mo
     assert "holds no files" in found[2]["fault"]
     text = run("--profile", str(profile), "models", "list").stdout
     assert "LlamaForCausalLM" in text
-    assert "holds" in text
+    assert "holds no files" in text
 
 
 def test_plan_of_the_model_in_the_box() -> None:
