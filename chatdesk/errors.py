@@ -36,6 +36,7 @@ class Fault(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     DOES_NOT_FIT = "does_not_fit"
     NO_DEVICE = "no_device"
+    NO_PRECISION = "no_precision"
     NOT_FINITE = "not_finite"
     EMPTY_PROMPT = "empty_prompt"
     PROMPT_TOO_LONG = "prompt_too_long"
@@ -130,6 +131,9 @@ SENTENCES: dict[Fault, str] = {
         "{name} needs at least {needed}, and this machine has {total} of memory. Choose a smaller model.",
     ),
     Fault.NO_DEVICE: QT_TRANSLATE_NOOP("errors", "This machine has no device {device}. Choose one of: {available}."),
+    Fault.NO_PRECISION: QT_TRANSLATE_NOOP(
+        "errors", "{device} cannot compute with {dtype} weights. Choose another precision, or the CPU."
+    ),
     Fault.NOT_FINITE: QT_TRANSLATE_NOOP(
         "errors",
         "The model computed no valid probabilities (NaN). Its weights are damaged or need float32: "

@@ -20,7 +20,7 @@ PROTOCOL_VERSION = 3
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps", "xpu"]
-Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
 Overflow: TypeAlias = Literal["drop", "refuse"]
 
 
@@ -68,7 +68,9 @@ class _Request(Struct, frozen=True, tag=True):
 
 
 class Load(_Request, frozen=True):
-    """Load the checkpoint folder ``path``, in place of the one loaded before."""
+    """Load the checkpoint folder ``path``, in place of the one loaded before. ``dtype`` int8 and int4 quantise the
+    weights as they are read.
+    """
 
     path: str
     device: Device = "auto"

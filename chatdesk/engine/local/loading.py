@@ -23,7 +23,8 @@ import transformers
 from safetensors import safe_open
 
 from chatdesk.engine.api import Load, ModelInfo, Progress
-from chatdesk.engine.local.placement import choose_device, choose_dtype, device_name
+from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_name
+from chatdesk.engine.local.quantize import quantise
 from chatdesk.engine.local.sampling import checkpoint_defaults
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, UserError
@@ -47,6 +48,23 @@ class Checkpoint:
     eos_ids: frozenset[int]
 
 
+@dataclass(frozen=True)
+class _How:
+    """Where and how the weights go. With ``bits`` they are read in ``dtype`` and then quantised."""
+
+    device: torch.device
+    dtype: torch.dtype
+    bits: int | None
+
+
+def _how(request: Load, checked: safety.Checked) -> _How:
+    device = choose_device(request.device)
+    bits = choose_bits(request.dtype, device)
+    if bits is None:
+        return _How(device, choose_dtype(request.dtype, device, checked.dtype, checked.parameters), None)
+    return _How(device, getattr(torch, checked.dtype or "float32"), bits)
+
+
 class _Cancelled(BaseException):
     """Ends a load from inside transformers, which collects ordinary exceptions."""
 
@@ -62,6 +80,11 @@ class _Reading:
     def before_tensor(self) -> None:
         if self._is_cancelled():
             raise _Cancelled
+
+    def one(self, size_bytes: int) -> None:
+        """Before and after at once."""
+        self.before_tensor()
+        self.has_read(size_bytes)
 
     def has_read(self, size_bytes: int) -> None:
         with self._lock:
@@ -109,27 +132,27 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     """
     started = time.perf_counter()
     checked = safety.check(Path(request.path))
-    device = choose_device(request.device)
-    dtype = choose_dtype(request.dtype, device, checked.dtype, checked.parameters)
+    how = _how(request, checked)
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
     tokens = Tokens.load(checked)
     model: Any = None
-    for item in _in_thread(lambda report: _load_model(checked, device, dtype, report, is_cancelled)):
+    parameters = 0
+    for item in _in_thread(lambda report: _load_model(checked, how, report, is_cancelled)):
         if isinstance(item, int):
             yield Progress(request.id, item, checked.weight_bytes)
         else:
-            model = item
+            model, parameters = item
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
     info = ModelInfo(
         name=name_and_source(checked, starter())[0],
         path=str(checked.folder),
         architecture=checked.architecture,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        device=device.type,
-        device_name=device_name(device),
-        dtype=str(dtype).removeprefix("torch."),
+        parameters=parameters,
+        device=how.device.type,
+        device_name=device_name(how.device),
+        dtype=f"int{how.bits}" if how.bits else str(how.dtype).removeprefix("torch."),
         context_length=_context_length(model.config.get_text_config(decoder=True)),
         has_chat_template=tokens.chat_template is not None,
         sampling=checkpoint_defaults(checked.generation_config),
@@ -163,29 +186,31 @@ def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
 
 
 def _load_model(
-    checked: safety.Checked,
-    device: torch.device,
-    dtype: torch.dtype,
-    report: Callable[[int], None],
-    is_cancelled: Callable[[], bool],
-) -> Any:
+    checked: safety.Checked, how: _How, report: Callable[[int], None], is_cancelled: Callable[[], bool]
+) -> tuple[Any, int]:
+    """The model and the number of its parameters."""
     model_class = getattr(transformers, checked.architecture)
     config = model_class.config_class.from_dict(dict(checked.config))
-    reading = _Reading(checked.weight_bytes, report, is_cancelled)
+    reading = _Reading(checked.weight_bytes, (lambda _: None) if how.bits else report, is_cancelled)
+    quantising = _Reading(checked.weight_bytes, report, is_cancelled)
     try:
         with _open(checked.weight_files, reading) as tensors, _transformers_report() as said:
             model, found = model_class.from_pretrained(
                 None,
                 config=config,
                 state_dict=tensors,
-                dtype=dtype,
-                device_map=None if device.type == "cpu" else {"": device},
+                dtype=how.dtype,
+                device_map=None if how.device.type == "cpu" or how.bits else {"": how.device},
                 attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
                 use_safetensors=True,
                 local_files_only=True,
             )
+            _refuse_mismatch(found, model)
+            parameters = sum(parameter.numel() for parameter in model.parameters())
+            if how.bits:
+                quantise(model, how.bits, how.device, quantising.one)
     except _Cancelled:
         raise UserError(Fault.CANCELLED) from None
     except RuntimeError as error:
@@ -194,8 +219,7 @@ def _load_model(
         if said.text:
             raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=_short(said.text)) from error
         raise
-    _refuse_mismatch(found, model)
-    return model.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False), parameters
 
 
 @contextmanager

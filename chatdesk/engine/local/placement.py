@@ -48,10 +48,19 @@ def device_name(device: torch.device) -> str:
 
 
 def choose_dtype(wanted: Dtype, device: torch.device, stored: str | None, parameters: int) -> torch.dtype:
-    """The precision for a load. ``stored``: torch's name of the type in the files."""
+    """The precision for a load that is not quantised. ``stored``: torch's name of the type in the files."""
     if wanted == "auto":
         wanted = usual_precision(device.type, _has_bfloat16(device), stored, parameters)
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
+
+
+def choose_bits(wanted: Dtype, device: torch.device) -> int | None:
+    """Bits of a quantised weight, None where it is not to be; ``NO_PRECISION`` where the device cannot."""
+    if wanted not in ("int8", "int4"):
+        return None
+    if not _has_bfloat16(device) and device.type != "cpu":
+        raise UserError(Fault.NO_PRECISION, device=device_name(device), dtype=wanted)
+    return 8 if wanted == "int8" else 4
 
 
 def memory(loaded: torch.nn.Module | None) -> tuple[DeviceMemory, ...]:

@@ -1,0 +1,132 @@
+"""Weight-only quantisation at load: eight bits with a scale for each row, four bits with scale and zero for 32 numbers.
+
+The matrices inside the blocks are quantised, one after the other, so that the whole of the unquantised weights is
+never in memory: they are read from the mapped file, page by page. Embeddings, the head, norms and experts stay as
+they are, in two bytes (`chatdesk.library.footprint` counts the same way). The products are torch's own, of the ATen
+operators that its quantised linear layers are made of; torchao has layers around them, but none for GPT-2's
+transposed matrices, and takes five seconds to import.
+
+Rounding is to the nearest, between the least and the greatest number of a group: no calibration text is needed.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.pytorch_utils import Conv1D
+
+from chatdesk.library.footprint import GROUP
+
+DTYPE = torch.bfloat16
+"""What is computed in: the operators are fast in it on every device."""
+
+_KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
+_INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
+
+
+class Int8Linear(nn.Module):
+    """``x @ weight.T + bias`` with ``weight`` int8 ``[out, in]`` and ``scale`` ``[out]``."""
+
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        scale = weight.float().abs().amax(1).clamp(min=1e-12) / 127
+        self.register_buffer("weight", (weight.float() / scale[:, None]).round().to(torch.int8))
+        self.register_buffer("scale", scale.to(DTYPE))
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: ``[..., in]``."""
+        rows = x.reshape(-1, x.shape[-1])
+        if rows.device.type == "cpu" and len(rows) <= _KERNEL_ROWS:
+            y = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale)
+        else:
+            y = functional.linear(rows, self.weight.to(rows.dtype)) * self.scale
+        return _shaped(y, x, self.bias)
+
+
+class Int4Linear(nn.Module):
+    """``x @ weight.T + bias`` with ``weight`` packed, ``scales``: ``[in / 32, out, 2]``, step and middle of a group."""
+
+    weight: Tensor
+    scales: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        rows, columns = weight.shape
+        groups = weight.float().reshape(rows, columns // GROUP, GROUP)
+        least, most = groups.amin(-1), groups.amax(-1)
+        step = ((most - least) / 15).clamp(min=1e-8).to(DTYPE).float()
+        middle = (least + 8 * step).to(DTYPE)
+        whole = ((groups - middle.float()[..., None]) / step[..., None]).round().add(8).clamp(0, 15)
+        self.register_buffer("weight", _pack(whole.to(torch.int32).reshape(rows, columns)))
+        self.register_buffer("scales", torch.stack([step.to(DTYPE).T, middle.T], dim=-1).contiguous())
+        self.register_buffer("bias", bias)
+        self._multiply: Callable[..., Tensor] = (
+            torch._weight_int4pack_mm_for_cpu if weight.device.type == "cpu" else torch._weight_int4pack_mm
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: ``[..., in]``."""
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
+        return _shaped(self._multiply(rows, self.weight, GROUP, self.scales), x, self.bias)
+
+
+def _pack(whole: Tensor) -> Tensor:
+    """Numbers 0 to 15, int32 ``[out, in]``, as the device's operator reads them."""
+    if whole.device.type == "cpu":
+        return torch._convert_weight_to_int4pack_for_cpu(whole, 1)
+    pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).to(torch.uint8)
+    tiles = next(tiles for tiles in _INNER_TILES if whole.shape[1] % (16 * tiles) == 0)
+    return torch._convert_weight_to_int4pack(pairs, tiles)
+
+
+def _shaped(y: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
+    y = y if bias is None else y + bias
+    return y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+def quantise(model: nn.Module, bits: int, device: torch.device, step: Callable[[int], None]) -> None:
+    """Put eight or four bits in place of the matrices inside the blocks, on ``device``; the rest follows in `DTYPE`.
+
+    ``model`` stands on the CPU, its weights as they were read. ``step`` is told the bytes of each matrix; what it
+    raises ends the work. A matrix whose width is no multiple of 32, or whose height none of 16, has eight bits anyway.
+    """
+    with torch.no_grad():
+        for parent, name, layer in _layers(model):
+            step(layer.weight.nbytes)
+            weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
+            bias = None if layer.bias is None else layer.bias.to(device, DTYPE)
+            weight = weight.to(device)
+            kind = Int4Linear if bits == 4 and _can_be_packed(weight) else Int8Linear
+            setattr(parent, name, kind(weight, bias))
+    model.to(device)
+    for module in model.modules():
+        if not isinstance(module, Int8Linear | Int4Linear):
+            _convert(module)
+
+
+def _convert(module: nn.Module) -> None:
+    """The module's own parameters in `DTYPE`; its buffers keep theirs, as when a model is loaded in a precision."""
+    for parameter in module.parameters(recurse=False):
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(DTYPE)
+
+
+def _can_be_packed(weight: Tensor) -> bool:
+    rows, columns = weight.shape
+    return columns % GROUP == 0 and rows % 16 == 0
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear | Conv1D]]:
+    """Linear layers inside the blocks, each with the module that holds it; they may be replaced meanwhile."""
+    for blocks in [part for part in model.modules() if isinstance(part, nn.ModuleList)]:
+        for parent in list(blocks.modules()):
+            for name, layer in list(parent.named_children()):
+                if isinstance(layer, nn.Linear | Conv1D):
+                    yield parent, name, layer
