@@ -1356,6 +1356,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>这台电脑没有设备 {device}。可选：{available}。</translation>
     </message>
     <message>
+        <source>{device} cannot compute with {dtype} weights. Choose another precision, or the CPU.</source>
+        <translation>{device} 无法使用 {dtype} 权重计算。请选择其他精度，或改用 CPU。</translation>
+    </message>
+    <message>
         <source>The model computed no valid probabilities (NaN). Its weights are damaged or need float32: load it in float32 or get the checkpoint again.</source>
         <translation>模型没有算出有效的概率（NaN）。权重可能已损坏，或需要 float32：请以 float32 加载，或重新获取这个模型。</translation>
     </message>
