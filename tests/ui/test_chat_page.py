@@ -289,7 +289,7 @@ def test_up_in_the_empty_composer_edits_the_last_message(desk, qtbot):
     (box,) = desk.page.transcript.findChildren(EditBox)
     box._text.setPlainText("Hello")
     qtbot.keyClick(box._text, Qt.Key.Key_Return, CTRL)
-    assert desk.chat.said("edit") == [("u", "Hello")]
+    assert desk.chat.said("edit") == [("u", "Hello", ())]
     assert desk.chat.said("send") == []
     qtbot.keyClick(box._text, Qt.Key.Key_Escape)
     assert desk.chat.said("stop") == []

@@ -1,16 +1,20 @@
 """A message that is being edited, in its place: a text box with Save and Cancel.
 
-Long texts stay quick: only the lines that are seen are laid out, and a line without spaces breaks anywhere.
+Long texts stay quick: only the lines that are seen are laid out, and a line without spaces breaks anywhere. The files
+of the message stand above the text and can be taken away; Cancel brings them back.
 
-Non-goals: attachments; Markdown is edited as it is written.
+Non-goals: adding files to a sent message; Markdown is edited as it is written.
 """
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextOption
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from chatdesk.tasks.attachments import safe_name
 from chatdesk.ui import theme
+from chatdesk.ui.chat.rows import Edited
 from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.chips import Chips
 
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _SHORT = 4_000  # characters up to which the box is as high as the text; above, as high as it may be
@@ -77,17 +81,23 @@ class _Text(QPlainTextEdit):
 
 
 class EditBox(RowView):
-    """The text of a message, to be changed. ``asks``: the person's own message, which is asked again.
+    """The text of a message, to be changed, and its files. ``asks``: the person's own message, which is asked again.
 
-    Signals: ``saved(text)``, not for blank ones; ``cancelled``.
+    Signals: ``saved(text, files)``, not for blank texts without files; ``cancelled``; ``file_opened(attachment)``.
     """
 
-    saved = Signal(str)
+    saved = Signal(str, object)
     cancelled = Signal()
+    file_opened = Signal(object)
 
-    def __init__(self, text: str, asks: bool, parent: QWidget) -> None:
+    def __init__(self, edited: Edited, asks: bool, parent: QWidget) -> None:
         super().__init__(parent)
-        self._given = text
+        text = self._given = edited.text
+        self.files = edited.files
+        self._chips = Chips(self, is_removable=True)
+        self._chips.opened.connect(lambda number: self.file_opened.emit(self.files[number]))
+        self._chips.removed.connect(self._on_file_removed)
+        self._chips.left.connect(self.focus)
         self._busy = False
         self._height = 0
         self._text = _Text(text, self)
@@ -106,6 +116,7 @@ class EditBox(RowView):
         row.addStretch(1)
         row.addWidget(self._cancel)
         row.addWidget(self._save)
+        column.addWidget(self._chips)
         column.addWidget(self._text)
         column.addLayout(row)
         self._save.clicked.connect(self._on_saved)
@@ -113,7 +124,7 @@ class EditBox(RowView):
         self._cancel.clicked.connect(self.cancelled)
         self._text.left.connect(self.cancelled)
         self._text.textChanged.connect(self._on_text_changed)
-        self._on_text_changed()
+        self._show_files()
 
     def text(self) -> str:
         """The text as it stands here, to the letter."""
@@ -134,12 +145,22 @@ class EditBox(RowView):
 
     def _on_saved(self) -> None:
         if self._save.isEnabled():
-            self.saved.emit(self.text())
+            self.saved.emit(self.text(), self.files)
+
+    def _on_file_removed(self, number: int) -> None:
+        self.files = (*self.files[:number], *self.files[number + 1 :])
+        self._show_files()
+        self.resized.emit()
+
+    def _show_files(self) -> None:
+        self._chips.set_files([safe_name(file.name) for file in self.files], [None] * len(self.files))
+        self._chips.setVisible(bool(self.files))
+        self._on_text_changed()
 
     def _on_text_changed(self) -> None:
         document = self._text.document()
         blank = document.characterCount() < _SHORT and not document.toRawText().strip()
-        self._save.setEnabled(not self._busy and not blank)
+        self._save.setEnabled(not self._busy and (not blank or bool(self.files)))
         if self._height and self._text_height() != self._text.height():
             self.resized.emit()
 
@@ -153,14 +174,15 @@ class EditBox(RowView):
         return (parent.height() if parent else 0) // 2
 
     def stops(self) -> list[QWidget]:
-        """The text, then the buttons as they stand."""
-        return [self._text, self._cancel, self._save]
+        """The files, the text, then the buttons as they stand."""
+        return [*self._chips.stops(), self._text, self._cancel, self._save]
 
     def fit(self, width: int) -> int:
-        """As high as the text, up to half of what can be seen."""
+        """As high as the files and the text, which is up to half of what can be seen."""
         self.resize(width, max(self._height, theme.scaled(120)))
         self._text.resize(width, self._text.height())
         self._text.setFixedHeight(self._text_height())
+        self._chips.setFixedHeight(self._chips.fit(width))
         layout = self.layout()
         self._height = layout.sizeHint().height() if layout else 0
         return self._height

@@ -151,6 +151,7 @@ class ChatPage(QWidget):
         self.transcript.continue_requested.connect(self.continue_reply)
         self.transcript.edit_saved.connect(self._chat.edit)
         self.transcript.edit_left.connect(self.composer.focus)
+        self.transcript.file_wanted.connect(self.file_wanted)
         self.transcript.pin_requested.connect(self._chat.pin_turn)
         self.transcript.delete_requested.connect(self._chat.delete_turn)
         self.transcript.compare_requested.connect(self._chat.compare)

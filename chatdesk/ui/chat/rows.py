@@ -6,15 +6,16 @@ Only numbers and records; widgets come and go in `chatdesk.ui.chat.transcript`.
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from chatdesk.storage.records import Attachment
 from chatdesk.tasks.changes import Turn
 from chatdesk.ui.chat.pieces import Cutter, Piece, cut
 
 if TYPE_CHECKING:
     from chatdesk.ui.chat.views import RowView
 
-RowKind: TypeAlias = Literal["piece", "waiting", "footer", "editor", "dropped", "notice"]
+RowKind: TypeAlias = Literal["piece", "files", "waiting", "footer", "editor", "dropped", "notice"]
 
 _CUT_OFF = frozenset(("length", "context", "cancelled", "interrupted", "error"))
 _COLUMNS = 72  # characters of a line, for an estimate
@@ -76,6 +77,13 @@ class Entry:
             now = time.monotonic()
             if self.is_thinking or not self.thought_s:
                 self.thought_s = now - self.began_s
+
+
+class Edited(NamedTuple):
+    """What a message is being made of while it is edited: another text, and which of its files it keeps."""
+
+    text: str
+    files: tuple[Attachment, ...]
 
 
 def is_cut_off(turn: Turn) -> bool:

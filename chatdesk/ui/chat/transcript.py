@@ -17,11 +17,12 @@ from PySide6.QtWidgets import QWidget
 from chatdesk.tasks.changes import Turn
 from chatdesk.ui import theme
 from chatdesk.ui.chat.editing import EditBox
+from chatdesk.ui.chat.file_row import FileRow
 from chatdesk.ui.chat.footer import Footer
 from chatdesk.ui.chat.marginalia import DroppedLine, EmptyState, NoticeView, Waiting
 from chatdesk.ui.chat.pieces import Piece, answer
 from chatdesk.ui.chat.plain import plain_text
-from chatdesk.ui.chat.rows import Entry, Row
+from chatdesk.ui.chat.rows import Edited, Entry, Row
 from chatdesk.ui.chat.thoughts import ThoughtView
 from chatdesk.ui.chat.turn_rows import TurnRows
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView, PlainView, RowView
@@ -34,7 +35,8 @@ class Transcript(TurnRows):
     """Shows turns, with what can be done with them in footers. A turn is named by its ``id``.
 
     Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
-    ``edit_saved(id, text)``; ``edit_left()``; ``pin_requested(id, pinned)``; ``delete_requested(id)``;
+    ``edit_saved(id, text, files)``, those that the message keeps; ``edit_left()``; ``file_wanted(attachment)``;
+    ``pin_requested(id, pinned)``; ``delete_requested(id)``;
     ``branch_requested(id)``, a new one below it; ``compare_requested(id)``, of a reply with all its versions;
     ``export_requested(id)``;
     ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
@@ -45,7 +47,8 @@ class Transcript(TurnRows):
     branch_requested = Signal(str)
     version_requested = Signal(str, int)
     continue_requested = Signal()
-    edit_saved = Signal(str, str)
+    edit_saved = Signal(str, str, object)
+    file_wanted = Signal(object)
     edit_left = Signal()
     pin_requested = Signal(str, bool)
     delete_requested = Signal(str)
@@ -230,6 +233,8 @@ class Transcript(TurnRows):
             return Waiting(parent)
         if row.kind == "editor":
             return self._make_editor(row.entry)
+        if row.kind == "files":
+            return self._make_files(row.entry)
         if row.piece is None:
             return self._make_footer(row.entry)
         return self._make_text(row.entry, row.piece)
@@ -240,6 +245,12 @@ class Transcript(TurnRows):
         footer.version_clicked.connect(lambda step: self.version_requested.emit(entry.turn.id, step))
         footer.hovered.connect(lambda: self._light(entry))
         return footer
+
+    def _make_files(self, entry: Entry) -> FileRow:
+        files = FileRow(entry.turn.attachments, entry.turn.role == "user", self.viewport())
+        files.opened.connect(self.file_wanted)
+        files.hovered.connect(lambda: self._light(entry))
+        return files
 
     def _light(self, entry: Entry) -> None:
         """The buttons of the person's own words are drawn while the pointer is on them or on the words."""
@@ -308,7 +319,7 @@ class Transcript(TurnRows):
         if entry is None or entry.cutter is not None:
             return
         if id not in self._edits:
-            self._edits[id] = entry.text
+            self._edits[id] = Edited(entry.text, entry.turn.attachments)
             self._make_again(entry)
         row = entry.rows[0]
         self.show_row(row)
@@ -332,17 +343,18 @@ class Transcript(TurnRows):
         id = entry.turn.id
         box = EditBox(self._edits[id], entry.turn.role == "user", self.viewport())
         box.set_busy(self._is_replying())
-        box.saved.connect(lambda text: self._on_edit_saved(entry, text))
+        box.saved.connect(lambda text, files: self._on_edit_saved(entry, Edited(text, files)))
+        box.file_opened.connect(self.file_wanted)
         box.cancelled.connect(lambda: self._leave_edit(entry))
         return box
 
-    def _on_edit_saved(self, entry: Entry, text: str) -> None:
+    def _on_edit_saved(self, entry: Entry, edited: Edited) -> None:
         """The box stays until the text is stored: then other turns are shown."""
-        if text == entry.text and entry.turn.role != "user":
+        if edited == (entry.text, entry.turn.attachments) and entry.turn.role != "user":
             self._leave_edit(entry)
             return
-        self._edits[entry.turn.id], self._saved = text, entry.turn.id
-        self.edit_saved.emit(entry.turn.id, text)
+        self._edits[entry.turn.id], self._saved = edited, entry.turn.id
+        self.edit_saved.emit(entry.turn.id, *edited)
 
     def _leave_edit(self, entry: Entry) -> None:
         self._edits.pop(entry.turn.id, None)
@@ -365,7 +377,7 @@ class Transcript(TurnRows):
     def release(self, row: Row) -> None:
         """Take the widget of a row away; what is typed into it is kept."""
         if isinstance(row.view, EditBox) and row.entry is not None and row.entry.turn.id in self._edits:
-            self._edits[row.entry.turn.id] = row.view.text()
+            self._edits[row.entry.turn.id] = Edited(row.view.text(), row.view.files)
         super().release(row)
 
     # -- the empty state, theme ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from chatdesk.ui import theme
 from chatdesk.ui.chat.pieces import Piece
-from chatdesk.ui.chat.rows import Entry, Row, estimated_height
+from chatdesk.ui.chat.rows import Edited, Entry, Row, estimated_height
 from chatdesk.ui.chat.thoughts import ThoughtView
 from chatdesk.ui.chat.viewport import RowViewport
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView
@@ -19,7 +19,7 @@ class TurnRows(RowViewport):
         super().__init__(parent)
         self._has_footers = has_footers
         self._entries: dict[str, Entry] = {}
-        self._edits: dict[str, str] = {}  # texts that are being edited
+        self._edits: dict[str, Edited] = {}  # messages that are being edited
         self._dropped = 0
         self._dropped_row: Row | None = None
         self._notice_row: Row | None = None
@@ -32,8 +32,13 @@ class TurnRows(RowViewport):
         if entry.turn.id in self._edits and entry.cutter is None:
             entry.rows = [Row("editor", entry, gap=theme.scaled(16), height=theme.scaled(160))]
         else:
-            entry.rows = self._piece_rows(entry, entry.pieces) + self._rows_behind(entry)
+            before = self._file_rows(entry) if entry.turn.role == "user" else []
+            entry.rows = before + self._piece_rows(entry, entry.pieces) + self._rows_behind(entry)
         return list(entry.rows)
+
+    def _file_rows(self, entry: Entry) -> list[Row]:
+        """The files of a turn, if it has some: above the person's words, below a reply."""
+        return [Row("files", entry, gap=theme.scaled(16), height=theme.scaled(46))] if entry.turn.attachments else []
 
     def _piece_rows(self, entry: Entry, pieces: list[Piece]) -> list[Row]:
         return [self._piece_row(entry, piece) for piece in pieces if entry.is_shown(piece)]
@@ -46,7 +51,7 @@ class TurnRows(RowViewport):
         if turn.role == "user":
             return [Row("footer", entry, height=theme.scaled(32))]
         if turn.state == "done":
-            return [Row("footer", entry, gap=theme.scaled(8), height=theme.scaled(40))]
+            return [*self._file_rows(entry), Row("footer", entry, gap=theme.scaled(8), height=theme.scaled(40))]
         if not any(piece.length for piece in entry.pieces):
             return [Row("waiting", entry, gap=theme.scaled(16), height=theme.scaled(40))]
         return []
@@ -54,6 +59,8 @@ class TurnRows(RowViewport):
     def _piece_row(self, entry: Entry, piece: Piece) -> Row:
         first = piece is entry.pieces[0]
         over = 16 if not first or piece.kind == "plain" else 4  # the footer above a reply has room of its own
+        if first and piece.kind == "plain" and entry.turn.attachments:  # they are of the same message
+            over = 8
         gap = 4 * (piece.kind == "markdown") if piece.continued else over
         height = estimated_height(piece, theme.scaled(21))
         if piece.kind == "thought" and not entry.is_open:

@@ -150,7 +150,7 @@ def test_an_own_message_is_edited_and_asked_again(transcript, qtbot) -> None:
     typed(transcript).setPlainText("Other\u00a0words")
     with qtbot.waitSignal(transcript.edit_saved) as saved:
         qtbot.keyClick(typed(transcript), Qt.Key.Key_Return, CTRL)
-    assert saved.args == ["u0", "Other\u00a0words"]
+    assert saved.args == ["u0", "Other\u00a0words", ()]
     assert typed(transcript).toPlainText()  # stays until it is stored
     transcript.show_turns([own(7, "Other\u00a0words", version=2, versions=2)])
     assert not [each for each in transcript.findChildren(EditBox) if each.isVisible()]
@@ -166,7 +166,7 @@ def test_a_reply_is_edited(transcript, qtbot) -> None:
     assert box(transcript).text() == "# An answer\n"
     with qtbot.waitSignal(transcript.edit_saved) as saved:
         box(transcript)._save.click()
-    assert saved.args == ["r0", "# An answer\n"]
+    assert saved.args == ["r0", "# An answer\n", ()]
 
 
 def test_escape_leaves_everything_as_it_was(transcript, qtbot) -> None:

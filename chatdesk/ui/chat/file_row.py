@@ -1,0 +1,34 @@
+"""The files of a message as a row of the transcript."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from chatdesk.storage.records import Attachment
+from chatdesk.tasks.attachments import safe_name
+from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.chips import Chips
+
+
+class FileRow(RowView):
+    """Plates, on the side where the words of the message stand. Signals: ``opened(attachment)``, show it."""
+
+    opened = Signal(object)
+
+    def __init__(self, files: Sequence[Attachment], at_right: bool, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._at_right = at_right
+        self._chips = Chips(self, at_right=at_right)
+        self._chips.set_files([safe_name(file.name) for file in files], [None] * len(files))
+        self._chips.opened.connect(lambda number: self.opened.emit(files[number]))
+
+    def stops(self) -> list[QWidget]:
+        """The plates, from the first to the last."""
+        return self._chips.stops()
+
+    def fit(self, width: int) -> int:
+        """As many lines as they need; at the right no wider than words there."""
+        room = width * 4 // 5 if self._at_right else width
+        self._chips.move(width - room, 0)
+        return self._chips.fit(room)
