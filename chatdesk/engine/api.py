@@ -68,13 +68,18 @@ class _Request(Struct, frozen=True, tag=True):
 
 
 class Load(_Request, frozen=True):
-    """Load the checkpoint folder ``path``, in place of the one loaded before. ``dtype`` int8 and int4 quantise the
-    weights as they are read.
+    """Load the checkpoint folder ``path``, in place of the one loaded before.
+
+    ``dtype`` int8 and int4 quantise the weights as they are read. ``gpu_layers``: how many layers have their weights on
+    the GPU, the others in the computer's memory; None is all of them. ``context``: most tokens the model is to see,
+    None is its own limit.
     """
 
     path: str
     device: Device = "auto"
     dtype: Dtype = "auto"
+    gpu_layers: int | None = None
+    context: int | None = None
 
 
 class Generate(_Request, frozen=True):

@@ -190,3 +190,14 @@ def test_the_engine_process_uses_the_gpu(checkpoint):
         assert ids_of(list(engine.run(Generate(2, PROMPT, GREEDY)))) == expected
     finally:
         engine.close()
+
+
+def test_layers_beside_the_gpu(engine, checkpoint):
+    """With the weights of one of two layers in the computer's memory the text is the same."""
+    texts = []
+    for layers in (None, 1):
+        *_, loaded = engine.run(Load(1, str(checkpoint("llama")), "cuda", "float32", gpu_layers=layers))
+        assert isinstance(loaded, Loaded), loaded
+        texts.append(ids_of(generate(engine, PROMPT)))
+    assert len(texts[0]) == 16
+    assert texts[0] == texts[1]

@@ -9,6 +9,7 @@ Not here: quantised and adapter checkpoints, offloading to the disk.
 
 import logging
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,7 +24,7 @@ import transformers
 from safetensors import safe_open
 
 from chatdesk.engine.api import Load, ModelInfo, Progress
-from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_name
+from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name
 from chatdesk.engine.local.quantize import quantise
 from chatdesk.engine.local.sampling import checkpoint_defaults
 from chatdesk.engine.local.tokens import Tokens
@@ -55,13 +56,24 @@ class _How:
     device: torch.device
     dtype: torch.dtype
     bits: int | None
+    gpu_layers: int | None = None
+
+    def device_map(self, model_class: Any, config: Any) -> dict[str, Any] | None:
+        """What accelerate is to place; nothing on the CPU, and nothing where each matrix is moved by itself."""
+        if self.device.type == "cpu" or self.bits:
+            return None
+        if self.gpu_layers is None:
+            return {"": self.device}
+        with torch.device("meta"):
+            return device_map(model_class(config), self.gpu_layers, self.device)
 
 
 def _how(request: Load, checked: safety.Checked) -> _How:
     device = choose_device(request.device)
     bits = choose_bits(request.dtype, device)
     if bits is None:
-        return _How(device, choose_dtype(request.dtype, device, checked.dtype, checked.parameters), None)
+        dtype = choose_dtype(request.dtype, device, checked.dtype, checked.parameters)
+        return _How(device, dtype, None, request.gpu_layers)
     return _How(device, getattr(torch, checked.dtype or "float32"), bits)
 
 
@@ -153,7 +165,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
         device=how.device.type,
         device_name=device_name(how.device),
         dtype=f"int{how.bits}" if how.bits else str(how.dtype).removeprefix("torch."),
-        context_length=_context_length(model.config.get_text_config(decoder=True)),
+        context_length=min(_context_length(model.config.get_text_config(decoder=True)), request.context or sys.maxsize),
         has_chat_template=tokens.chat_template is not None,
         sampling=checkpoint_defaults(checked.generation_config),
         load_s=time.perf_counter() - started,
@@ -200,7 +212,7 @@ def _load_model(
                 config=config,
                 state_dict=tensors,
                 dtype=how.dtype,
-                device_map=None if how.device.type == "cpu" or how.bits else {"": how.device},
+                device_map=how.device_map(model_class, config),
                 attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,

@@ -63,6 +63,23 @@ def choose_bits(wanted: Dtype, device: torch.device) -> int | None:
     return 8 if wanted == "int8" else 4
 
 
+def device_map(model: torch.nn.Module, layers: int, device: torch.device) -> dict[str, torch.device]:
+    """Where each part of a model goes when only its first ``layers`` blocks stand on ``device``; accelerate reads it.
+
+    The weights of the others stay in the computer's memory and are brought over for each step. ``model`` may be empty
+    (on the meta device).
+    """
+    lists = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    blocks, list_ = max(lists, key=lambda found: len(found[1]))
+    places = {f"{blocks}.{i}": device if i < layers else torch.device("cpu") for i in range(len(list_))}
+    for name, part in model.named_modules():
+        is_above = not name or blocks == name or blocks.startswith(f"{name}.")
+        is_listed = any(name == known or name.startswith(f"{known}.") for known in places)
+        if not is_above and not is_listed and part is not model:
+            places[name] = device
+    return places
+
+
 def memory(loaded: torch.nn.Module | None) -> tuple[DeviceMemory, ...]:
     """The devices of this machine, best first; what the model ``loaded`` takes counts as free."""
     return tuple(_memory(torch.device(name), loaded) for name in available())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from chatdesk.engine.api import DEFAULT_SAMPLING, Failed, Generate, Load, Loaded, Progress
+from chatdesk.engine.api import DEFAULT_SAMPLING, DraftFinished, Failed, Generate, Load, Loaded, Progress
 from chatdesk.engine.local import LocalEngine, placement
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.fit import LARGE
@@ -233,3 +233,23 @@ def test_no_device(monkeypatch):
     assert caught.value.fault is Fault.NO_DEVICE
     assert caught.value.fields == {"device": "cuda", "available": "cpu"}
     assert placement.choose_device("auto").type == "cpu"
+
+
+@pytest.mark.parametrize(("model_type", "blocks"), [("gpt2", "transformer.h"), ("llama", "model.layers")])
+def test_layers_beside_the_device(engine, checkpoint, model_type, blocks):
+    """Every weight is placed once, those of the last block on the CPU."""
+    load(engine, checkpoint(model_type))
+    model = engine._generator.checkpoint.model
+    places = placement.device_map(model, 1, torch.device("cuda"))
+    assert places[f"{blocks}.0"].type == "cuda"
+    assert places[f"{blocks}.1"].type == "cpu"
+    for name, _ in model.named_parameters():
+        assert sum(name.startswith(f"{known}.") for known in places) == 1, name
+
+
+def test_a_shorter_context(engine, checkpoint):
+    """The model sees no more than it was loaded for."""
+    loaded = events_of(engine, checkpoint("llama"), context=100)[-1]
+    assert loaded.model.context_length == 100
+    events = generate(engine, "word " * 10, max_new_tokens=500)
+    assert [event.reason for event in events if isinstance(event, DraftFinished)] == ["context"]
