@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 from safetensors.torch import load_file, save_file
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, DraftFinished, Failed, Generate, Load, Loaded, Progress
@@ -13,7 +14,7 @@ from chatdesk.engine.local import LocalEngine, placement
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.fit import LARGE
 from tests.engine.checkpoints import make_checkpoint
-from tests.engine.local.driving import generate, ids_of, load
+from tests.engine.local.driving import GREEDY, generate, ids_of, load
 
 
 @pytest.fixture
@@ -251,5 +252,5 @@ def test_a_shorter_context(engine, checkpoint):
     """The model sees no more than it was loaded for."""
     loaded = events_of(engine, checkpoint("llama"), context=100)[-1]
     assert loaded.model.context_length == 100
-    events = generate(engine, "word " * 10, max_new_tokens=500)
+    events = generate(engine, "word " * 10, structs.replace(GREEDY, max_new_tokens=500))
     assert [event.reason for event in events if isinstance(event, DraftFinished)] == ["context"]
