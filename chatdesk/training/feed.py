@@ -1,7 +1,7 @@
 """Batches made ready in threads while the device computes, so that it never waits for them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
@@ -51,7 +51,7 @@ def on_device(inputs: Inputs, device: torch.device) -> Inputs:
     )
 
 
-def ahead(make: Callable[[int], Ready], steps: range) -> Iterator[Ready]:
+def ahead(make: Callable[[int], Ready], steps: range) -> Generator[Ready, None, None]:
     """``make`` of each step in order, up to `_AHEAD` of them before they are asked for."""
     with ThreadPoolExecutor(_THREADS, "batches") as pool:
         waiting: deque[Future[Ready]] = deque()
