@@ -6,6 +6,7 @@ Only numbers and records; widgets come and go in `chatdesk.ui.chat.transcript`.
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from chatdesk.storage.records import Attachment
@@ -19,6 +20,7 @@ RowKind: TypeAlias = Literal["piece", "files", "waiting", "footer", "editor", "d
 
 _CUT_OFF = frozenset(("length", "context", "cancelled", "interrupted", "error"))
 _COLUMNS = 72  # characters of a line, for an estimate
+_BLOCK = 256  # rows
 
 
 @dataclass(eq=False)
@@ -91,7 +93,7 @@ def is_cut_off(turn: Turn) -> bool:
     return turn.role == "assistant" and turn.finish_reason in _CUT_OFF
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Row:
     """``height`` with the ``gap`` above, in pixels; ``width`` for which it was measured, 0 while it is estimated."""
 
@@ -101,7 +103,7 @@ class Row:
     gap: int = 0
     height: int = 0
     width: int = 0
-    index: int = 0
+    block: "_Block | None" = None
     view: "RowView | None" = None
 
 
@@ -113,64 +115,119 @@ def estimated_height(piece: Piece, line_px: int) -> int:
     return lines * line_px + (3 * line_px if piece.kind == "code" and not piece.continued else 0)
 
 
+class _Block:
+    """Neighbouring rows, their heights summed up."""
+
+    __slots__ = ("height", "rows")
+
+    def __init__(self, rows: list["Row"]) -> None:
+        self.rows = rows
+        self.height = sum(row.height for row in rows)
+        for row in rows:
+            row.block = self
+
+
 class Rows:
-    """All rows from top to bottom. Tops are summed up when they are asked for, from the first that changed."""
+    """All rows from top to bottom, in blocks: what changes one row touches its block and the sums of the blocks alone.
+
+    So no step looks at all the rows of a long conversation.
+    """
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
-        self._tops: list[int] = [0]
-        self._dirty = 0
+        self._blocks: list[_Block] = []
+        self._count = 0
+        self._firsts: list[int] = []  # of each block its first row, and behind the last how many rows there are
+        self._tops: list[int] = []  # the same of heights
+        self._places: dict[_Block, int] = {}
+        self._is_summed = False
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
 
     def __getitem__(self, index: int) -> Row:
-        return self._rows[index]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        self._sum()
+        block = bisect_right(self._firsts, index) - 1
+        return self._blocks[block].rows[index - self._firsts[block]]
 
     def clear(self) -> None:
         """No rows."""
-        self._rows, self._tops, self._dirty = [], [0], 0
+        self._blocks, self._count, self._is_summed = [], 0, False
 
     def insert(self, index: int, rows: list[Row]) -> None:
         """Put rows before row ``index``."""
-        self._rows[index:index] = rows
-        self._dirty = min(self._dirty, index)
+        if not rows:
+            return
+        place, within = len(self._blocks), 0
+        if index < self._count or (self._blocks and len(self._blocks[-1].rows) < _BLOCK):
+            place, within = self._find(index)
+            old = self._blocks.pop(place).rows
+            rows = old[:within] + rows + old[within:]
+        size = _BLOCK if len(rows) > 2 * _BLOCK else len(rows)  # one that is full is halved, so that both have room
+        self._blocks[place:place] = [_Block(rows[at : at + size]) for at in range(0, len(rows), size)]
+        self._count = sum(len(block.rows) for block in self._blocks)
+        self._is_summed = False
 
     def remove(self, row: Row) -> None:
         """Take a row out."""
-        index = self.index(row)
-        del self._rows[index]
-        self._dirty = min(self._dirty, index)
+        block = self._block(row)
+        block.rows.remove(row)
+        block.height -= row.height
+        row.block = None
+        if not block.rows:
+            self._blocks.remove(block)
+        self._count -= 1
+        self._is_summed = False
 
     def set_height(self, row: Row, height: int) -> None:
         """A height became known."""
-        index = self.index(row)
+        self._block(row).height += height - row.height
         row.height = height
-        self._dirty = min(self._dirty, index)
+        self._is_summed = False
 
     def index(self, row: Row) -> int:
         """Where a row is."""
         self._sum()
-        return row.index
+        block = self._block(row)
+        return self._firsts[self._places[block]] + block.rows.index(row)
 
     def top(self, index: int) -> int:
         """Upper edge of row ``index``; of the one behind the last: the height of all."""
         self._sum()
-        return self._tops[index]
+        if index == self._count:
+            return self._tops[-1]
+        place, within = self._find(index)
+        return self._tops[place] + sum(row.height for row in self._blocks[place].rows[:within])
 
     def at(self, y: int) -> int:
-        """The row at height ``y``, the first or last beyond them."""
+        """The row at height ``y``, the first or last beyond them; 0 where there are none."""
+        if not self._count:
+            return 0
         self._sum()
-        return max(0, min(bisect_right(self._tops, y) - 1, len(self._rows) - 1))
+        place = max(0, min(bisect_right(self._tops, y) - 1, len(self._blocks) - 1))
+        found, top = self._firsts[place], self._tops[place]
+        for row in self._blocks[place].rows:
+            top += row.height
+            if top > y:
+                return found
+            found += 1
+        return found - 1
+
+    def _find(self, index: int) -> tuple[int, int]:
+        """The block with row ``index``, and where in it; the one behind the last row is in the last block."""
+        self._sum()
+        place = min(bisect_right(self._firsts, index) - 1, len(self._blocks) - 1)
+        return place, index - self._firsts[place]
+
+    def _block(self, row: Row) -> _Block:
+        if row.block is None:
+            raise ValueError("the row is not among these")
+        return row.block
 
     def _sum(self) -> None:
-        if self._dirty > len(self._rows):
-            return
-        del self._tops[self._dirty + 1 :]
-        top = self._tops[self._dirty]
-        for index in range(self._dirty, len(self._rows)):
-            row = self._rows[index]
-            row.index = index
-            top += row.height
-            self._tops.append(top)
-        self._dirty = len(self._rows) + 1
+        if not self._is_summed:
+            self._firsts = list(accumulate((len(block.rows) for block in self._blocks), initial=0))
+            self._tops = list(accumulate((block.height for block in self._blocks), initial=0))
+            self._places = {block: place for place, block in enumerate(self._blocks)}
+            self._is_summed = True

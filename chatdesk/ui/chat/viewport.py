@@ -249,7 +249,7 @@ class RowViewport(QAbstractScrollArea):
         order = sorted(self._live, key=self.rows.index)
         for row in order:
             assert row.view is not None
-            row.view.move(left, self.rows.top(row.index) + row.gap - value)
+            row.view.move(left, self.rows.top(self.rows.index(row)) + row.gap - value)
             row.view.show()
         self._live = order
         self._order_stops([stop for row in order if row.view is not None for stop in row.view.stops()])
@@ -271,8 +271,8 @@ class RowViewport(QAbstractScrollArea):
             return
         self._following = value >= self._last_value() - _AT_END_PX
         if len(self.rows):
-            row = self.rows[self.rows.at(value)]
-            self._anchor = (row, value - self.rows.top(row.index))
+            index = self.rows.at(value)
+            self._anchor = (self.rows[index], value - self.rows.top(index))
         self.arrange()
 
     def _on_to_end_clicked(self) -> None:
