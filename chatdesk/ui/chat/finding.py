@@ -69,8 +69,9 @@ class Search(QObject):
         self._count()
         self._mark_all()
         rows = self._transcript.rows
-        above = {rows[index].piece for index in range(self._transcript.first_row() or 0)}
-        below = (place for place in self._places if place[1] not in above)
+        seen = (rows[index] for index in range(self._transcript.first_row() or 0))
+        above = {row.piece or row.entry for row in seen}  # an unseen turn is above with all its pieces
+        below = (place for place in self._places if above.isdisjoint(place))
         place = next(below, self._places[0] if self._places else None)
         if place is not None:
             self._current = (place[1], 0)
@@ -96,9 +97,11 @@ class Search(QObject):
             self._current = None
 
     def _pieces(self) -> Iterator[tuple[Entry, Piece]]:
+        wanted = self._needle.casefold()
         for entry in self._transcript.entries():
-            for piece in entry.pieces:
-                yield entry, piece
+            if entry.is_cut or wanted in entry.text.replace("\n", " ").casefold():
+                for piece in entry.pieces:
+                    yield entry, piece
 
     def _count_of(self, piece: Piece) -> int:
         if not self._needle or not piece.length:

@@ -16,7 +16,7 @@ from chatdesk.ui.chat.pieces import Cutter, Piece, cut
 if TYPE_CHECKING:
     from chatdesk.ui.chat.views import RowView
 
-RowKind: TypeAlias = Literal["piece", "files", "waiting", "footer", "editor", "dropped", "notice"]
+RowKind: TypeAlias = Literal["piece", "unseen", "files", "waiting", "footer", "editor", "dropped", "notice"]
 
 _CUT_OFF = frozenset(("length", "context", "cancelled", "interrupted", "error"))
 _COLUMNS = 72  # characters of a line, for an estimate
@@ -25,30 +25,42 @@ _BLOCK = 256  # rows
 
 @dataclass(eq=False)
 class Entry:
-    """A turn and its text in pieces. A streaming one has a ``cutter``, ``arrived`` holds what it has been fed.
+    """A turn and its text in pieces, cut when they are asked for first. A streaming one has a ``cutter``, ``arrived``
+    holds what it has been fed.
 
     Of its thoughts: whether they are unfolded, when the first came (seconds of `time.monotonic`, 0 when nobody saw it)
     and how long they took so far.
     """
 
     turn: Turn
-    pieces: list[Piece] = field(default_factory=list)
     cutter: Cutter | None = None
     arrived: list[str] = field(default_factory=list)
     rows: list["Row"] = field(default_factory=list)
     is_open: bool = False
     began_s: float = 0.0
     thought_s: float = 0.0
+    _pieces: list[Piece] | None = None
 
     @classmethod
     def of(cls, turn: Turn) -> "Entry":
         """The entry of a turn."""
-        markdown = turn.role == "assistant"
         if turn.state == "done":
-            return cls(turn, cut(turn.text, markdown))
-        cutter = Cutter(markdown)
+            return cls(turn)
+        cutter = Cutter(turn.role == "assistant")
         cutter.feed(turn.text)
-        return cls(turn, cutter.pieces, cutter, [turn.text])
+        return cls(turn, cutter, [turn.text], _pieces=cutter.pieces)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The text in pieces."""
+        if self._pieces is None:
+            self._pieces = cut(self.turn.text, self.turn.role == "assistant")
+        return self._pieces
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the pieces are there already."""
+        return self._pieces is not None
 
     @property
     def text(self) -> str:
@@ -95,7 +107,10 @@ def is_cut_off(turn: Turn) -> bool:
 
 @dataclass(eq=False, slots=True)
 class Row:
-    """``height`` with the ``gap`` above, in pixels; ``width`` for which it was measured, 0 while it is estimated."""
+    """``height`` with the ``gap`` above, in pixels; ``width`` for which it was measured, 0 while it is estimated.
+
+    An ``unseen`` one stands for all pieces of a turn that nobody has come near to yet.
+    """
 
     kind: RowKind
     entry: Entry | None = None
@@ -113,6 +128,11 @@ def estimated_height(piece: Piece, line_px: int) -> int:
         return 0
     lines = piece.lines + (1 if piece.kind == "code" else piece.length // _COLUMNS + 1)
     return lines * line_px + (3 * line_px if piece.kind == "code" and not piece.continued else 0)
+
+
+def estimated_height_of(text: str, line_px: int) -> int:
+    """About how high a text will be that is not cut yet."""
+    return (text.count("\n") + len(text) // _COLUMNS + 1) * line_px
 
 
 class _Block:
@@ -164,7 +184,7 @@ class Rows:
             place, within = self._find(index)
             old = self._blocks.pop(place).rows
             rows = old[:within] + rows + old[within:]
-        size = _BLOCK if len(rows) > 2 * _BLOCK else len(rows)  # one that is full is halved, so that both have room
+        size = _BLOCK if len(rows) > 2 * _BLOCK else len(rows)  # full ones stay whole until they have twice as many
         self._blocks[place:place] = [_Block(rows[at : at + size]) for at in range(0, len(rows), size)]
         self._count = sum(len(block.rows) for block in self._blocks)
         self._is_summed = False

@@ -1,7 +1,7 @@
 """The transcript: the turns of a conversation, one below the other.
 
 The words of turns come from `chatdesk.tasks.changes`; text that streams in is gathered and shown 30 times a second, and
-what it does not change is not rendered again. How rows come and go on screen: `chatdesk.ui.chat.viewport`.
+what it does not change is not rendered again. How rows come and go on screen: `chatdesk.ui.chat.arranging`.
 
 What is typed into a message that is being edited is kept by the turn's id until it is saved or given up, also while the
 message is far away, or another conversation is shown.
@@ -79,8 +79,7 @@ class Transcript(TurnRows):
         self._entries = {turn.id: Entry.of(turn) for turn in turns}
         self._forget_saved()
         self.shown_changed.emit()
-        for entry in self._entries.values():
-            self.rows.insert(len(self.rows), self._rows_of(entry))
+        self.rows.insert(0, [row for entry in self._entries.values() for row in self._rows_of(entry)])
         self._show_empty_state()
         self.arrange()
 

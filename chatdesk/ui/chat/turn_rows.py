@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from chatdesk.ui import theme
 from chatdesk.ui.chat.pieces import Piece
-from chatdesk.ui.chat.rows import Edited, Entry, Row, estimated_height
+from chatdesk.ui.chat.rows import Edited, Entry, Row, estimated_height, estimated_height_of
 from chatdesk.ui.chat.thoughts import ThoughtView
 from chatdesk.ui.chat.viewport import RowViewport
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView
@@ -33,12 +33,32 @@ class TurnRows(RowViewport):
             entry.rows = [Row("editor", entry, gap=theme.scaled(16), height=theme.scaled(160))]
         else:
             before = self._file_rows(entry) if entry.turn.role == "user" else []
-            entry.rows = before + self._piece_rows(entry, entry.pieces) + self._rows_behind(entry)
+            entry.rows = before + self._text_rows(entry) + self._rows_behind(entry)
         return list(entry.rows)
 
     def _file_rows(self, entry: Entry) -> list[Row]:
         """The files of a turn, if it has some: above the person's words, below a reply."""
         return [Row("files", entry, gap=theme.scaled(16), height=theme.scaled(46))] if entry.turn.attachments else []
+
+    def _text_rows(self, entry: Entry) -> list[Row]:
+        if entry.is_cut or not entry.turn.text:
+            return self._piece_rows(entry, entry.pieces)
+        gap = theme.scaled(16)
+        return [Row("unseen", entry, gap=gap, height=gap + estimated_height_of(entry.turn.text, theme.scaled(21)))]
+
+    def cut_up(self, row: Row) -> list[Row]:
+        """The rows of the pieces for which an unseen one has stood."""
+        assert row.entry is not None
+        entry = row.entry
+        new = self._piece_rows(entry, entry.pieces)
+        place = entry.rows.index(row)
+        entry.rows[place : place + 1] = new
+        return new
+
+    def see(self, entry: Entry) -> None:
+        """The pieces of a turn are asked for: they have rows of their own from now on."""
+        for row in [row for row in entry.rows if row.kind == "unseen"]:
+            self.replace_unseen(row)
 
     def _piece_rows(self, entry: Entry, pieces: list[Piece]) -> list[Row]:
         return [self._piece_row(entry, piece) for piece in pieces if entry.is_shown(piece)]
@@ -131,6 +151,7 @@ class TurnRows(RowViewport):
 
     def row_of(self, entry: Entry, piece: Piece) -> Row | None:
         """The row of a piece. Thoughts are unfolded for it; ``None`` while the turn is edited."""
+        self.see(entry)
         if piece.kind == "thought" and not entry.is_open and entry.rows[0].piece is not None:
             self._fold(entry)
         return next((row for row in entry.rows if row.piece is piece), None)

@@ -44,6 +44,20 @@ def test_occurrences(text, needle, found) -> None:
     assert [text[begin:end] for begin, end in occurrences(text, needle)] == found
 
 
+def test_far_matches_are_found_and_those_below_the_reader_come_first(transcript, bar) -> None:
+    texts = ["word\n" * 5 for _ in range(100)]
+    for far in (3, 61, 97):
+        texts[far] = "a needle\nin"
+    transcript.show_turns(turns(*texts))
+    transcript.go_to("50")
+    bar.open_bar("needle in")
+    assert bar.count.text() == "2 of 3"
+    assert marked(transcript) == ["[needle in]"]
+    bar.step(-1)
+    assert bar.count.text() == "1 of 3"
+    assert sum(entry.is_cut for entry in transcript.entries()) < 50
+
+
 def test_matches_are_counted_marked_and_gone_through(transcript, bar) -> None:
     transcript.show_turns(turns("A cat 👩‍👩‍👧 cat", "The **C**at\n\n- cat"))
     bar.open_bar("cat")

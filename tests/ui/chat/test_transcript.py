@@ -106,6 +106,48 @@ def test_only_what_is_near_has_widgets(transcript: Transcript, qtbot) -> None:
     assert len(transcript.rows) > 400
 
 
+def test_what_nobody_came_near_to_is_not_even_cut(transcript: Transcript) -> None:
+    transcript.show_turns(conversation(100))
+    cut = [entry.turn.id for entry in transcript.entries() if entry.is_cut]
+    assert len(cut) < 10
+    assert cut[-1] == "r99"
+    transcript.go_to("r50")
+    assert "Question 50" in shown_text(transcript)
+    assert sum(entry.is_cut for entry in transcript.entries()) < 20
+    transcript.verticalScrollBar().setValue(0)
+    assert "Question 0" in shown_text(transcript)
+
+
+@pytest.mark.parametrize("texts", [["", "words", ""], ["<think></think>", "<think>\n\n</think>"], ["x\n" * 3_000]])
+def test_turns_of_any_text_come_on_screen_from_far_away(transcript: Transcript, texts: list[str]) -> None:
+    replies = [reply(number, text) for number, text in enumerate(texts)]
+    transcript.show_turns([*replies, *(user(number) for number in range(100))])
+    transcript.go_to("r0")
+    transcript.verticalScrollBar().setValue(0)
+    assert transcript._live[0].entry.turn.id == "r0"
+    assert not [row for row in transcript._live if row.kind == "unseen"]
+    assert [entry.text for entry in transcript.entries()[: len(texts)]] == texts
+
+
+def test_scrolling_makes_a_little_at_a_time_and_all_in_the_end(transcript: Transcript, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("chatdesk.ui.chat.arranging._STEP_S", 0.0)
+    transcript.show_turns(conversation(100))
+    made: list[object] = []
+    transcript.view_made.connect(made.append)
+    bar = transcript.verticalScrollBar()
+    bar.setValue(bar.maximum() // 3)
+    assert len(made) > 2  # a jump shows what it comes to
+    made.clear()
+    bar.setValue(bar.maximum() // 2)
+    assert len(made) == 1
+    place = bar.value()
+    qtbot.waitUntil(lambda: not transcript._catch_up.isActive())
+    views = [row.view.geometry() for row in transcript._live]
+    assert views[0].top() <= 0
+    assert views[-1].bottom() >= transcript.viewport().height()
+    assert abs(bar.value() - place) < transcript.viewport().height()  # only estimates have been corrected
+
+
 def test_a_conversation_opens_at_its_end(transcript: Transcript) -> None:
     transcript.show_turns([*conversation(100), user(100, "The very last words")])
     bar = transcript.verticalScrollBar()
@@ -343,12 +385,13 @@ def test_theme_change_keeps_the_place(transcript: Transcript) -> None:
     assert place_of(transcript) == (row, y)
 
 
-def test_another_version_leaves_its_buttons_where_they_are(transcript: Transcript) -> None:
+def test_another_version_leaves_its_buttons_where_they_are(transcript: Transcript, qtbot) -> None:
     transcript.show_turns([*conversation(3), reply(9, REPLY * 3, version=1, versions=2), *conversation(3)])
     bar = transcript.verticalScrollBar()
     bar.setValue(bar.maximum() // 2)
     footer = next(row for row in transcript._entries["r9"].rows if row.kind == "footer")
     bar.setValue(transcript.rows.top(transcript.rows.index(footer)) - 200)
+    qtbot.waitUntil(lambda: footer.view is not None and not transcript._catch_up.isActive())
     y = footer.view.y()
     transcript.replace("r9", Turn("other", "assistant", "Short.", version=2, versions=2))
     assert transcript._entries["other"].rows[-1].view.y() == y
