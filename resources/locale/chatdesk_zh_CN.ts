@@ -919,6 +919,13 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>RowArea</name>
+    <message>
+        <source>To the end</source>
+        <translation type="unfinished">到最后</translation>
+    </message>
+</context>
+<context>
     <name>RowDelegate</name>
     <message>
         <source>Title of the chat</source>
@@ -927,10 +934,6 @@ Edit a message or write a reply anew to make another.</source>
 </context>
 <context>
     <name>RowViewport</name>
-    <message>
-        <source>To the end</source>
-        <translation>到最后</translation>
-    </message>
     <message>
         <source>Copy</source>
         <translation>复制</translation>
