@@ -12,11 +12,10 @@ from rich.table import Table
 
 from chatdesk import app
 from chatdesk.engine.api import Survey, Surveyed
-from chatdesk.library import catalogue
-from chatdesk.library.fit import Plan, Word, short_bytes
+from chatdesk.library import catalogue, safety
+from chatdesk.library.fit import Plan, Word, plans_of, short_bytes
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
-from chatdesk.tasks.plans import plans
 from chatdesk.terminal import user_errors
 
 cli = typer.Typer(help="The checkpoints on this machine.", no_args_is_help=True)
@@ -63,7 +62,8 @@ def plan(
     finally:
         engine.close()
     assert isinstance(found, Surveyed), found
-    ways = plans(model or starter(), found.devices, starter())
+    checked = safety.check(model or starter())
+    ways = plans_of(checked, catalogue.name_and_source(checked, starter())[0], found.devices)
     if as_json:
         print(json.dumps({"plans": [_plan(each) for each in ways]}, ensure_ascii=False))
         return

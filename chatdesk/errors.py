@@ -128,7 +128,7 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.DOES_NOT_FIT: QT_TRANSLATE_NOOP(
         "errors",
-        "{name} needs at least {needed}, and this machine has {total} of memory. Choose a smaller model.",
+        "{name} needs at least {needed} of memory, and there are {total}. Choose a smaller model.",
     ),
     Fault.NO_DEVICE: QT_TRANSLATE_NOOP("errors", "This machine has no device {device}. Choose one of: {available}."),
     Fault.NO_PRECISION: QT_TRANSLATE_NOOP(

@@ -55,5 +55,5 @@ def test_what_cannot_fit_is_one_sentence_and_exit_code_2(tmp_path: Path, monkeyp
     monkeypatch.setattr(app, "local_engine", Small)
     told = run("models", "plan", str(make_checkpoint(tmp_path, "gpt2")))
     assert told.exit_code == 2
-    assert told.stderr.strip().endswith("this machine has 64 MB of memory. Choose a smaller model.")
+    assert told.stderr.strip().endswith("and there are 64 MB (CPU). Choose a smaller model.")
     assert told.stdout == ""

@@ -7,14 +7,15 @@ not even slowly from the disk's swap, DOES_NOT_FIT says what is needed and what 
 The plan counts weights, keys and values, and room for one step; it says nothing about speed but the loud words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library.footprint import Footprint
+from chatdesk.library.footprint import Footprint, measure
+from chatdesk.library.safety import Checked
 
 Usual: TypeAlias = Literal["float32", "bfloat16", "float16"]
 Precision: TypeAlias = Usual | Literal["int8", "int4"]
@@ -25,12 +26,39 @@ LARGE = 50_000_000
 CHUNK = 512
 """Tokens of a prompt that are read in one step, for the room that a step needs."""
 
+UNBOUNDED_CONTEXT = 8192
+"""Context in tokens where the config names none: BLOOM's and MPT's position biases know no end."""
+
 _SHORTEST = 2048
 """A context below which a smaller precision is the better offer, in tokens."""
 
 _SPARE_SHARE = 0.05  # of a device's memory is left to others: the display, the allocator's rounding
 _SPARE_BYTES = 256 * 2**20
 _LEAST_LAYERS = 0.25  # with fewer of its layers on the GPU a model is no faster than on the CPU
+
+
+class Device(Protocol):
+    """A device as the engine describes it; see `chatdesk.engine.api.DeviceMemory`."""
+
+    @property
+    def device(self) -> str:
+        """Torch's name of its type."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def total(self) -> int:
+        """Bytes of memory."""
+
+    @property
+    def free(self) -> int:
+        """Bytes that a model could have now."""
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16 at full speed."""
 
 
 class Place(Struct, frozen=True):
@@ -77,15 +105,34 @@ class Plan(Struct, frozen=True):
         return self.weight_bytes + self.cache_bytes + self.work_bytes
 
 
+def plans_of(checked: Checked, name: str, devices: Iterable[Device]) -> list[Plan]:
+    """Every way to load a checkpoint, called ``name``, best first. ``devices``: best first, the CPU last, or one alone.
+
+    Raises DOES_NOT_FIT.
+    """
+    places = [
+        Place(
+            d.device,
+            d.name,
+            d.total,
+            d.free,
+            usual_precision(d.device, d.has_bfloat16, checked.dtype, checked.parameters),
+        )
+        for d in devices
+    ]
+    return plans(name, measure(checked), places, checked.context_length or UNBOUNDED_CONTEXT)
+
+
 def plans(name: str, size: Footprint, places: Sequence[Place], context: int) -> list[Plan]:
-    """Every way to load the model ``name``, best first. ``places``: the best device first, the CPU last. ``context``:
-    the model's own, in tokens. Raises DOES_NOT_FIT.
+    """Every way to load the model ``name``, best first. ``places``: the best device first, the CPU last or not
+    at all. ``context``: the model's own, in tokens. Raises DOES_NOT_FIT.
     """
     found = list(_plans(size, places, context))
     if not found:
-        cpu = places[-1]
-        least = _plan(size, cpu, "int4", min(context, _SHORTEST)).needed
-        raise UserError(Fault.DOES_NOT_FIT, name=name, needed=short_bytes(least), total=short_bytes(cpu.total))
+        last = places[-1]
+        least = _plan(size, last, "int4", min(context, _SHORTEST)).needed
+        total = f"{short_bytes(last.total)} ({last.name})"
+        raise UserError(Fault.DOES_NOT_FIT, name=name, needed=short_bytes(least), total=total)
     return found
 
 
@@ -110,12 +157,15 @@ def short_bytes(number: float) -> str:
 
 
 def _plans(size: Footprint, places: Sequence[Place], context: int) -> Iterator[Plan]:
-    *gpus, cpu = places
+    gpus = [place for place in places if place.device != "cpu"]
+    cpu = next((place for place in places if place.device == "cpu"), None)
     for gpu in gpus:
         whole = [plan for precision in _precisions(gpu) if (plan := _fitting(size, gpu, precision, context))]
         yield from whole
-        if not whole or whole[0].precision != gpu.precision:
+        if cpu is not None and (not whole or whole[0].precision != gpu.precision):
             yield from _shared(size, gpu, cpu, context)
+    if cpu is None:
+        return
     words = (Word.ON_CPU,) if gpus else ()
     for precision in _precisions(cpu):
         if plan := _fitting(size, cpu, precision, context, words):

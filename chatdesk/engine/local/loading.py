@@ -21,22 +21,22 @@ from typing import Any
 
 import torch
 import transformers
+from msgspec.structs import replace
 from safetensors import safe_open
 
 from chatdesk.engine.api import Load, ModelInfo, Progress
-from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name
+from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name, memory
 from chatdesk.engine.local.quantize import quantise
 from chatdesk.engine.local.sampling import checkpoint_defaults
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
+from chatdesk.library.fit import UNBOUNDED_CONTEXT, Word, plans_of
 from chatdesk.paths import starter
 
 _LISTED = 3
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_seq_length")
-UNBOUNDED_CONTEXT = 8192
-"""Context in tokens where the config names none: BLOOM's and MPT's position biases know no end."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,25 @@ class _How:
             return {"": self.device}
         with torch.device("meta"):
             return device_map(model_class(config), self.gpu_layers, self.device)
+
+
+def _planned(request: Load, checked: safety.Checked, name: str) -> Load:
+    """What is left to us is filled in as the best plan has it. Raises ``DOES_NOT_FIT``."""
+    if request.dtype != "auto" or request.gpu_layers is not None:
+        return request
+    devices = memory(None)
+    if request.device != "auto":
+        wanted = choose_device(request.device).type
+        devices = tuple(each for each in devices if each.device == wanted)
+    best = plans_of(checked, name, devices)[0]
+    shorter = best.context if Word.SHORT in best.words else None
+    return replace(
+        request,
+        device=best.place.device,
+        dtype=best.precision,
+        gpu_layers=best.gpu_layers if 0 < best.gpu_layers < best.layers else None,
+        context=request.context or shorter,
+    )
 
 
 def _how(request: Load, checked: safety.Checked) -> _How:
@@ -144,6 +163,8 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     """
     started = time.perf_counter()
     checked = safety.check(Path(request.path))
+    name = name_and_source(checked, starter())[0]
+    request = _planned(request, checked, name)
     how = _how(request, checked)
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
@@ -158,7 +179,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
     info = ModelInfo(
-        name=name_and_source(checked, starter())[0],
+        name=name,
         path=str(checked.folder),
         architecture=checked.architecture,
         parameters=parameters,

@@ -9,12 +9,14 @@ import torch
 from msgspec import structs
 from safetensors.torch import load_file, save_file
 
-from chatdesk.engine.api import DEFAULT_SAMPLING, DraftFinished, Failed, Generate, Load, Loaded, Progress
-from chatdesk.engine.local import LocalEngine, placement
+from chatdesk.engine.api import DEFAULT_SAMPLING, DeviceMemory, DraftFinished, Failed, Generate, Load, Loaded, Progress
+from chatdesk.engine.local import LocalEngine, loading, placement
 from chatdesk.errors import Fault, UserError
-from chatdesk.library.fit import LARGE
+from chatdesk.library.fit import LARGE, Place, Plan, Word
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load
+
+HERE = Place("cpu", "CPU", 1 << 34, 1 << 34, "float32")
 
 
 @pytest.fixture
@@ -254,3 +256,21 @@ def test_a_shorter_context(engine, checkpoint):
     assert loaded.model.context_length == 100
     events = generate(engine, "word " * 10, structs.replace(GREEDY, max_new_tokens=500))
     assert [event.reason for event in events if isinstance(event, DraftFinished)] == ["context"]
+
+
+def test_what_is_left_to_the_program_follows_the_plan(engine, checkpoint, monkeypatch):
+    """A model that does not fit in its usual precision is loaded in a smaller one; an explicit wish stands."""
+    folder = checkpoint("llama")
+    monkeypatch.setattr(loading, "plans_of", lambda *_: [Plan(HERE, "int8", 64, 0, 2, 0, 0, 0, (Word.SHORT,))])
+    loaded = events_of(engine, folder, device="auto")[-1].model
+    assert (loaded.device, loaded.dtype, loaded.context_length) == ("cpu", "int8", 64)
+    assert events_of(engine, folder, dtype="float32")[-1].model.context_length == 512
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_read(engine, checkpoint, monkeypatch):
+    """With what it needs and what there is."""
+    small = (DeviceMemory("cpu", "CPU", 8 << 20, 4 << 20, False),)
+    monkeypatch.setattr(loading, "memory", lambda _: small)
+    failed = failure(engine, checkpoint("llama"))
+    assert failed.fault == "does_not_fit"
+    assert failed.fields["total"] == "8 MB (CPU)"
