@@ -922,7 +922,7 @@ Edit a message or write a reply anew to make another.</source>
     <name>RowArea</name>
     <message>
         <source>To the end</source>
-        <translation type="unfinished">到最后</translation>
+        <translation>到最后</translation>
     </message>
 </context>
 <context>
@@ -1351,8 +1351,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{device} 内存不足。请换小一点的模型、缩短长度，或改用 CPU。已写出的内容都保留着。</translation>
     </message>
     <message>
-        <source>{name} needs at least {needed}, and this machine has {total} of memory. Choose a smaller model.</source>
-        <translation>{name} 至少需要 {needed} 内存，而这台机器只有 {total}。请选一个更小的模型。</translation>
+        <source>{name} needs at least {needed} of memory, and there are {total}. Choose a smaller model.</source>
+        <translation>{name} 至少需要 {needed} 内存，而这里只有 {total}。请选一个更小的模型。</translation>
     </message>
     <message>
         <source>This machine has no device {device}. Choose one of: {available}.</source>
