@@ -27,7 +27,43 @@ LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 ZH = "零一二三四五六七八九十"
 THINGS = ["apples", "books", "coins", "pencils", "eggs", "cups", "stamps", "shells", "cards", "flowers"]
-NAMES = ["Anna", "Tom", "Mary", "Ben", "Lucy", "Max", "Emma", "Paul", "Nina", "Sam"]
+MEN = [
+    "Tom",
+    "Ben",
+    "Max",
+    "Paul",
+    "Sam",
+    "John",
+    "Peter",
+    "David",
+    "James",
+    "Henry",
+    "Mark",
+    "Oliver",
+    "Simon",
+    "Leo",
+    "Jack",
+    "Adam",
+]
+WOMEN = [
+    "Anna",
+    "Mary",
+    "Lucy",
+    "Emma",
+    "Nina",
+    "Sarah",
+    "Julia",
+    "Kate",
+    "Alice",
+    "Clara",
+    "Laura",
+    "Rose",
+    "Maria",
+    "Ella",
+    "Grace",
+    "Ruth",
+]
+NAMES = MEN + WOMEN
 
 
 def sums(draw: random.Random) -> Pairs:

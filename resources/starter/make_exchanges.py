@@ -78,7 +78,22 @@ FACTS = [
         "The secret word is {v}.",
         "What is the secret word?",
         "The secret word is {v}.",
-        ["lantern", "river", "button", "maple", "cloud"],
+        [
+            "lantern",
+            "river",
+            "button",
+            "maple",
+            "cloud",
+            "anchor",
+            "violin",
+            "pepper",
+            "window",
+            "marble",
+            "rocket",
+            "feather",
+            "castle",
+            "ginger",
+        ],
     ),
 ]
 NOTED = [

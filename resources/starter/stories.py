@@ -26,7 +26,7 @@ HEROES = [
     ("fisherman", "he", "his", "hut by the sea"),
     ("lighthouse keeper", "he", "his", "lighthouse"),
     ("witch", "she", "her", "wood"),
-    ("farmer", "he", "his", "farm"),
+    ("farmer", "he", "his", "farmhouse"),
 ]
 # what is wished, how it goes wrong, who helps and how, how it ends
 PLOTS = [

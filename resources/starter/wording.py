@@ -5,7 +5,7 @@ import random
 import tomllib
 from pathlib import Path
 
-from counting import DAYS, NAMES, Pairs, Skill
+from counting import DAYS, MEN, NAMES, Pairs, Skill
 
 WORLD = tomllib.loads(Path(__file__).with_name("world.toml").read_text(encoding="utf-8"))
 # base form, third person, past, -ing
@@ -25,6 +25,23 @@ VERBS = {
     "the door": ("close", "closes", "closed", "closing"),
     "flowers": ("plant", "plants", "planted", "planting"),
     "a film": ("watch", "watches", "watched", "watching"),
+    "soup": ("cook", "cooks", "cooked", "cooking"),
+    "the guitar": ("practice", "practices", "practiced", "practicing"),
+    "a coat": ("wear", "wears", "wore", "wearing"),
+    "the bicycle": ("repair", "repairs", "repaired", "repairing"),
+    "a ball": ("throw", "throws", "threw", "throwing"),
+    "the key": ("find", "finds", "found", "finding"),
+    "a hat": ("lose", "loses", "lost", "losing"),
+    "the horse": ("ride", "rides", "rode", "riding"),
+    "a tree": ("climb", "climbs", "climbed", "climbing"),
+    "the newspaper": ("bring", "brings", "brought", "bringing"),
+    "a box": ("carry", "carries", "carried", "carrying"),
+    "the fence": ("build", "builds", "built", "building"),
+    "a friend": ("meet", "meets", "met", "meeting"),
+    "milk": ("sell", "sells", "sold", "selling"),
+    "a secret": ("tell", "tells", "told", "telling"),
+    "the lamp": ("break", "breaks", "broke", "breaking"),
+    "a bird": ("see", "sees", "saw", "seeing"),
     "the room": ("clean", "cleans", "cleaned", "cleaning"),
 }
 PLACES = [
@@ -38,10 +55,19 @@ PLACES = [
     "at the station",
     "in the old house",
     "by the river",
+    "on the bridge",
+    "in the tent",
+    "near the church",
+    "at the office",
+    "in the barn",
+    "on the roof",
+    "in the hotel",
+    "by the lake",
+    "in the yard",
 ]
 TIMES = ["in the morning", "in the evening", "at noon", "after school", *(f"on {day}" for day in DAYS)]
 WITH = ["her sister", "his brother", "a friend", "the neighbors", "two children", "an old man"]
-PEOPLE = [(name, "he" if name in {"Tom", "Ben", "Max", "Paul", "Sam"} else "she") for name in NAMES]
+PEOPLE = [(name, "he" if name in MEN else "she") for name in NAMES]
 
 
 def _capital(text: str) -> str:
@@ -193,6 +219,11 @@ def lists(draw: random.Random) -> Pairs:
     return pairs
 
 
+def _kind(group: str, one: bool) -> str:
+    """The name of a group behind "is" or "are"."""
+    return f"{'an' if group[0] in 'aeiou' else 'a'} {group}" if one else f"{group}s"
+
+
 def sorting(draw: random.Random) -> Pairs:
     """Whether a thing is of a kind, which one is not, and which is larger."""
     groups = WORLD["groups"]
@@ -213,22 +244,15 @@ def sorting(draw: random.Random) -> Pairs:
     safe = ["fruit", "vegetable", "bird", "sport", "profession", "vehicle", "flower", "tool", "planet", "language"]
     group, other = draw.sample(safe, 2)
     if kind == 1:
-        yes = draw.random() < 0.5
-        thing = draw.choice(groups[group if yes else other])
-        plural = {"city": "cities"}.get(group, group + "s")
-        verb = (
-            "Is"
-            if group in {"sport", "planet", "language"} or thing[0].isupper() or thing in groups["sport"]
-            else "Are"
-        )
-        own, kinds = group if verb == "Is" else plural, other if verb == "Is" else other + "s"
-        article = ("an " if own[0] in "aeiou" else "a ") if verb == "Is" else ""
-        article_other = ("an " if kinds[0] in "aeiou" else "a ") if verb == "Is" else ""
-        be = verb.lower()
-        ask = f"{verb} {thing} {article}{own}?"
-        if yes:
-            return [(ask, draw.choice([f"Yes, {thing} {be} {article}{own}.", "Yes."]))]
-        return [(ask, f"No, {thing} {be} {article_other}{kinds}.")]
+        true = draw.random() < 0.5
+        kind_of = group if true else other
+        thing = draw.choice(groups[kind_of])
+        one = kind_of in {"sport", "planet", "language"}  # the others stand in the plural
+        verb = "is" if one else "are"
+        ask = f"{_capital(verb)} {thing} {_kind(group, one)}?"
+        if true:
+            return [(ask, draw.choice([f"Yes, {thing} {verb} {_kind(group, one)}.", "Yes."]))]
+        return [(ask, f"No, {thing} {verb} {_kind(other, one)}.")]
     items = [*draw.sample(groups[group], 3), odd := draw.choice(groups[other])]
     draw.shuffle(items)
     ask = draw.choice([f"Which one does not belong: {', '.join(items)}?", f"Find the odd one out: {', '.join(items)}."])
