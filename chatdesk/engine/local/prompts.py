@@ -14,7 +14,7 @@ wanted new tokens, at most a quarter of the context.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
@@ -26,6 +26,7 @@ from chatdesk.library.dialogues import DIALOGUES, Dialogue
 _MARK = "\ue000{}\ue001"
 """Stands for the n-th reply; characters for private use, which no template contains."""
 
+Size = Callable[[ChatMessage], int]
 Render = Callable[[Sequence[ChatMessage], bool], str]
 
 
@@ -102,12 +103,13 @@ class PromptMaker:
         system = [message for message in messages if message.role == "system"]
         turns = _turns([message for message in messages if message.role != "system"])
         droppable = [i for i, turn in enumerate(turns[:-1]) if not any(message.is_pinned for message in turn)]
-        dropped = self._clearly_too_many(turns, droppable, system, sampling) if may_drop else 0
+        size = cache(self._size)  # a file of megabytes takes seconds
+        dropped = self._clearly_too_many(turns, droppable, system, sampling, size) if may_drop else 0
         while True:
             gone = set(droppable[:dropped])
             kept = [*system, *(message for i, turn in enumerate(turns) if i not in gone for message in turn)]
             is_full = droppable and not may_drop
-            self._require_renderable(kept, sampling, Fault.CONTEXT_FULL if is_full else Fault.PROMPT_TOO_LONG)
+            self._require_renderable(kept, sampling, Fault.CONTEXT_FULL if is_full else Fault.PROMPT_TOO_LONG, size)
             ids = self._encode_chat(kept, form.template)
             limit = self._limit(len(ids), sampling)
             if len(ids) <= limit:
@@ -128,11 +130,11 @@ class PromptMaker:
             unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
         )
 
-    def _require_renderable(self, kept: Sequence[ChatMessage], sampling: Sampling, fault: Fault) -> None:
+    def _require_renderable(self, kept: Sequence[ChatMessage], sampling: Sampling, fault: Fault, size: Size) -> None:
         """Texts of megabytes, which a template cannot take, cannot fit as a rule: that is said then."""
         if sum(len(message.text.encode()) for message in kept) <= MAX_BYTES:
             return
-        tokens = sum(map(self._size, kept))
+        tokens = sum(map(size, kept))
         if tokens >= self._context:
             limit = self._context if fault == Fault.PROMPT_TOO_LONG else self._limit(tokens, sampling)
             raise UserError(fault, tokens=tokens, limit=limit)
@@ -146,10 +148,11 @@ class PromptMaker:
         droppable: Sequence[int],
         system: Sequence[ChatMessage],
         sampling: Sampling,
+        size: Size,
     ) -> int:
         """How many turns cannot fit, whatever the template adds: they need not be rendered to see it."""
-        sizes = [sum(map(self._size, turn)) for turn in turns]
-        total = sum(sizes) + sum(map(self._size, system))
+        sizes = [sum(map(size, turn)) for turn in turns]
+        total = sum(sizes) + sum(map(size, system))
         limit = self._limit(total, sampling)
         for dropped, i in enumerate(droppable):
             if total <= limit:

@@ -272,6 +272,18 @@ def test_text_of_a_file_is_shown_as_it_is(desk, qtbot):
     assert QGuiApplication.clipboard().text() == hostile
 
 
+def test_lines_of_every_kind_are_whole(desk, qtbot):
+    """Blank ones, many, long ones in a row, none at the end."""
+    text = "\n" * 40_000 + "a\n" * 9_000 + ("b" * 9_000 + "\n") * 3 + "\n\nc"
+    desk.page.file_wanted.emit(Attachment("a.txt", text))
+    found = desk.window.findChild(FileDialog)
+    qtbot.waitUntil(found.text.is_whole)
+    found.text.selectAll()
+    found.text.setFocus()
+    found.text.copy()
+    assert QGuiApplication.clipboard().text() == text
+
+
 @pytest.mark.parametrize(
     ("name", "proposed"),
     [
