@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -293,3 +295,24 @@ def test_qt_reads_the_printable_page(qapp):
     assert "color-scheme" not in plain
     assert "def" in document.toHtml()
     assert re.search(r"color:#[0-9a-f]{6}[^>]*>def<", document.toHtml())
+
+
+def test_two_exports_at_the_start_of_a_program_do_not_disturb_each_other():
+    """Whatever is imported late is imported by two threads at once here."""
+    program = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from chatdesk.storage.transfer import html
+found, both = [], threading.Barrier(4)
+def export():
+    both.wait()
+    found.append(html._coloured("x = 1", "python"))
+threads = [threading.Thread(target=export) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(found))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(Path(__file__).resolve().parents[2])], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("4\n", "")

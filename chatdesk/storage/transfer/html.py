@@ -158,7 +158,7 @@ def _coloured(code: str, language: str) -> str:
     if not language or len(code) > _LONGEST_COLOURED:
         return html.escape(code)
     from pygments import highlight
-    from pygments.formatters import HtmlFormatter
+    from pygments.formatters.html import HtmlFormatter
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
@@ -178,7 +178,7 @@ def _style(printable: bool) -> str:
 
 
 def _colours(name: str) -> str:
-    from pygments.formatters import HtmlFormatter
+    from pygments.formatters.html import HtmlFormatter
 
     rules = HtmlFormatter(style=name, nobackground=True).get_style_defs(".code").splitlines()
     return "\n".join(rule for rule in rules if rule.startswith(".code ."))  # the others are of line numbers

@@ -1,6 +1,7 @@
 """Markdown into blocks and documents: what a model writes stays text."""
 
 import sys
+import threading
 
 import pytest
 from PySide6.QtCore import QUrl
@@ -9,61 +10,24 @@ from PySide6.QtGui import QImage, QTextDocument, QTextTable
 from chatdesk.ui.chat import markdown
 from chatdesk.ui.chat.highlight import Colouring
 from chatdesk.ui.chat.rendering import InertDocument, block_document, code_document, plain_document
+from tests.ui.payloads import payloads
 
-PAYLOADS = [
-    "<script>alert(1)</script>",
-    "<img src='file:///etc/passwd'>",
-    "<img src=http://127.0.0.1:9/x.png onerror=alert(1)>",
-    "![x](file:///etc/passwd)",
-    "![x](/etc/passwd)",
-    "![x](http://127.0.0.1:9/x.png)",
-    "![x](data:image/png;base64,AAAA)",
-    "[x](javascript:alert(1))",
-    "[x](JaVaScRiPt:alert(1))",
-    "[x](file:///etc/passwd)",
-    "[x](vbscript:msgbox)",
-    "[x](data:text/html,<script>alert(1)</script>)",
-    "[x](ftp://host/file)",
-    "[x](//host/share)",
-    "[x](\\\\host\\share)",
-    "[x](smb://host/share)",
-    "<javascript:alert(1)>",
-    "<file:///etc/passwd>",
-    "[r]: file:///etc/passwd\n\n[r]",
-    "![r][r]\n\n[r]: file:///etc/passwd",
-    "<a href='file:///etc/passwd'>a</a>",
-    "<iframe src='file:///etc/passwd'></iframe>",
-    "<link rel=stylesheet href='file:///etc/passwd'>",
-    "<style>@import 'file:///etc/passwd';</style>",
-    "<object data='file:///etc/passwd'></object>",
-    "<svg><image href='file:///etc/passwd'/></svg>",
-    "<!-- <img src=file:///etc/passwd> -->",
-    "<?php system('id'); ?>",
-    "\x1b[31mred\x1b[0m \x1b]8;;file:///etc/passwd\x07link\x1b]8;;\x07",
-    "\x00\x01\x07\x7f\x9b31m",
-    "\u202eevil\u202c \u2066x\u2069",
-    "\ufdd0\ufdd1\ufffc\u2028\u2029",
-    "| <img src=file:///etc/passwd> | b |\n|-|-|\n| ![x](file:///etc/passwd) | <b>c</b> |",
-    "- <img src=file:///etc/passwd>\n  - ![x](file:///etc/passwd)",
-    "> <img src=file:///etc/passwd>",
-    "# <img src=file:///etc/passwd>",
-    "&lt;img src=file:///etc/passwd&gt; &#x3c;script&#x3e;",
-    "`<img src=file:///etc/passwd>`",
-]
+PAYLOADS = payloads("/nowhere", "http://127.0.0.1:9")
 
 _opened: list[str] = []
 _watching = False
 
 
 def _watch(event: str, args: tuple) -> None:
-    if _watching and event in ("open", "socket.connect"):
+    here = threading.current_thread() is threading.main_thread()  # another draws formulas, and opens its fonts
+    if _watching and event in ("open", "socket.connect") and (here or "nowhere" in str(args)):
         _opened.append(f"{event} {args[0]!r}")
 
 
 sys.addaudithook(_watch)
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda text: ascii(text[:60]))
 def test_payload_stays_text(qapp, monkeypatch, payload: str) -> None:
     global _watching
     asked: list[str] = []
