@@ -1,16 +1,19 @@
-"""The child of ``test_kills``: saves, migrates or upgrades until it is killed, and says on stdout what is safe.
+"""The child of ``test_kills``: saves, changes, migrates or upgrades until it is killed, and says what is safe.
 
-Run as ``python crash_child.py ROOT save|migrate|upgrade DATABASE FAULT``. Each line on stdout is an acknowledgement,
-written when the store has said that the work is done: JSON ``[kind, ...]``. FAULT names a mistake planted here, which
-the harness must notice; ``none`` is the program as it is.
+Run as ``python crash_child.py ROOT save|change|migrate|upgrade DATABASE FAULT``. Each line on stdout is an
+acknowledgement, written when the store has said that the work is done: JSON ``[kind, ...]``. FAULT names a mistake
+planted here, which the harness must notice; ``none`` is the program as it is.
 """
 
 import itertools
 import json
 import os
+import random
+import secrets
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, sys.argv[1])
 
@@ -72,6 +75,65 @@ def save(path, fault):
             parent = stream(store, id, parent, f"answer {name} " + "天气" * 30, fault)
 
 
+def add(store, id, parent, text, fault):
+    """A message, or another version of one where ``parent`` has some."""
+    if fault == "acknowledged before the commit":
+        coming = secrets.token_hex(16)
+        with mock.patch("chatdesk.storage.messages.new_id", return_value=coming):
+            future = store.submit(lambda c: (time.sleep(0.05), c.add_message(id, parent, "user", text)))
+            say("added", coming, parent, text)
+            future.result()
+        return
+    message = store.submit(lambda c: c.add_message(id, parent, "user", text)).result()
+    say("added", message.id, parent, text)
+
+
+def edit(store, old, text, fault):
+    """Another version of a message, and a reply to it."""
+    message = store.submit(lambda c: c.edit(old, text)).result()
+    say("added", message.id, message.parent_id, text)
+    partial = store.submit(lambda c: c.begin_reply(message.conversation_id, message.id, {"model": "m"})).result().id
+    store.submit(lambda c: c.extend_reply(partial, f"{text} half", (1,))).result()
+    say("written", partial, message.id, f"{text} half")
+    store.submit(lambda c: c.finish_reply(partial, f"{text} half whole", (1, 2), "stop", {})).result()
+    say("added", partial, message.id, f"{text} half whole")
+
+
+def delete(store, old, fault):
+    """A message with all below it."""
+    say("deleting", old)
+    if fault == "delete in two steps":
+        for leaf in store.submit(lambda c: c.children(old)).result():
+            store.submit(lambda c, leaf=leaf: c.delete_message(leaf.id)).result()
+            time.sleep(0.02)
+    batch = store.submit(lambda c: c.delete_message(old)).result()
+    say("deleted", old)
+    return batch
+
+
+def change(path, fault):
+    """Messages come, are edited, deleted and brought back, at random."""
+    dice = random.Random(os.getpid())
+    with Store(path, path.parent / "backups", quiet_s=0.0) as store:
+        store.submit(lambda c: c.recover()).result()
+        conversations = store.submit(lambda c: c.list()).result()
+        conversation = conversations[0] if conversations else store.submit(lambda c: c.create("Kills")).result()
+        say("ready")
+        for turn in itertools.count():
+            text = f"{os.getpid()}.{turn} 天气"
+            live = [node.id for node in store.submit(lambda c: c.tree(conversation.id)).result()]
+            what = dice.random() if live else 0.0
+            if what < 0.3:
+                add(store, conversation.id, dice.choice([None, *live]), text, fault)
+            elif what < 0.6:
+                edit(store, dice.choice(live), text, fault)
+            else:
+                batch = delete(store, dice.choice(live), fault)
+                if what < 0.9 and fault == "none":
+                    store.submit(lambda c, batch=batch: c.undo_removal(batch)).result()
+                    say("restored")
+
+
 def rebuild(connection):
     """A slow migration, as one that changes a table is."""
     connection.execute("CREATE TABLE new AS SELECT *, upper(text) AS loud FROM messages WHERE 0")
@@ -106,4 +168,6 @@ def upgrade(path, fault):
 
 
 if __name__ == "__main__":
-    {"save": save, "migrate": migrate, "upgrade": upgrade}[sys.argv[2]](Path(sys.argv[3]), sys.argv[4])
+    {"save": save, "change": change, "migrate": migrate, "upgrade": upgrade}[sys.argv[2]](
+        Path(sys.argv[3]), sys.argv[4]
+    )
