@@ -19,7 +19,7 @@ LIVE = "messages.id NOT IN (SELECT message_id FROM removed)"
 _PATH = (  # the id that is asked for, as that in the row may be damaged
     "WITH RECURSIVE path (asked, number, parent) AS ("
     "SELECT ?1, number, parent_id FROM messages WHERE id = ?1 UNION SELECT path.parent, messages.number, "
-    "messages.parent_id FROM path JOIN messages ON messages.id = path.parent) "
+    "messages.parent_id FROM path JOIN messages ON messages.id = path.parent LIMIT ?2) "
 )
 _BELOW = (
     "WITH RECURSIVE below (id) AS (VALUES (?) UNION "
@@ -82,18 +82,18 @@ class Messages(Tables):
         """The messages that are shown, from the first to the tip; see `path`."""
         return self.path(self.get(conversation_id).tip)
 
-    def path(self, message_id: str | None) -> list[Message]:
-        """The messages from the first to ``message_id``; none for None.
+    def path(self, message_id: str | None, most: int = -1) -> list[Message]:
+        """The messages from the first to ``message_id``, or the last ``most`` of them; none for None.
 
         Where a damaged message no longer names its parent, the path begins with it; a message that is missing
         without such a mark raises ``DATABASE_CORRUPT``.
         """
         select = SELECT["messages"].replace("SELECT", "SELECT path.asked,", 1)
-        found = self._database.query(f"{_PATH}{select} JOIN path ON messages.number = path.number", message_id)
+        found = self._database.query(f"{_PATH}{select} JOIN path ON messages.number = path.number", message_id, most)
         by_id = {row[0]: rows.message(row[1:]) for row in found}
         messages: list[Message] = []
         next_id = message_id
-        while next_id is not None:
+        while next_id is not None and len(messages) != most:
             message = by_id.pop(next_id, None)
             if message is None:
                 if messages and messages[-1].damaged:  # it names nobody, or makes a circle
@@ -105,14 +105,22 @@ class Messages(Tables):
             next_id = message.parent_id
         return messages[::-1]
 
-    def branch_view(self, conversation_id: str) -> list[Shown]:
-        """The branch with versions and provenance, in four queries however long it is."""
-        branch = self.branch(conversation_id)
+    def branch_view(self, conversation_id: str, above: str | None = None, most: int = -1) -> list[Shown]:
+        """The branch with versions and provenance, in four queries however long it is.
+
+        With ``most`` the last so many messages of it, with ``above`` the last of those that stand above this one.
+        """
+        if above is None:
+            branch = self.path(self.get(conversation_id).tip, most)
+        else:  # what is read includes that one, as it says whether what it names may be missing
+            branch = self.path(above, most + 1 if most >= 0 else most)[:-1]
+        parents = msgspec.json.encode([message.parent_id for message in branch]).decode()
         several = (
-            "SELECT parent_id FROM messages WHERE conversation_id = ? AND parent_id NOT NULL "
-            "GROUP BY parent_id HAVING count(*) > 1"
+            "SELECT parent_id FROM messages WHERE conversation_id = ? AND parent_id IN "
+            "(SELECT value FROM json_each(?)) GROUP BY parent_id HAVING count(*) > 1"
         )
-        versions = self._siblings(f"(parent_id IS NULL OR parent_id IN ({several}))", conversation_id, conversation_id)
+        first = "parent_id IS NULL OR " if branch and branch[0].parent_id is None else ""
+        versions = self._siblings(f"({first}parent_id IN ({several}))", conversation_id, conversation_id, parents)
         places = {id: (place, len(ids)) for ids in versions.values() for place, id in enumerate(ids, 1)}
         origins = self.provenance(message.id for message in branch)
         return [Shown(message, *places.get(message.id, (1, 1)), origins.get(message.id)) for message in branch]

@@ -55,10 +55,22 @@ class ListChanged:
 
 @dataclass(frozen=True)
 class Opened:
-    """Another conversation is shown: all its turns from the root to the tip. ``None``: a new, empty one."""
+    """Another conversation is shown: its turns to the tip. ``None``: a new, empty one.
+
+    Unless ``is_whole``, these are its last turns, and `TurnsAbove` says the others soon.
+    """
 
     conversation: Conversation | None
     turns: tuple[Turn, ...]
+    is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class TurnsAbove:
+    """Turns that stand above all that are known of the open conversation; ``is_whole``: there are no others."""
+
+    turns: tuple[Turn, ...]
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -218,6 +230,7 @@ Change: TypeAlias = (
     | Found
     | UndoChanged
     | Renamed
+    | TurnsAbove
     | TurnAdded
     | TurnGrew
     | TurnReplaced

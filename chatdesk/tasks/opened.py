@@ -5,9 +5,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Event
+from chatdesk.errors import UserError
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation
@@ -22,6 +24,7 @@ from chatdesk.tasks.turns import SAMPLING_NAMES
 from chatdesk.tasks.unsent import Unsent
 
 T = TypeVar("T")
+_FIRST, _MORE = 50, 400  # turns that are shown at once, and that are brought at a time after them
 
 
 class OpenConversation:
@@ -83,7 +86,7 @@ class OpenConversation:
 
         def whole(c: Conversations) -> tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]:
             done = work(c)
-            shown = turns.turns(c, conversation_id)
+            shown = turns.turns(c, conversation_id, most=_FIRST)
             return done, c.get(conversation_id), shown, c.unsent_attachments(conversation_id)
 
         def shown(found: tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]) -> None:
@@ -98,6 +101,7 @@ class OpenConversation:
         self._after_reply = None
         self.unsent.open(conversation, files)
         self.turns = found
+        first = found[0].id if len(found) == _FIRST else None
         written = self._written()
         reply = written[0] if written else None
         if reply is not None:
@@ -105,7 +109,7 @@ class OpenConversation:
                 found.pop()
             found.append(reply.turn())
         draft = conversation.draft if conversation else ""
-        self._say(changes.Opened(conversation, tuple(found)))
+        self._say(changes.Opened(conversation, tuple(found), is_whole=first is None))
         self._say(changes.DraftChanged(draft))
         self._say(changes.AttachingFailed(()))
         self.complain(None)
@@ -114,6 +118,29 @@ class OpenConversation:
         self.say_settings()
         self._figures.begin(draft, self.unsent.files, reply)
         self._show_drafts(written)
+        if first is not None:
+            self._read_above(first)
+
+    def _read_above(self, first: str) -> None:
+        """Bring the turns above ``first``, some at a time, so that nobody waits for all of a long conversation."""
+        opening, home = self.opening, self.id
+
+        def then(found: list[Turn]) -> None:
+            if opening != self.opening:  # another one is shown
+                return
+            known = {turn.id for turn in self.turns}  # a damaged message may name one that stands below it
+            fresh = list(takewhile(lambda turn: turn.id not in known, reversed(found)))[::-1]
+            is_whole = len(fresh) < _MORE
+            self.turns = fresh + self.turns
+            self._say(changes.TurnsAbove(tuple(fresh), is_whole))
+            if not is_whole:
+                self._read_above(fresh[0].id)
+
+        def failed(error: UserError) -> None:
+            if opening == self.opening:
+                self.complain(Notice(error.fault, error.fields))
+
+        self._store.call(lambda c: turns.turns(c, home, first, _MORE), then, failed)
 
     def take_title(self, conversation: Conversation) -> None:
         """The open conversation as the store has it now."""

@@ -17,10 +17,11 @@ _BACKTICKS = re.compile("`{3,}")
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
-def turns(c: Conversations, conversation_id: str) -> list[Turn]:
-    """The chosen branch of a conversation, root first."""
+def turns(c: Conversations, conversation_id: str, above: str | None = None, most: int = -1) -> list[Turn]:
+    """The chosen branch of a conversation, root first; the last ``most`` turns of it, or of those ``above`` one."""
     pinned = c.pinned(conversation_id)
-    return [_turn(*shown, is_pinned=shown[0].id in pinned) for shown in c.branch_view(conversation_id)]
+    found = c.branch_view(conversation_id, above, most)
+    return [_turn(*shown, is_pinned=shown[0].id in pinned) for shown in found]
 
 
 def turn(message: Message, siblings: list[Message], origin: Provenance | None) -> Turn:

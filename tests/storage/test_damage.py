@@ -50,6 +50,9 @@ def flip_in_rows(database, times, seed=1):
         database.execute(write, changed, message.id)
         assert conversations.message(message.id).damaged, (column, changed)
         assert any(found.damaged and found.id == message.id for found in conversations.branch(id))
+        last = conversations.branch_view(id, most=3)
+        above = conversations.branch_view(id, last[0].message.id)
+        assert [shown.message for shown in above + last] == conversations.branch(id)
         database.execute(write, value, message.id)
         assert conversations.message(message.id) == message
     assert conversations.branch(id) == messages

@@ -191,6 +191,14 @@ def test_a_long_conversation_opens_in_four_queries(conversations, database, monk
     assert [(each.version, each.versions) for each in shown] == [(1, 1)] * 299 + [(2, 2)]
     assert [each.provenance.model for each in shown[:-1]] == [f"m{number}" for number in range(299)]
     assert (shown[-1].message, shown[-1].provenance) == (again, None)
+    asked.clear()
+    last = conversations.branch_view(id, most=7)
+    above = conversations.branch_view(id, last[0].message.id, 290)
+    assert len(asked) <= 8
+    assert above + last == shown[3:]
+    assert conversations.branch_view(id, above[0].message.id, 290) == shown[:3]
+    assert conversations.branch_view(id, shown[0].message.id, 290) == []
+    assert conversations.branch_view(id, last[0].message.id) == shown[:-7]
 
 
 def test_folders_and_pinned_conversations(conversations):

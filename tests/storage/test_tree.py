@@ -196,6 +196,10 @@ class Travels(Tree):
             assert [(shown.message, shown.version, shown.versions) for shown in self.real.branch_view(id)] == [
                 (self.records[key], ids.index(key) + 1, len(ids)) for key in line for ids in [below[self.tree[key][1]]]
             ]
+            parts = [self.real.branch_view(id, most=2)]
+            while parts[-1]:
+                parts.append(self.real.branch_view(id, parts[-1][0].message.id, 2))
+            assert [shown for part in reversed(parts) for shown in part] == self.real.branch_view(id)
 
     @invariant()
     def what_is_not_in_the_trash_is_found(self):

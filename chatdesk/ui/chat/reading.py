@@ -40,14 +40,6 @@ class Reading(QWidget):
     def apply(self, change: Change) -> None:
         """Show a change of turns; others are not ours."""
         match change:
-            case changes.Opened(_, turns):
-                self.transcript.show_turns(turns)
-            case changes.TurnAdded(turn):
-                self.transcript.add(turn)
-            case changes.ContextDropped(count):
-                self.transcript.set_dropped(count)
-            case changes.Found(id):
-                self.transcript.go_to(id)
             case changes.DraftsOpened():
                 self._open_drafts(change)
             case changes.DraftsClosed():
@@ -56,6 +48,21 @@ class Reading(QWidget):
                 for view in (self.transcript, self.drafts):
                     if view is not None:
                         _show(change, view)
+            case _:
+                self._apply_to_transcript(change)
+
+    def _apply_to_transcript(self, change: Change) -> None:
+        match change:
+            case changes.Opened(_, turns, is_whole):
+                self.transcript.show_turns(turns, is_whole)
+            case changes.TurnsAbove(turns, is_whole):
+                self.transcript.add_above(turns, is_whole)
+            case changes.TurnAdded(turn):
+                self.transcript.add(turn)
+            case changes.ContextDropped(count):
+                self.transcript.set_dropped(count)
+            case changes.Found(id):
+                self.transcript.go_to(id)
 
     @property
     def are_drafts_shown(self) -> bool:

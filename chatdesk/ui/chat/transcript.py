@@ -61,6 +61,7 @@ class Transcript(TurnRows):
     def __init__(self, parent: QWidget | None = None, has_footers: bool = True) -> None:
         super().__init__(parent, has_footers)
         self.setAccessibleName(self.tr("Conversation"))
+        self._sought = ""  # a turn to go to when it comes
         self._saved = ""  # the turn whose text has been handed over to be stored
         self._notice: tuple[str, str | None] | None = None
         self._empty: EmptyState | None = None
@@ -73,9 +74,10 @@ class Transcript(TurnRows):
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
-    def show_turns(self, turns: Sequence[Turn]) -> None:
-        """Show another conversation, from its end."""
+    def show_turns(self, turns: Sequence[Turn], is_whole: bool = True) -> None:
+        """Show another conversation, from its end. Unless ``is_whole``, `add_above` brings the rest."""
         self.clear()
+        self._is_whole = is_whole
         self._entries = {turn.id: Entry.of(turn) for turn in turns}
         self._forget_saved()
         self.shown_changed.emit()
@@ -83,12 +85,24 @@ class Transcript(TurnRows):
         self._show_empty_state()
         self.arrange()
 
+    def add_above(self, turns: Sequence[Turn], is_whole: bool) -> None:
+        """More turns of the conversation above all others. What the reader sees stays where it is."""
+        above = {turn.id: Entry.of(turn) for turn in turns}
+        self._entries, self._is_whole = above | self._entries, is_whole
+        self.rows.insert(0, [row for entry in above.values() for row in self._rows_of(entry)])
+        self._place_dropped_line()
+        self.shown_changed.emit()
+        self.arrange()
+        if self._sought in above:
+            self.go_to(self._sought)
+
     def clear(self) -> None:
         """Show an empty conversation."""
         self._paint.stop()
         self._arrived.clear()
         self._entries.clear()
         self._dropped, self._dropped_row = 0, None
+        self._is_whole, self._sought = True, ""
         self._notice, self._notice_row = None, None
         self.forget_rows()
         self._show_empty_state()
@@ -327,8 +341,10 @@ class Transcript(TurnRows):
             self.reveal(row.view)
 
     def go_to(self, id: str) -> None:
-        """Bring a turn into view."""
-        if (entry := self._entries.get(id)) is not None and entry.rows:
+        """Bring a turn into view; as soon as it is there, where it is still to come."""
+        entry = self._entries.get(id)
+        self._sought = "" if entry else id
+        if entry is not None and entry.rows:
             self.show_row(entry.rows[0])
 
     def edit_last_own(self) -> bool:

@@ -20,6 +20,7 @@ class TurnRows(RowViewport):
         self._has_footers = has_footers
         self._entries: dict[str, Entry] = {}
         self._edits: dict[str, Edited] = {}  # messages that are being edited
+        self._is_whole = True  # are all turns there, from the first on
         self._dropped = 0
         self._dropped_row: Row | None = None
         self._notice_row: Row | None = None
@@ -161,7 +162,7 @@ class TurnRows(RowViewport):
             self.drop_row(self._dropped_row)
             self._dropped_row = None
         entries = list(self._entries.values())
-        if 0 < self._dropped < len(entries) and entries[self._dropped].rows:
+        if self._is_whole and 0 < self._dropped < len(entries) and entries[self._dropped].rows:
             self._dropped_row = Row("dropped", gap=theme.scaled(16), height=theme.scaled(40))
             self.rows.insert(self.rows.index(entries[self._dropped].rows[0]), [self._dropped_row])
 

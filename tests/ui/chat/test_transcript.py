@@ -186,6 +186,40 @@ def test_scrolling_up_moves_by_what_was_asked(transcript: Transcript) -> None:
             assert row.view.y() == y + 50
 
 
+def test_turns_that_come_above_move_nothing(transcript: Transcript) -> None:
+    turns = conversation(60)
+    transcript.show_turns(turns[80:], is_whole=False)
+    bar = transcript.verticalScrollBar()
+    transcript.add_above(turns[50:80], is_whole=False)
+    assert bar.value() == bar.maximum()
+    bar.setValue(bar.maximum() // 2)
+    before = place_of(transcript)
+    transcript.set_dropped(3)
+    assert "dropped" not in [row.kind for row in (transcript.rows[index] for index in range(len(transcript.rows)))]
+    transcript.add_above(turns[:50], is_whole=True)
+    assert place_of(transcript) == before
+    assert [entry.turn for entry in transcript.entries()] == turns
+    index = transcript.rows.index(transcript._dropped_row)
+    assert transcript.rows[index + 1].entry.turn is turns[3]
+    bar.setValue(0)
+    assert "Question 0" in shown_text(transcript)
+
+
+def test_a_turn_that_is_still_to_come_is_gone_to_when_it_has(transcript: Transcript) -> None:
+    turns = conversation(60)
+    transcript.show_turns(turns[100:], is_whole=False)
+    transcript.go_to("r3")
+    transcript.add_above(turns[50:100], is_whole=False)
+    assert "Question 59" in shown_text(transcript)
+    transcript.add_above(turns[:50], is_whole=True)
+    assert transcript._entries["r3"].rows[0].view is not None
+    transcript.go_to("nowhere")
+    transcript.clear()
+    transcript.show_turns([*turns[:6], user(99)], is_whole=False)
+    transcript.add_above([reply(100), Turn("nowhere", "user", "x")], is_whole=True)
+    assert transcript.verticalScrollBar().value() == transcript.verticalScrollBar().maximum()
+
+
 def test_the_end_is_followed_and_can_be_returned_to(transcript: Transcript, qtbot) -> None:
     transcript.show_turns(conversation(10))
     bar = transcript.verticalScrollBar()
