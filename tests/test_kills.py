@@ -1,4 +1,4 @@
-"""SIGKILL of the whole program, window and all, while it sends and streams: nothing that was acknowledged is lost.
+"""SIGKILL of the whole program, window and all, while it sends, streams, edits and deletes: nothing shown is lost.
 
 The quick tests kill a few times; ``-m soak`` kills 200 times, for figures.
 """
@@ -6,10 +6,14 @@ The quick tests kill a few times; ``-m soak`` kills 200 times, for figures.
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,48 +24,93 @@ CHILD = Path(__file__).with_name("kills_child.py")
 MOST_LOST_S = 1.0
 
 
-def run_and_kill(folder: Path, delay_s: float, plant: str = "") -> tuple[list[str], list[tuple[int, float]], float]:
-    """Run the program, kill it ``delay_s`` after its first message; what it told, and when it was killed."""
+@dataclass
+class Told:
+    """What the person had seen when the program was killed."""
+
+    sent: list[str] = field(default_factory=list)
+    there: dict[str, bool] = field(default_factory=dict)  # message -> whether it was last restored or last deleted
+    shown: list[tuple[int, float]] = field(default_factory=list)  # (characters of the present reply, when in seconds)
+    killed_at: float = 0.0
+    steps: Counter[str] = field(default_factory=Counter)
+
+    def hear(self, line: dict[str, Any]) -> None:
+        self.steps.update(line.keys())
+        match line:
+            case {"sent": text}:
+                self.sent.append(text)
+                self.shown = []
+            case {"deleting": text} | {"restoring": text}:
+                self.there.pop(text, None)  # it may be done or not
+                self.shown = []
+            case {"deleted": text}:
+                self.there[text] = False
+            case {"restored": text}:
+                self.there[text] = True
+            case {"shown": characters, "at": at}:
+                self.shown.append((characters, at))
+
+    def safe(self) -> int:
+        """How many characters of the present reply must be on the disk."""
+        return max((chars for chars, at in self.shown if at < self.killed_at - MOST_LOST_S), default=0)
+
+
+def run_and_kill(folder: Path, delay_s: float, step_ms: int = 250, plant: str = "") -> Told:
+    """Run the program, which does something each ``step_ms``, and kill it ``delay_s`` after its first message."""
+    told = Told()
     with subprocess.Popen(
-        [sys.executable, str(CHILD), str(folder), plant], stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, str(CHILD), str(folder), str(step_ms), plant], stdout=subprocess.PIPE, start_new_session=True
     ) as child:
         assert child.stdout is not None
-        told = [json.loads(child.stdout.readline())]
+        told.hear(json.loads(child.stdout.readline()))
         time.sleep(delay_s)
-        killed_at = time.monotonic()
+        told.killed_at = time.monotonic()
         child.kill()
-        told += [json.loads(line) for line in child.stdout if line.endswith(b"}\n")]
-    sent = [line["sent"] for line in told if "sent" in line]
-    after = [i for i, line in enumerate(told) if "sent" in line][-1]
-    return sent, [(line["shown"], line["at"]) for line in told[after:] if "shown" in line], killed_at
+        for line in child.stdout:
+            if line.endswith(b"}\n"):
+                told.hear(json.loads(line))
+    return told
 
 
-def lost(folder: Path, sent: list[str], shown: list[tuple[int, float]], killed_at: float) -> list[str]:
+def lost(folder: Path, told: Told) -> list[str]:
     """What should be on disk and is not, in words."""
     with Store(folder / "chatdesk.db", folder / "backups") as store:
         store.submit(lambda c: c.recover()).result()
-        [conversation] = store.submit(lambda c: c.list()).result()
-        branch = store.submit(lambda c: c.branch(conversation.id)).result()
-    words = [message.text for message in branch if message.role == "user"]
-    missing = [f"message {text!r}" for text in sent if text not in words]
-    safe = max((chars for chars, at in shown if at < killed_at - MOST_LOST_S), default=0)
-    kept = len(branch[-1].text) if branch[-1].role == "assistant" else 0
+        found = store.submit(lambda c: c.list()).result()
+        if not found:
+            return ["a whole conversation"]
+        branch = store.submit(lambda c: c.branch(found[0].id)).result()
+        live = {node.beginning for node in store.submit(lambda c: c.tree(found[0].id)).result()}
+        ids = store.submit(lambda c: c._database.query("SELECT id FROM messages")).result()
+        stored = [store.submit(lambda c, id=id: c.message(id)).result() for (id,) in ids]
+    texts = {message.text for message in stored}
+    missing = [f"message {text!r}" for text in told.sent if text not in texts]
+    missing += [f"the deletion of {text!r}" for text, there in told.there.items() if not there and text in live]
+    missing += [f"{text!r}, restored" for text, there in told.there.items() if there and text not in live]
+    safe = told.safe()
+    kept = len(branch[-1].text) if branch and branch[-1].role == "assistant" else 0
     if kept < safe:
         missing.append(f"{safe - kept} characters of a reply shown more than {MOST_LOST_S} s before")
-    if any(message.damaged for message in branch):
+    if any(message.damaged for message in stored):
         missing.append("a damaged message")
     return missing
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
 def test_a_kill_loses_no_acknowledged_message_and_at_most_a_second_of_a_reply(tmp_path: Path, kills: int) -> None:
     rng = random.Random(kills)
     losses: list[str] = []
+    steps: Counter[str] = Counter()
     for number in range(kills):
         folder = tmp_path / str(number)
-        told = run_and_kill(folder, rng.uniform(0.0, 2.5))
-        losses += lost(folder, *told)
+        told = run_and_kill(folder, rng.uniform(0.0, 3.0) if number > 1 else 2.5, 250 if number % 2 else 2_500)
+        losses += lost(folder, told)
+        steps += told.steps
+        steps["checked partial"] += told.safe() > 0
+        shutil.rmtree(folder)
+    print(steps)
     assert losses == []
+    assert min(steps[step] for step in ("sent", "deleted", "checked partial")) > 0
 
 
 def test_an_acknowledgement_before_the_commit_is_noticed(tmp_path: Path) -> None:
@@ -69,18 +118,13 @@ def test_an_acknowledgement_before_the_commit_is_noticed(tmp_path: Path) -> None
     losses: list[str] = []
     for number in range(6):
         folder = tmp_path / str(number)
-        sent, shown, killed_at = run_and_kill(folder, 0.0, "ack-first")
-        with Store(folder / "chatdesk.db", folder / "backups") as store:
-            if not store.submit(lambda c: c.list()).result():
-                losses.append("a whole conversation")
-                continue
-        losses += lost(folder, sent, shown, killed_at)
+        losses += lost(folder, run_and_kill(folder, 0.0, plant="ack-first"))
     assert losses
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found through /proc")
 def test_the_engine_ends_with_the_program(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, str(CHILD), str(tmp_path)], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, str(CHILD), str(tmp_path), "250"], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
         engines = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and parent(pid) == child.pid]
