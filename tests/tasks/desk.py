@@ -1,9 +1,11 @@
 """A desk for the tests of tasks: a real store, an engine that says what the test lets it say, no window."""
 
 import queue
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from chatdesk.engine.api import (
     DEFAULT_SAMPLING,
@@ -121,3 +123,15 @@ class Desk:
     def close(self) -> None:
         self.chat.close()
         self.store.close()
+
+
+def answered(desk: Desk, ask: Callable[[Callable[[Any], None]], None]) -> Any:
+    """What a callback gets, in the end."""
+    got: list[Any] = []
+    ask(got.append)
+    deadline = time.monotonic() + 20
+    while not got:
+        assert time.monotonic() < deadline
+        desk.settle()
+        time.sleep(0.01)
+    return got[0]

@@ -1,7 +1,6 @@
 """Finding, ordering, trash, backups, files out and in: over a real store, without a window."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from chatdesk.errors import Fault
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.tasks.changes import Found, ListChanged, Notice
 from chatdesk.tasks.shelf import Shelf
-from tests.tasks.desk import Desk
+from tests.tasks.desk import Desk, answered
 
 
 @pytest.fixture
@@ -27,18 +26,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def shelf(desk: Desk) -> Shelf:
     return Shelf(desk.store, desk.chat, desk.folder / "backups", desk._posted.put)
-
-
-def answered(desk: Desk, ask: Callable[[Callable[[object], None]], None]) -> object:
-    """What a callback gets, in the end."""
-    got: list[object] = []
-    ask(got.append)
-    deadline = time.monotonic() + 20
-    while not got:
-        assert time.monotonic() < deadline
-        desk.settle()
-        time.sleep(0.01)
-    return got[0]
 
 
 def test_search_in_both_languages_and_open_at_the_message(desk: Desk, shelf: Shelf) -> None:
