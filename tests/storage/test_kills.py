@@ -186,11 +186,11 @@ def test_a_killed_migration_is_done_or_not_begun_often(tmp_path, kills):
     assert len(found) == 2
 
 
-# -- from schema 1
+# -- from released schemas
 
 
-def prepare_first(folder, count=1500):
-    """A database of schema 1 with one branch; its last message is damaged."""
+def prepare_released(folder, schema, count=1500):
+    """A database of a released schema with one branch; its last message is damaged."""
     path = folder / "first.db"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         migrate(connection, None, MIGRATIONS[:1])
@@ -203,13 +203,14 @@ def prepare_first(folder, count=1500):
             mark = digest(row) if number < count - 1 else b"damaged"
             connection.execute(f"INSERT INTO messages VALUES (?{', ?' * 9})", (number + 1, *row, mark))
         connection.execute("COMMIT")
+        migrate(connection, None, MIGRATIONS[:schema])
     return path
 
 
-def kill_while_upgrading(folder, kills, seed=1):
-    """Returns how often schema 1 and the newest was found. From either the program goes on with everything."""
+def kill_while_upgrading(folder, kills, schema, seed=1):
+    """Returns how often the old schema and the newest was found. From either the program goes on with everything."""
     dice = random.Random(seed)
-    old = prepare_first(folder)
+    old = prepare_released(folder, schema)
     found = {}
     for kill in range(kills):
         path = folder / f"profile{kill}" / "chatdesk.db"
@@ -220,9 +221,10 @@ def kill_while_upgrading(folder, kills, seed=1):
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-        assert (version, "removed" in names, "message_search" in names) in (
-            (1, False, False), (len(MIGRATIONS), True, True),
-        )  # fmt: skip
+        is_new = version == len(MIGRATIONS)
+        assert is_new or version == schema
+        assert ("removed" in names, "message_search" in names) == (is_new or schema > 1,) * 2
+        assert ("unsent_attachments" in names) == is_new
         with contextlib.closing(open_database(path, path.parent / "backups")) as database:
             conversations = Conversations(database)
             branch = conversations.branch("c")
@@ -230,21 +232,23 @@ def kill_while_upgrading(folder, kills, seed=1):
             assert conversations.get("c").damaged is False
             assert [hit.message_id for hit in conversations.search("天气 1234")] == ["m1234"]
             assert [hit.title for hit in conversations.search("first")] == ["First 天气"]
-        assert list((path.parent / "backups").glob("before-migration-of-schema-1-*.db"))
+        assert list((path.parent / "backups").glob(f"before-migration-of-schema-{schema}-*.db"))
         found[version] = found.get(version, 0) + 1
         shutil.rmtree(path.parent)
     return found
 
 
-def test_a_killed_upgrade_is_done_or_not_begun(tmp_path):
-    assert sum(kill_while_upgrading(tmp_path, 3).values()) == 3
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
+def test_a_killed_upgrade_is_done_or_not_begun(tmp_path, schema):
+    assert sum(kill_while_upgrading(tmp_path, 3, schema).values()) == 3
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("kills", [100])
-def test_a_killed_upgrade_is_done_or_not_begun_often(tmp_path, kills):
-    found = kill_while_upgrading(tmp_path, kills, seed=2)
+@pytest.mark.parametrize("kills", [200])
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
+def test_a_killed_upgrade_is_done_or_not_begun_often(tmp_path, schema, kills):
+    found = kill_while_upgrading(tmp_path, kills, schema, seed=2)
     print(found)
     assert len(found) == 2
 
