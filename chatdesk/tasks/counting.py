@@ -63,21 +63,26 @@ class FileCounter:
         self._request = 0
         self._asked: Attachment | None = None
         self._known: dict[Attachment, int | None] = {}  # None: the engine could not count it
-        self._looked_at: dict[Attachment, Callable[[int], None]] = {}
+        self._looked_at: dict[Attachment, list[Callable[[int], None]]] = {}
         self.files: tuple[Attachment, ...] = ()
 
-    def count(self, files: tuple[Attachment, ...]) -> None:
-        """The unsent files are these now; what is known of others is forgotten."""
-        self.files = files
+    def begin(self, files: tuple[Attachment, ...]) -> None:
+        """Another conversation is shown, with these unsent files: what belonged to the one before is forgotten."""
         self._known = {file: self._known[file] for file in files if file in self._known}
+        self._looked_at.clear()
+        self.count(files)
+
+    def count(self, files: tuple[Attachment, ...]) -> None:
+        """The unsent files are these now."""
+        self.files = files
         self._ask()
 
     def look_at(self, file: Attachment, then: Callable[[int], None]) -> None:
         """Hand the count of any file to ``then``, at once or later; of a file that cannot be counted, never."""
         if (tokens := self._known.get(file)) is not None:
             then(tokens)
-        else:
-            self._looked_at[file] = then
+        elif then not in (waiting := self._looked_at.setdefault(file, [])):
+            waiting.append(then)
             self._ask()
 
     def tokens(self) -> tuple[int | None, ...]:
@@ -94,12 +99,11 @@ class FileCounter:
         if event.request != self._request or not isinstance(event, Counted | Failed) or self._asked is None:
             return
         file, tokens = self._asked, event.tokens if isinstance(event, Counted) else None
-        self._request, self._asked = 0, None
-        then = self._looked_at.pop(file, None)
-        if then is not None and tokens is not None:
-            then(tokens)
+        self._request, self._asked, self._known[file] = 0, None, tokens
+        for then in self._looked_at.pop(file, ()):
+            if tokens is not None:
+                then(tokens)
         if file in self.files:
-            self._known[file] = tokens
             self._say()
         self._ask()
 

@@ -32,7 +32,8 @@ class Figures:
         """Another conversation is shown, with its unsent text and files and the reply being written in it."""
         self._status = StatusChanged(draft_tokens=self._status.draft_tokens)
         self._counter.count(draft)
-        self.count_files(files)
+        self.files.begin(files)
+        self._say_files()
         self.show(reply)
 
     def show(self, reply: Reply | None) -> None:

@@ -15,7 +15,7 @@ from chatdesk.paths import Profile
 from chatdesk.settings.options import APPLICATION
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
-from chatdesk.tasks.changes import Change
+from chatdesk.tasks.changes import AttachmentsChanged, Change, ListChanged, ModelChanged, SettingsChanged, StatusChanged
 from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.attaching import Attaching
 from chatdesk.ui.chat.page import ChatPage
@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _TICK_MS = 500
-_KEPT = (
-    changes.ListChanged,
-    changes.SettingsChanged,
-    changes.StatusChanged,
-    changes.ModelChanged,
-    changes.AttachmentsChanged,
-)
+_KEPT = (ListChanged, SettingsChanged, StatusChanged, ModelChanged, AttachmentsChanged)
 
 
 class MainWindow(QMainWindow):
@@ -182,7 +176,7 @@ class MainWindow(QMainWindow):
         """Show a change; see `chatdesk.tasks.changes`."""
         if isinstance(change, _KEPT):
             self._kept[type(change)] = change
-        if isinstance(change, changes.ListChanged):
+        if isinstance(change, ListChanged):
             self.shelving.take(change)
         self.page.apply(change)
         if isinstance(change, changes.Opened) and change.conversation is None and self._presets is not None:

@@ -324,6 +324,26 @@ def test_a_file_that_somebody_looks_at_is_counted(desk):
     assert len(counts(desk)) == 2
 
 
+def test_what_is_counted_is_known_after_sending_until_another_conversation(desk):
+    told: list[int] = []
+    desk.load()
+    desk.attach(NOTES)
+    desk.say(Counted(counts(desk)[-1].id, 12))
+    asked = desk.send("Look")
+    desk.stream(asked, "Yes")
+    desk.finish(asked)
+    desk.chat.look_at(NOTES, told.append)
+    assert (told, len(counts(desk))) == ([12], 1)
+    desk.chat.new()
+    desk.chat.look_at(NOTES, told.append)
+    desk.chat.look_at(NOTES, told.append)  # the same one asks once
+    assert len(counts(desk)) == 2
+    desk.chat.open(desk.store.submit(lambda c: c.list()[0].id).result())
+    desk.settle()
+    desk.say(Counted(counts(desk)[-1].id, 12))
+    assert told == [12]  # nobody looks at the other conversation any more
+
+
 def test_the_exact_prompt_shows_files_and_words(desk):
     desk.load()
     desk.attach(NOTES)

@@ -30,10 +30,13 @@ from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.widgets.drawer import Drawer, Shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatdesk.storage.records import Attachment, Conversation
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.models import Models
     from chatdesk.ui.chat.reading import Reading
+    from chatdesk.ui.chat.rows import Row
     from chatdesk.ui.chat.transcript import Transcript
 
 LIST_PX, PANEL_PX = 248, 272
@@ -152,6 +155,7 @@ class ChatPage(QWidget):
         self.transcript.edit_saved.connect(self._chat.edit)
         self.transcript.edit_left.connect(self.composer.focus)
         self.transcript.file_wanted.connect(self.file_wanted)
+        self.transcript.view_made.connect(lambda row: self._count_sent_files([row]))
         self.transcript.pin_requested.connect(self._chat.pin_turn)
         self.transcript.delete_requested.connect(self._chat.delete_turn)
         self.transcript.compare_requested.connect(self._chat.compare)
@@ -210,6 +214,7 @@ class ChatPage(QWidget):
             case changes.AttachmentsChanged(files, tokens):
                 self._files = files
                 self.composer.set_files([safe_name(file.name) for file in files], tokens)
+                self._count_sent_files()  # it may be another model that counts
             case changes.AttachingFailed(notices):
                 self.composer.set_problems([sentence(notice.fault, notice.fields) for notice in notices])
             case _:
@@ -263,6 +268,15 @@ class ChatPage(QWidget):
             self.transcript.set_notice(None)
         else:
             self.transcript.set_notice(sentence(notice.fault, notice.fields), button(notice.action) or None)
+
+    def _count_sent_files(self, rows: "Sequence[Row] | None" = None) -> None:
+        """Have the files of messages counted that are on screen."""
+        from chatdesk.ui.chat.file_row import FileRow
+
+        for row in self.transcript.live() if rows is None else rows:
+            if isinstance(row.view, FileRow):
+                for file, teller in zip(row.view.files, row.view.tellers, strict=True):
+                    self._chat.look_at(file, teller)
 
     def _show_figures(self) -> None:
         status = self._status

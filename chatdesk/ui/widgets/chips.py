@@ -17,7 +17,10 @@ _REMOVE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 
 
 class Chip(QAbstractButton):
-    """One file; a click shows it. Signals: ``removed``, by its cross or the Delete key; ``focused``."""
+    """One file; a click shows it. Attributes: ``name``; ``tokens``, None where it is not known.
+
+    Signals: ``removed``, by its cross or the Delete key; ``focused``.
+    """
 
     removed = Signal()
     focused = Signal()
@@ -25,7 +28,7 @@ class Chip(QAbstractButton):
     def __init__(self, name: str, is_removable: bool, parent: QWidget) -> None:
         super().__init__(parent)
         self.name = name
-        self._tokens: int | None = None
+        self.tokens: int | None = None
         self._cross: IconButton | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -39,7 +42,7 @@ class Chip(QAbstractButton):
 
     def set_tokens(self, tokens: int | None) -> None:
         """How many tokens it has; None: not known."""
-        self._tokens = tokens
+        self.tokens = tokens
         self.setAccessibleName(", ".join(filter(None, (self.name, self._figure()))))
         self.setToolTip(tip(self.accessibleName()))
         self.update()
@@ -49,10 +52,10 @@ class Chip(QAbstractButton):
         return [self, self._cross] if self._cross else [self]
 
     def _figure(self) -> str:
-        if self._tokens is None:
+        if self.tokens is None:
             return ""
-        words = self.tr("1 token") if self._tokens == 1 else self.tr("{count} tokens")
-        return words.format(count=f"{self._tokens:,}")
+        words = self.tr("1 token") if self.tokens == 1 else self.tr("{count} tokens")
+        return words.format(count=f"{self.tokens:,}")
 
     def _parts(self) -> tuple[QRect, QRect, QRect]:
         """Where icon, name and figure stand; the name gives way."""

@@ -6,7 +6,7 @@ from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import QApplication
 
 from chatdesk.storage.records import Attachment
-from chatdesk.tasks.changes import Turn
+from chatdesk.tasks.changes import AttachmentsChanged, Turn
 from chatdesk.ui.chat.editing import EditBox
 from chatdesk.ui.chat.file_row import FileRow
 from chatdesk.ui.chat.file_view import FileDialog
@@ -98,6 +98,25 @@ def test_the_pointer_on_a_file_brings_the_buttons_of_the_message(transcript) -> 
     files.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, False)
     QApplication.sendEvent(files, QEvent(QEvent.Type.Leave))
     assert not footer._copy._drawn
+
+
+def test_files_on_screen_are_counted(desk) -> None:
+    desk.chat.show(conversation("a", "A"), own(), REPLY)
+    asked = dict(desk.chat.said("look_at"))
+    assert list(asked) == [NOTES, PLAN]
+    shown = chips(desk.page.transcript)
+    before = shown[0].x()
+    asked[PLAN](1_234)
+    asked[PLAN](1_234)
+    assert [chip.accessibleName() for chip in shown] == ["notes.md", f"{LONG}, 1,234 tokens"]
+    asked[NOTES](1)
+    assert shown[0].accessibleName() == "notes.md, 1 token"
+    assert shown[0].x() < before  # it has become wider, to the left
+    desk.chat.say(AttachmentsChanged((), ()))  # another model may have been loaded
+    assert desk.chat.said("look_at")[-2:] == list(asked.items())
+    desk.chat.show(None)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    asked[NOTES](2)  # late
 
 
 # -- editing -----------------------------------------------------------------------------------------------------------
