@@ -136,12 +136,13 @@ class Visitor:
             self.show(conversation.id)
             self.tip(self.window.page.header.title.toolTip())
         self.show(self.whole)
-        assert len(self.last[Opened].turns) == 2 * len(self.texts)
+        self.wait(lambda: len(self.window.page.transcript.entries()) == 2 * len(self.texts))  # the end comes first
+        turns = [entry.turn for entry in self.window.page.transcript.entries()]
         transcript = self.window.page.transcript
-        for turn in self.last[Opened].turns:
+        for turn in turns:
             transcript.go_to(turn.id)
             QApplication.processEvents()
-        transcript.edit(self.last[Opened].turns[10].id)
+        transcript.edit(turns[10].id)
         self.wait()
         self.tips()
 
