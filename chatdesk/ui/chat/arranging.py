@@ -23,7 +23,7 @@ from chatdesk.ui.chat.views import RowView
 
 _AT_END_PX = 8
 _PAD_PX = 24
-_STEP_S = 0.006  # after so long no further widget is made in a step
+_STEP_S = 0.003  # after so long no further widget is made in a step
 _SCROLLING_S = 0.1  # who scrolls again within this time is scrolling; once is a jump
 
 
@@ -49,7 +49,7 @@ class RowArea(QAbstractScrollArea):
         self._scrolled_at = 0.0
         self._has_made = False  # in this step, a widget: each step goes on by one at least
         self._catch_up = QTimer(self, interval=0, singleShot=True)
-        self._catch_up.timeout.connect(lambda: self.arrange(is_hasty=True))
+        self._catch_up.timeout.connect(lambda: self.arrange(_STEP_S))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -73,20 +73,20 @@ class RowArea(QAbstractScrollArea):
 
     # -- arranging ---------------------------------------------------------------------------------------------------
 
-    def arrange(self, is_hasty: bool = False) -> None:
+    def arrange(self, within_s: float | None = None) -> None:
         """Bring on screen what should be there now. Nothing that the reader sees moves, unless he is at the end.
 
-        ``is_hasty``: what is in view may come in further steps, too.
+        ``within_s``: seconds for new widgets; what is in view comes in further steps, too, then.
         """
         if self._arranging:
             return
         self._arranging = True
         try:
             left, width = column(self.width(), self.margin_px)
-            until, self._has_made = perf_counter() + _STEP_S, False
+            until, self._has_made = perf_counter() + (_STEP_S if within_s is None else within_s), False
             for _ in range(12):  # heights become known as rows come near, and then others come near
                 wanted = self._rows_near()
-                if not self._measure(wanted, width, until, is_hasty):
+                if not self._measure(wanted, width, until, within_s is None):
                     break
             value = self._scroll_value()
             self._release_all_but(wanted)
@@ -233,13 +233,17 @@ class RowArea(QAbstractScrollArea):
                 offset -= held.height
         self.drop_row(row)
 
-    def _measure(self, wanted: list[Row], width: int, until: float, is_hasty: bool) -> bool:
-        """Make and measure widgets, those in view first; returns whether a height has turned out another one."""
+    def _measure(self, wanted: list[Row], width: int, until: float, is_view_whole: bool) -> bool:
+        """Make and measure widgets until then, those in view first; returns whether a height was another one.
+
+        One is made in any case, and all in view where ``is_view_whole``.
+        """
         changed = False
         value = self._scroll_value()
         for row in sorted(wanted, key=lambda row: not self._is_in_view(row, value)):
             if row.view is None:
-                if self._has_made and perf_counter() > until and (is_hasty or not self._is_in_view(row, value)):
+                is_due = is_view_whole and self._is_in_view(row, value)
+                if self._has_made and perf_counter() > until and not is_due:
                     self._catch_up.start()
                     break
                 self._make(row)
@@ -308,7 +312,7 @@ class RowArea(QAbstractScrollArea):
         self._following = value >= self._last_value() - _AT_END_PX
         if len(self.rows):
             self._anchor = self._anchor_at(value)
-        self.arrange(is_hasty=perf_counter() - self._scrolled_at < _SCROLLING_S)
+        self.arrange(0.0 if perf_counter() - self._scrolled_at < _SCROLLING_S else None)
         self._scrolled_at = perf_counter()
 
     def _anchor_at(self, value: int) -> tuple[Row, int]:

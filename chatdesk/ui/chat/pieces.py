@@ -191,14 +191,15 @@ class Cutter:
 
     def _take_giant(self, line: str) -> str:
         """Take a line in pieces, as far as it is too long for one; returns its rest."""
-        while len(line) > LINE:
-            space = line.rfind(" ", LINE // 2, LINE)
-            cut_at = space + 1 if space > 0 else LINE
-            self._last().append(line[:cut_at])
+        at = 0
+        while len(line) - at > LINE:
+            space = line.rfind(" ", at + LINE // 2, at + LINE)
+            end = space + 1 if space > 0 else at + LINE
+            self._last().append(line[at:end])
             self._begin()
-            line = line[cut_at:]
+            at = end
         self._blank, self._header = False, ""
-        return line
+        return line[at:]
 
     def _take_plain(self, line: str) -> None:
         if self._last().length >= TARGET:

@@ -78,3 +78,13 @@ def test_giant_lists_are_not_looked_at_line_by_line(text: str, monkeypatch) -> N
     found = pieces.cut(text, markdown=True)
     assert sum(piece.lines for piece in found) >= text.count("\n")
     assert len(looked_at) < text.count("\n") / 8
+
+
+@pytest.mark.parametrize("markdown", [True, False])
+@pytest.mark.parametrize("line", ["word " * 800_000, "x" * 4_000_000, " " + "y" * 2_100 + " " + "z" * 9_000])
+def test_a_giant_line_is_cut_where_there_is_a_space(line: str, markdown: bool) -> None:
+    found = [piece.text for piece in pieces.cut(line, markdown)]
+    assert "".join(found) == line
+    assert max(map(len, found)) <= pieces.LINE
+    for before in found[:-1]:
+        assert before.endswith(" ") or " " not in before[pieces.LINE // 2 :]
