@@ -22,9 +22,20 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QTextB
 from chatdesk import app
 from chatdesk.errors import Fault
 from chatdesk.paths import Profile
+from chatdesk.storage.records import Attachment
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.storage.transfer.trees import Reason, Skipped
-from chatdesk.tasks.changes import ListChanged, ModelChanged, Notice, NoticeChanged, Opened, Renamed, ReplyingChanged
+from chatdesk.tasks.changes import (
+    AttachingFailed,
+    AttachmentsChanged,
+    ListChanged,
+    ModelChanged,
+    Notice,
+    NoticeChanged,
+    Opened,
+    Renamed,
+    ReplyingChanged,
+)
 from chatdesk.ui.pdf import PdfExport
 from chatdesk.ui.shortcuts import KeyedAction
 from tests.ui.payloads import payloads
@@ -68,6 +79,7 @@ class Visitor:
             self.look_at_the_list,
             self.look_at_conversations,
             self.look_at_boxes,
+            self.look_at_files,
             self.say_faults,
             self.write_out,
             self.talk,
@@ -173,6 +185,22 @@ class Visitor:
         self.wait()
         self.tips()
         self.window.show_page("chat")
+
+    def look_at_files(self):
+        """Files beside the unsent text, why others are not, and the text of one on its own."""
+        for at in range(0, len(self.texts), 20):
+            files = tuple(Attachment(text, text) for text in self.texts[at : at + 20])
+            self.seen(AttachmentsChanged(files, (None,) * len(files)))
+            notices = tuple(Notice(Fault.ATTACHMENTS_TOO_MANY, {"name": file.name, "most": "20"}) for file in files)
+            self.seen(AttachingFailed(notices))
+            self.tips()
+        for text in self.texts[:: self.every]:
+            self.window.page.file_wanted.emit(Attachment(text, text))
+            self.wait()
+            assert any(dialog.isVisible() for dialog in self.window.findChildren(QDialog))
+            self.dismiss()
+        self.seen(AttachmentsChanged((), ()))
+        self.seen(AttachingFailed(()))
 
     def dismiss(self):
         for dialog in self.window.findChildren(QDialog):
