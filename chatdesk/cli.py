@@ -35,7 +35,7 @@ from chatdesk.engine.api import Progress as LoadProgress
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import Profile, starter
 from chatdesk.tasks.completion import Completion
-from chatdesk.terminal import notes, user_errors
+from chatdesk.terminal import notes, shown, user_errors
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 cli.add_typer(cli_models.cli, name="models")
@@ -109,15 +109,15 @@ def complete(
             if isinstance(event, Started):
                 _say_dropped(event)
             if isinstance(event, TokenEvent) and alternatives == 1 and not as_json:
-                print(event.text, end="", flush=True)
+                print(shown(event.text), end="", flush=True)
     if as_json:
         print(json.dumps(result.to_builtins(info), ensure_ascii=False))
     elif alternatives == 1:
         streamed = sum(len(token.text) for token in result.drafts[0].tokens)
-        print(result.drafts[0].text[streamed:])
+        print(shown(result.drafts[0].text[streamed:]))
     else:
         for number, draft in enumerate(result.drafts, 1):
-            print(f"{number}. {text}{draft.text}\n")
+            print(shown(f"{number}. {text}{draft.text}\n"))
     if not as_json and result.finished is not None:
         _say_speed(result.finished)
 
@@ -214,7 +214,7 @@ def _answer(engine: Engine, request: Generate) -> ChatMessage:
             result.take(event)
             if isinstance(event, Started):
                 _say_dropped(event)
-            print(draft.text[printed:], end="", flush=True)
+            print(shown(draft.text[printed:]), end="", flush=True)
             printed = len(draft.text)
     except KeyboardInterrupt:
         events.close()  # type: ignore[attr-defined]  # a generator; closing it cancels
@@ -228,8 +228,8 @@ def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> It
     path = model or starter()
     engine = app.local_engine()
     bar = Progress(
-        TextColumn("loading {task.description}"), BarColumn(), TimeElapsedColumn(), console=notes, transient=True,
-        disable=quiet or not sys.stderr.isatty(),
+        TextColumn("loading {task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=notes,
+        transient=True, disable=quiet or not sys.stderr.isatty(),
     )  # fmt: skip
     info: ModelInfo | None = None
     try:

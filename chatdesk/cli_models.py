@@ -86,7 +86,7 @@ def _table(*columns: str) -> Table:
 
 def _print(table: Table) -> None:
     """As wide as the terminal; in a pipe as wide as it gets."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _entry(entry: catalogue.Entry) -> dict[str, Any]:

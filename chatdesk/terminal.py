@@ -1,4 +1,4 @@
-"""What the commands share: errors as one sentence, notes on stderr."""
+"""What the commands share: errors as one sentence, notes on stderr, words of a model on stdout."""
 
 import functools
 import sys
@@ -13,8 +13,19 @@ from chatdesk.errors import UserError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-notes = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """For progress and remarks: stdout is for text alone."""
+
+
+_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+_CONTROLS |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def shown(text: str) -> str:
+    """A model's words for stdout. On a terminal control characters become signs: they would move what stands there,
+    change its title or fill the clipboard. Into a pipe the text goes as it is.
+    """
+    return text.translate(_CONTROLS) if sys.stdout.isatty() else text
 
 
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:

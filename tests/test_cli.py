@@ -1,6 +1,8 @@
 """The command line: what it prints, where, with which exit code. The engine is the real one, on a tiny checkpoint."""
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from typer.testing import CliRunner, Result
 
 from chatdesk import __version__, app
 from chatdesk.cli import cli
+from chatdesk.engine.fake import FakeEngine
+from chatdesk.settings.store import Settings
 from tests.engine.checkpoints import make_checkpoint
 
 
@@ -145,3 +149,26 @@ def _has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_reply_cannot_steer_the_terminal(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    words = ["red \x1b[31m", "\x1b]52;c;eA==\x07", "\x9b2J", "back\r", "\x7f\x00", " 天气\tend\n"]
+    monkeypatch.setattr(app, "local_engine", lambda: FakeEngine(words))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    cli(["complete", "x", "--model", model], standalone_mode=False)
+    plain = "red ␛[31m␛]52;c;eA==␇\ufffd2Jback␍␡␀ 天气\tend\n\n"
+    assert capsys.readouterr().out == (plain if is_terminal else "".join(words) + "\n")
+
+
+def test_a_name_is_no_markup(tmp_path: Path, model: str) -> None:
+    odd = tmp_path / "[red]a[" / ":smile:[b]"
+    shutil.copytree(model, odd)
+    done = run("complete", "once", "--model", str(odd), "--max-new-tokens", "2")
+    assert (done.exit_code, done.stdout != "") == (0, True), done.stderr
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    Settings(profile / "settings.toml")["folders"] = (str(odd),)
+    assert str(odd) in run("--profile", str(profile), "models", "list").stdout
