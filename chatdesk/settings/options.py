@@ -152,6 +152,12 @@ APPLICATION: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "In percent. Ctrl + and Ctrl − change it anywhere."),
             low=70, high=200, step=10,
         ),
+        Option(
+            "unload_after", int, 0,
+            QT_TRANSLATE_NOOP("options", "Unload the model after"),
+            QT_TRANSLATE_NOOP("options", "Minutes without use; the next message loads it again."),
+            low=0, high=240, step=5, neutral=0,
+        ),
         Option("show_list", bool, True, "", ""),
         Option("show_panel", bool, True, "", ""),
         Option("geometry", str, "", "", ""),

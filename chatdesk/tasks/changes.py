@@ -8,7 +8,9 @@ from chatdesk.errors import Fault
 from chatdesk.storage.records import Attachment, Conversation
 
 Undoable: TypeAlias = Literal["", "conversation", "messages", "edit", "branch", "file"]
-Action: TypeAlias = Literal["retry", "choose_model", "use_cpu", "restart_engine", "new_chat", "drop_oldest", ""]
+Action: TypeAlias = Literal[
+    "retry", "choose_model", "use_cpu", "use_less", "restart_engine", "new_chat", "drop_oldest", ""
+]
 
 
 @dataclass(frozen=True)
@@ -195,12 +197,13 @@ class SettingsChanged:
 
 @dataclass(frozen=True)
 class ModelChanged:
-    """The model: ``none``, ``loading`` (``done`` of ``total`` bytes), ``ready`` (``info``), ``failed`` (``notice``).
+    """The model: ``none``, ``loading`` (``done`` of ``total`` bytes), ``ready`` (``info``), ``failed`` (``notice``), or
+    ``asleep``: it was not used for a while, its memory was given back, and the next message wakes it.
 
     ``dialogue``: how its messages are written, by a name of `chatdesk.library.dialogues`; empty where nobody chose.
     """
 
-    state: Literal["none", "loading", "ready", "failed"]
+    state: Literal["none", "loading", "ready", "failed", "asleep"]
     name: str = ""
     path: str = ""
     done: int = 0

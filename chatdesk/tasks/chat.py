@@ -420,6 +420,9 @@ class Chat:
                 if action == "restart_engine" or self._models.info is None:
                     self._models.reload()
                 self.regenerate()
+            case "use_less":
+                self._models.load_smaller()
+                self.regenerate()
             case "use_cpu":
                 self._models.reload("cpu")
                 self.regenerate()

@@ -6,16 +6,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from chatdesk.engine.api import Device, Dtype, Event, Failed, Load, Loaded, ModelInfo, Progress
-from chatdesk.errors import Fault
-from chatdesk.library.catalogue import Entry, note_use, with_uses
+from chatdesk.engine.api import (
+    Device,
+    Dtype,
+    Event,
+    Failed,
+    Load,
+    Loaded,
+    ModelInfo,
+    Progress,
+    Survey,
+    Surveyed,
+)
+from chatdesk.errors import Fault, UserError
+from chatdesk.library import safety
+from chatdesk.library.catalogue import Entry, name_and_source, note_use, with_uses
 from chatdesk.library.dialogues import DIALOGUES
+from chatdesk.library.fit import Plan, plans_of
+from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
 from chatdesk.tasks.ports import EngineLink, Post
 
 _ACTIONS: dict[Fault, Action] = {
-    Fault.OUT_OF_MEMORY: "use_cpu",
+    Fault.OUT_OF_MEMORY: "use_less",
     Fault.NO_DEVICE: "use_cpu",
     Fault.ENGINE_DIED: "retry",
     Fault.ENGINE_HUNG: "retry",
@@ -43,6 +57,8 @@ class Models:
         self._post = post
         self._load: Load | None = None
         self._cancelled = False
+        self._surveys: dict[int, Callable[[Surveyed | Failed], None]] = {}
+        self._used_s = time.monotonic()
         self.state = ModelChanged("none")
         self.on_change: Callable[[Change], None] = lambda change: None
         self.on_settled: Callable[[], None] = lambda: None
@@ -57,14 +73,87 @@ class Models:
         """Whether a load is under way: what is sent now is answered when it has ended."""
         return self.state.state == "loading"
 
-    def load(self, path: str, device: Device = "auto", dtype: Dtype = "auto") -> None:
+    def load(
+        self,
+        path: str,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        gpu_layers: int | None = None,
+        context: int | None = None,
+    ) -> None:
         """Load the checkpoint folder ``path`` in place of the present one; a load under way is cancelled."""
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
-        self._load = Load(self._engine.next_id(), path, device, dtype)
+        self._load = Load(self._engine.next_id(), path, device, dtype, gpu_layers, context)
         self._cancelled = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)
+
+    def load_plan(self, path: str, plan: Plan) -> None:
+        """Load a checkpoint just as a plan has it."""
+        device: Device = plan.place.device  # type: ignore[assignment]  # a survey names no others
+        is_shared = 0 < plan.gpu_layers < plan.layers
+        self.load(path, device, plan.precision, plan.gpu_layers if is_shared else None, plan.context)
+
+    def plans(self, path: str, callback: Callable[[list[Plan] | UserError], None]) -> None:
+        """How a checkpoint could be loaded now, best first; ``callback`` gets it, or why not, on the tasks' thread."""
+
+        def work(answer: Surveyed | Failed) -> None:
+            found: list[Plan] | UserError
+            try:
+                if isinstance(answer, Failed):
+                    raise UserError(Fault(answer.fault), **answer.fields)
+                checked = safety.check(Path(path))
+                found = plans_of(checked, name_and_source(checked, starter())[0], answer.devices)
+            except UserError as error:
+                found = error
+            self._post(lambda: callback(found))
+
+        def aside(answer: Surveyed | Failed) -> None:
+            threading.Thread(target=work, args=(answer,), name="plans", daemon=True).start()
+
+        request = Survey(self._engine.next_id())
+        self._surveys[request.id] = aside
+        self._engine.send(request)
+
+    def load_smaller(self) -> None:
+        """The memory was not enough: load the same checkpoint by the next plan, at last on the CPU.
+
+        Until the plan is made it counts as loading, so that what is asked meanwhile waits.
+        """
+        if self._load is None:
+            return
+        last, info = self._load, self.info
+        self._say(ModelChanged("loading", self._name(), last.path))
+        had = (info.device, info.dtype) if info else (last.device, last.dtype)
+
+        def then(found: list[Plan] | UserError) -> None:
+            plans = [] if isinstance(found, UserError) else found
+            passed = [plan for plan in plans if (plan.place.device, plan.precision) == had]
+            left = plans[plans.index(passed[-1]) + 1 :] if passed else plans
+            if self._load is not last:
+                return
+            if left:
+                self.load_plan(last.path, left[0])
+            else:
+                self.load(last.path, "cpu", "auto" if last.device != "cpu" else last.dtype)
+
+        self.plans(last.path, then)
+
+    def tick(self, is_busy: bool) -> None:
+        """Let the model sleep when nothing was asked of it for as long as the person set; call it now and then."""
+        now, after_s = time.monotonic(), self._settings["unload_after"] * 60
+        if is_busy or self.info is None:
+            self._used_s = now
+        elif after_s and now - self._used_s >= after_s:
+            self._engine.unload()
+            self._say(replace(self.state, state="asleep", info=None))
+
+    def wake(self) -> None:
+        """Load a sleeping model again, the way it was loaded."""
+        if self.state.state == "asleep" and self._load is not None:
+            last = self._load
+            self.load(last.path, last.device, last.dtype, last.gpu_layers, last.context)
 
     @property
     def dialogue(self) -> str:
@@ -115,6 +204,8 @@ class Models:
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of other requests are ignored."""
+        if isinstance(event, Surveyed | Failed) and (answer := self._surveys.pop(event.request, None)):
+            answer(event)
         if self._load is None or event.request != self._load.id:
             return
         match event:
@@ -123,6 +214,7 @@ class Models:
             case Loaded(model=info):
                 self._say(ModelChanged("ready", info.name, info.path, info=info, dialogue=self._dialogue_of(info.path)))
                 self._remember(info.path)
+                self._used_s = time.monotonic()
                 self.on_settled()
             case Failed(fault=fault, fields=fields):
                 self._failed(Fault(fault), fields)

@@ -247,6 +247,7 @@ class OpenConversation:
     def flush(self) -> None:
         """Write what is not yet on disk of the replies."""
         self._replies.flush()
+        self._models.tick(self._replies.is_busy)
 
     def close(self) -> None:
         """Store replies under way as interrupted."""

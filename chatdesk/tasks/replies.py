@@ -38,6 +38,7 @@ from chatdesk.tasks.ports import EngineLink, StoreLink
 
 _ACTIONS: dict[Fault, Action] = {
     Fault.NO_MODEL: "choose_model",
+    Fault.OUT_OF_MEMORY: "use_less",
     Fault.PROMPT_TOO_LONG: "new_chat",
     Fault.CONTEXT_FULL: "drop_oldest",
     Fault.ENGINE_KEEPS_DYING: "restart_engine",
@@ -173,13 +174,20 @@ class Replies:
         every = [*self._asked.values(), *self._waiting]
         return next((drafts for drafts in every if drafts[0].conversation_id == conversation_id), [])
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is written or waits, in any conversation."""
+        return bool(self._asked or self._waiting)
+
     def ask(self, drafts: list[Reply]) -> None:
         """Answer as soon as a model is there; while one loads the question waits."""
         self._waiting.append(drafts)
         self.go_on()
 
     def go_on(self) -> None:
-        """The model is ready, or will not be: answer what waits."""
+        """The model is ready, or will not be: answer what waits. One that sleeps is woken."""
+        if self._waiting:
+            self._models.wake()
         if self._models.is_loading:
             return
         waiting, self._waiting = self._waiting, []

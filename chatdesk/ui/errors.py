@@ -7,6 +7,7 @@ from chatdesk.errors import QT_TRANSLATE_NOOP, SENTENCES, Fault, UserError
 _BUTTONS = {
     "retry": QT_TRANSLATE_NOOP("errors", "Try again"),
     "choose_model": QT_TRANSLATE_NOOP("errors", "Choose a model"),
+    "use_less": QT_TRANSLATE_NOOP("errors", "Load it smaller"),
     "use_cpu": QT_TRANSLATE_NOOP("errors", "Use the CPU"),
     "restart_engine": QT_TRANSLATE_NOOP("errors", "Start the engine again"),
     "new_chat": QT_TRANSLATE_NOOP("errors", "New chat"),

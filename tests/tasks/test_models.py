@@ -1,15 +1,19 @@
 """Loading and leaving models, without a window."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
 
-from chatdesk.engine.api import Load, Loaded, Progress
+from chatdesk.engine.api import DeviceMemory, Load, Loaded, Progress, Survey, Surveyed
 from chatdesk.errors import Fault
+from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
+from chatdesk.tasks import models
 from chatdesk.tasks.changes import ModelChanged
 from tests.tasks.desk import INFO, Desk
 
@@ -50,7 +54,7 @@ def test_a_failure_says_why_and_what_helps(desk: Desk) -> None:
     desk.models.load("/models/a")
     desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="CUDA")
     state = desk.last(ModelChanged)
-    assert (state.state, state.notice.fault, state.notice.action) == ("failed", Fault.OUT_OF_MEMORY, "use_cpu")
+    assert (state.state, state.notice.fault, state.notice.action) == ("failed", Fault.OUT_OF_MEMORY, "use_less")
 
 
 def test_unload(desk: Desk) -> None:
@@ -89,3 +93,95 @@ def test_a_form_that_nobody_knows_counts_for_nothing(desk: Desk) -> None:
     desk.models._settings["dialogues"] = (f"klingon={INFO.path}", "nonsense")
     desk.load()
     assert desk.models.dialogue == ""
+
+
+GPU = DeviceMemory("cuda", "GPU", 24 * 10**9, 20 * 10**9, True)
+CPU = DeviceMemory("cpu", "CPU", 32 * 10**9, 24 * 10**9, False)
+
+
+def survey(desk: Desk, *devices: DeviceMemory) -> None:
+    """Answer the survey that was asked for, and wait for what is made of it."""
+    request = next(r for r in reversed(desk.engine.requests) if isinstance(r, Survey))
+    desk.say(Surveyed(request.id, devices))
+    for thread in [t for t in threading.enumerate() if t.name == "plans"]:
+        thread.join(10)
+    desk.settle()
+
+
+def test_plans_of_a_checkpoint(desk: Desk) -> None:
+    found: list[object] = []
+    desk.models.plans(str(starter()), found.append)
+    survey(desk, GPU, CPU)
+    [plans] = found
+    assert [(p.place.device, p.precision) for p in plans][:2] == [("cuda", "bfloat16"), ("cuda", "int8")]
+
+
+def test_plans_of_what_is_no_checkpoint(desk: Desk, tmp_path: Path) -> None:
+    found: list[object] = []
+    desk.models.plans(str(tmp_path / "gone"), found.append)
+    survey(desk, CPU)
+    assert found[0].fault == Fault.FILE_NOT_FOUND
+
+
+def test_out_of_memory_offers_the_next_plan(desk: Desk) -> None:
+    """The button loads the same folder smaller; the message that failed is asked again when that is ready."""
+    path = str(starter())
+    desk.models.load(path)
+    desk.say(Loaded(1, structs.replace(INFO, path=path, device="cuda", dtype="bfloat16")))
+    request = desk.send("Hello")
+    desk.fail(request, Fault.OUT_OF_MEMORY, device="GPU")
+    desk.chat.act("use_less")
+    survey(desk, GPU, CPU)
+    load = desk.engine.requests[-1]
+    assert (load.path, load.device, load.dtype, load.gpu_layers) == (path, "cuda", "int8", None)
+    desk.say(Loaded(load.id, structs.replace(INFO, path=path, device="cuda", dtype="int8")))
+    assert desk.asked().prompt[-1].text == "Hello"
+
+
+def test_after_the_last_plan_comes_the_cpu(desk: Desk) -> None:
+    path = str(starter())
+    desk.models.load(path, "cpu", "int4")
+    desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="CPU")
+    desk.models.load_smaller()
+    survey(desk, CPU)
+    assert desk.engine.requests[-1] == Load(3, path, "cpu", "int4")
+
+
+def test_a_model_sleeps_after_a_while_and_the_next_message_wakes_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(models, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: 1.7e9))
+    desk.models._settings["unload_after"] = 5
+    desk.load()
+    desk.answer("Hello", "Hi")
+    desk.chat.tick()
+    now[0] = 299.0
+    desk.chat.tick()
+    assert desk.models.info is not None
+    now[0] = 301.0
+    desk.chat.tick()
+    assert desk.engine.is_unloaded
+    assert (desk.models.state.state, desk.models.state.name) == ("asleep", "Tiny")
+    desk.chat.send("Are you there?")
+    desk.settle()
+    load = desk.engine.requests[-1]
+    assert isinstance(load, Load)
+    desk.say(Loaded(load.id, INFO))
+    assert desk.asked().prompt[-1].text == "Are you there?"
+
+
+def test_it_never_sleeps_while_it_writes_or_where_nobody_wants_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(models, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: 1.7e9))
+    desk.load()
+    now[0] = 1e6
+    desk.chat.tick()
+    assert desk.models.info is not None
+    desk.models._settings["unload_after"] = 5
+    request = desk.send("Hello")
+    now[0] = 2e6
+    desk.chat.tick()
+    desk.finish(request)
+    desk.chat.tick()
+    assert desk.models.info is not None

@@ -185,7 +185,8 @@ class ModelButton(TextButton):
             )
             self.setToolTip(tip(facts))
         else:
-            self._name = self._whole = state.name if state.state == "loading" else self.tr("Choose a model")
+            is_named = state.state in ("loading", "asleep")
+            self._name = self._whole = state.name if is_named else self.tr("Choose a model")
             self.setToolTip(shortcuts.hint("models"))
         self.fit(theme.scaled(320))
 
