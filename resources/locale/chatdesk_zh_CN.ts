@@ -1495,6 +1495,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>选择模型</translation>
     </message>
     <message>
+        <source>Load it smaller</source>
+        <translation>用更少内存加载</translation>
+    </message>
+    <message>
         <source>Use the CPU</source>
         <translation>改用 CPU</translation>
     </message>
@@ -1639,6 +1643,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>In percent. Ctrl + and Ctrl − change it anywhere.</source>
         <translation>百分比。随时可用 Ctrl + 和 Ctrl − 调整。</translation>
+    </message>
+    <message>
+        <source>Unload the model after</source>
+        <translation>闲置多久后卸载模型</translation>
+    </message>
+    <message>
+        <source>Minutes without use; the next message loads it again.</source>
+        <translation>以分钟计；发送下一条消息时会重新加载。</translation>
     </message>
 </context>
 <context>
