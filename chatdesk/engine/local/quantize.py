@@ -81,7 +81,7 @@ def _pack(whole: Tensor) -> Tensor:
     """Numbers 0 to 15, int32 ``[out, in]``, as the device's operator reads them."""
     if whole.device.type == "cpu":
         return torch._convert_weight_to_int4pack_for_cpu(whole, 1)
-    pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).to(torch.uint8)
+    pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).to(torch.uint8).contiguous()  # a transposed matrix is not
     tiles = next(tiles for tiles in _INNER_TILES if whole.shape[1] % (16 * tiles) == 0)
     return torch._convert_weight_to_int4pack(pairs, tiles)
 
