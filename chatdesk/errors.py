@@ -65,6 +65,21 @@ class Fault(StrEnum):
     NO_DISPLAY = "no_display"
     IMPORT_UNREADABLE = "import_unreadable"
     IMPORT_TOO_LARGE = "import_too_large"
+    # a model hub
+    HUB_OFFLINE = "hub_offline"
+    HUB_UNREACHABLE = "hub_unreachable"
+    HUB_NOT_FOUND = "hub_not_found"
+    HUB_NO_REVISION = "hub_no_revision"
+    HUB_GATED = "hub_gated"
+    HUB_BAD_TOKEN = "hub_bad_token"
+    HUB_RATE_LIMIT = "hub_rate_limit"
+    HUB_SERVER = "hub_server"
+    HUB_ANSWER = "hub_answer"
+    DOWNLOAD_DAMAGED = "download_damaged"
+    DOWNLOAD_NO_SPACE = "download_no_space"
+    DOWNLOAD_BUSY = "download_busy"
+    DOWNLOAD_CANNOT_WRITE = "download_cannot_write"
+    NO_KEYRING = "no_keyring"
     # training and command line
     BAD_RECIPE = "bad_recipe"
     NO_TEXT = "no_text"
@@ -221,6 +236,54 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "Nothing was imported from {path}: it has {size} GB, and at most 1 GB is read at a time. "
         "Export fewer conversations at a time there.",
+    ),
+    Fault.HUB_OFFLINE: QT_TRANSLATE_NOOP(
+        "errors",
+        "chatdesk is offline, so {host} was not asked. Turn Offline off in Settings (or unset HF_HUB_OFFLINE).",
+    ),
+    Fault.HUB_UNREACHABLE: QT_TRANSLATE_NOOP(
+        "errors", "{host} cannot be reached: {reason}. Check the connection and the proxy, then try again."
+    ),
+    Fault.HUB_NOT_FOUND: QT_TRANSLATE_NOOP(
+        "errors", "{host} has no model {name}, or it is private. Check the name; a private one needs an access token."
+    ),
+    Fault.HUB_NO_REVISION: QT_TRANSLATE_NOOP(
+        "errors", "{name} has no revision {revision}. Choose a branch, a tag or a commit that it has, such as main."
+    ),
+    Fault.HUB_GATED: QT_TRANSLATE_NOOP(
+        "errors",
+        "{name} is given only to those who accept its terms. Accept them at {url} and keep an access token here.",
+    ),
+    Fault.HUB_BAD_TOKEN: QT_TRANSLATE_NOOP(
+        "errors", "{host} does not accept the access token. Make a new one there and keep that."
+    ),
+    Fault.HUB_RATE_LIMIT: QT_TRANSLATE_NOOP(
+        "errors", "{host} was asked too often and wants a pause of {seconds} seconds. Try again after that."
+    ),
+    Fault.HUB_SERVER: QT_TRANSLATE_NOOP(
+        "errors", "{host} has a fault of its own (status {status}). Try again later; what has come is kept."
+    ),
+    Fault.HUB_ANSWER: QT_TRANSLATE_NOOP(
+        "errors",
+        "{host} does not answer as a model hub does: {reason}. "
+        "If this network asks you to sign in, do so in a browser; else check the address of the hub.",
+    ),
+    Fault.DOWNLOAD_DAMAGED: QT_TRANSLATE_NOOP(
+        "errors", "{file} of {name} came with wrong bytes twice and was not kept. Try again later, or another hub."
+    ),
+    Fault.DOWNLOAD_NO_SPACE: QT_TRANSLATE_NOOP(
+        "errors",
+        "{name} needs {needed} more, and the disk with {path} has {free}. Free some space and go on; "
+        "what has come is kept.",
+    ),
+    Fault.DOWNLOAD_BUSY: QT_TRANSLATE_NOOP(
+        "errors", "Another program is fetching {file} of {name} just now. Wait until it has ended, then go on."
+    ),
+    Fault.DOWNLOAD_CANNOT_WRITE: QT_TRANSLATE_NOOP(
+        "errors", "{path} cannot be written: {reason}. Check its permissions, or name another folder in HF_HOME."
+    ),
+    Fault.NO_KEYRING: QT_TRANSLATE_NOOP(
+        "errors", "The system has no keyring that keeps a token ({reason}). Give it in HF_TOKEN instead."
     ),
     Fault.BAD_RECIPE: QT_TRANSLATE_NOOP("errors", "{path}: {reason}."),
     Fault.NO_TEXT: QT_TRANSLATE_NOOP("errors", "{path} holds no text to work on. Choose files with text in them."),

@@ -101,17 +101,23 @@ def read_json(path: Path) -> dict[str, Any]:
     UNSAFE_CONFIG.
     """
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=unique)
+        return parse_json(path.name, path.read_bytes())
     except OSError as error:
         raise _broken(path.name, error.strerror or type(error).__name__) from error
+
+
+def parse_json(name: str, raw: bytes) -> dict[str, Any]:
+    """What `read_json` finds in the bytes of the file ``name``."""
+    try:
+        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=unique)
     except RecursionError as error:
-        raise _too_deep(path.name) from error
+        raise _too_deep(name) from error
     except ValueError as error:
-        raise _broken(path.name, "it is not valid JSON") from error
+        raise _broken(name, "it is not valid JSON") from error
     if not isinstance(value, dict):
-        raise _broken(path.name, "it holds no JSON object")
-    for key, item in _walk(path.name, value, "", 1):
-        _refuse_code(path.name, key, item)
+        raise _broken(name, "it holds no JSON object")
+    for key, item in _walk(name, value, "", 1):
+        _refuse_code(name, key, item)
     return value
 
 

@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _MAX_ENTRIES = 10_000
 _MIB = 2**20
+MAX_INDEX_BYTES = 32 * _MIB
 
 # The files that transformers opens beside the weights, and the most bytes each may have.
 _CAPS = {
@@ -39,7 +40,7 @@ _CAPS = {
     "special_tokens_map.json": _MIB,
     "tokenizer_config.json": 16 * _MIB,
     "added_tokens.json": 16 * _MIB,
-    _INDEX: 32 * _MIB,
+    _INDEX: MAX_INDEX_BYTES,
     "chat_template.jinja": configs.MAX_TEMPLATE_BYTES,
     "chat_template.json": configs.MAX_TEMPLATE_BYTES,
 }
@@ -65,6 +66,8 @@ _TOKENIZERS = frozenset(
 )
 _VOCABULARIES = _TOKENIZERS | {"merges.txt", "target.spm", "emoji.json", "entity_vocab.json", "vocab-tgt.json"}
 _TEMPLATES = "additional_chat_templates"
+_CARDS = ("README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")  # what the catalogue reads of the licence
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices in Windows, not files
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _DTYPES = {
@@ -137,6 +140,33 @@ def check(folder: Path) -> Checked:
         tokenizer_config=tokenizer,
         generation_config=configs.clean_generation(generation),
     )
+
+
+def parts(name: str, files: Mapping[str, int], index: Callable[[str], dict[str, Any]]) -> list[str]:
+    """Which of a repository's ``files`` (sizes in bytes) a checkpoint needs, small ones before the weights.
+
+    ``name`` stands for a folder in the sentences; ``index`` reads a JSON file of the repository, where the weights are
+    in several files. Raises what `check` says of names and sizes.
+    """
+    where = Path(name)
+    _must_be_a_checkpoint(where, files)
+    wanted = [each for each in files if _is_small_part(each)]
+    _within_caps({each: files[each] for each in wanted})
+    if not _has_tokenizer(wanted):
+        raise UserError(Fault.NO_TOKENIZER, path=name)
+    weights = [_WEIGHTS] if _WEIGHTS in files else sorted(set(_places(index(_INDEX)).values()))
+    for each in weights:
+        _must_be_a_shard(where, files, each)
+    for each in (*wanted, *weights):
+        if not re.fullmatch(rf"({_TEMPLATES}/)?[A-Za-z0-9][\w.-]*", each, re.ASCII) or _RESERVED.fullmatch(each):
+            raise UserError(Fault.UNSAFE_PATH, file=shown(each))
+    return sorted(wanted) + weights
+
+
+def _is_small_part(name: str) -> bool:
+    if name == _INDEX or name in _CAPS or name in _VOCABULARIES or name in _CARDS or name.endswith(".tiktoken"):
+        return "/" not in name
+    return name.startswith(f"{_TEMPLATES}/") and name.endswith(".jinja")
 
 
 def snapshot_name(folder: Path) -> str | None:
@@ -225,7 +255,7 @@ def _tokenizer(folder: Path, files: Mapping[str, int], config: dict[str, Any]) -
     for name in ("special_tokens_map.json", "added_tokens.json", "chat_template.json"):
         if name in files:
             configs.read_json(folder / name)
-    if not files.keys() & _TOKENIZERS and not any(name.endswith(".tiktoken") for name in files):
+    if not _has_tokenizer(files):
         raise UserError(Fault.NO_TOKENIZER, path=_path(folder))
     name = "tokenizer_config.json"
     if name not in files:
@@ -236,6 +266,10 @@ def _tokenizer(folder: Path, files: Mapping[str, int], config: dict[str, Any]) -
     return configs.clean_tokenizer(name, raw)
 
 
+def _has_tokenizer(files: Iterable[str]) -> bool:
+    return any(name in _TOKENIZERS or name.endswith(".tiktoken") for name in files)
+
+
 def _weights(folder: Path, files: Mapping[str, int]) -> tuple[list[str], dict[str, Tensor]]:
     """The weight files in order, and the tensors in all of them."""
     if _WEIGHTS in files:  # which transformers prefers, too
@@ -244,18 +278,24 @@ def _weights(folder: Path, files: Mapping[str, int]) -> tuple[list[str], dict[st
             raise _broken(_WEIGHTS, "it holds no tensors")
         return [_WEIGHTS], tensors
     index = configs.read_json(folder / _INDEX)
-    places = index.get("weight_map")
-    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise UserError(Fault.BROKEN_CONFIG, file=_INDEX, reason="it has no map of tensors to files")
-    if len(places) > headers.MAX_TENSORS:
-        reason = f"it names more than {headers.MAX_TENSORS:,} tensors"
-        raise UserError(Fault.LIMIT_EXCEEDED, file=_INDEX, reason=reason)
+    places = _places(index)
     names = sorted(set(places.values()))
     for name in names:
         _must_be_a_shard(folder, files, name)
     tensors = {key: tensor for name in names for key, tensor in _shard(folder, name, places).items()}
     _compare_total(folder, index, sum(t.end - t.begin for t in tensors.values()))
     return names, tensors
+
+
+def _places(index: dict[str, Any]) -> dict[str, str]:
+    """Which file each tensor is in, as an index says."""
+    places = index.get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
+        raise UserError(Fault.BROKEN_CONFIG, file=_INDEX, reason="it has no map of tensors to files")
+    if len(places) > headers.MAX_TENSORS:
+        reason = f"it names more than {headers.MAX_TENSORS:,} tensors"
+        raise UserError(Fault.LIMIT_EXCEEDED, file=_INDEX, reason=reason)
+    return places
 
 
 def _must_be_a_shard(folder: Path, files: Mapping[str, int], name: str) -> None:

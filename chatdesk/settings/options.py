@@ -158,6 +158,16 @@ APPLICATION: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "Minutes without use; the next message loads it again."),
             low=0, high=240, step=5, neutral=0,
         ),
+            "offline", bool, False,
+            QT_TRANSLATE_NOOP("options", "Offline"),
+            QT_TRANSLATE_NOOP("options", "On: no connection is ever made, not even to search for models."),
+        ),
+        Option(
+            "hub", str, "",
+            QT_TRANSLATE_NOOP("options", "Model hub"),
+            QT_TRANSLATE_NOOP("options", "Address of a mirror. Empty: HF_ENDPOINT, else https://huggingface.co."),
+        ),
+        Option("downloads", tuple, (), "", ""),  # "name@revision" of those that are not finished
         Option("show_list", bool, True, "", ""),
         Option("show_panel", bool, True, "", ""),
         Option("geometry", str, "", "", ""),
