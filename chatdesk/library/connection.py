@@ -79,13 +79,22 @@ class Answer:
                 parts.append(part)
         return b"".join(parts)
 
+    def hold_little(self, most: int) -> None:
+        """Let the system receive at most about ``most`` bytes that were not read yet: they are lost with a kill."""
+        with suppress(OSError):
+            if (found := self._socket()) is not None:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most // 2)  # which Linux doubles
+
     def hang_up(self) -> None:
         """Make a read that waits in another thread fail at once."""
+        with suppress(OSError):  # it is closed already
+            if (found := self._socket()) is not None:
+                socket.socket.shutdown(found, socket.SHUT_RDWR)  # not TLS's own farewell, which is no thread's but one
+
+    def _socket(self) -> socket.socket | None:
         stream = self._response.extensions.get("network_stream")
         found = stream.get_extra_info("socket") if stream is not None else None
-        if isinstance(found, socket.socket):
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(found, socket.SHUT_RDWR)  # not TLS's own farewell, which is no thread's but one
+        return found if isinstance(found, socket.socket) else None
 
 
 class Connection:

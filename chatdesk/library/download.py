@@ -27,6 +27,7 @@ from chatdesk.library.partial import Partial
 
 _PROGRESS = 2**16  # bytes that make a connection a good one
 _SPARE = 50 * 10**6  # bytes that a disk should have left
+_UNREAD = 3 * 2**20  # bytes; with `partial.STEP` what a kill costs at most
 _SAY_EVERY_S = 0.1
 
 State: TypeAlias = Literal["fetching", "checking", "waiting"]
@@ -202,6 +203,7 @@ class _Job:
         path = resolve_path(self._repository.name, self._repository.commit, file.path)
         self._tell(file, part.done, force=True)
         with self._hub.open(path, headers=headers) as answer:
+            answer.hold_little(_UNREAD)
             skip = self._begin(answer, part, file)
             since, mark = time.monotonic(), part.done
             for data in answer.raw():

@@ -16,7 +16,7 @@ class Option:
     """One option. ``neutral``: the value that does nothing ("Off"); ``low`` and ``high`` are inclusive.
 
     ``title`` and ``help`` are English and translated where they are shown (context ``options``).
-    ``slider_high``: where a slider ends when the bound itself is far out.
+    ``slider_high``: where a slider ends when the bound itself is far out. ``one_line``: a text that has no second one.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Option:
     neutral: float | None = None
     slider_high: float | None = None
     choices: tuple[str, ...] = ()
+    one_line: bool = False
 
     def check(self, value: Any) -> Any:
         """Return ``value`` in the option's type; raise `UserError` (bad value) when it is out of bounds."""
@@ -166,6 +167,7 @@ APPLICATION: dict[str, Option] = {
             "hub", str, "",
             QT_TRANSLATE_NOOP("options", "Model hub"),
             QT_TRANSLATE_NOOP("options", "Address of a mirror. Empty: HF_ENDPOINT, else https://huggingface.co."),
+            one_line=True,
         ),
         Option("downloads", tuple, (), "", ""),  # "name@revision" of those that are not finished
         Option("show_list", bool, True, "", ""),

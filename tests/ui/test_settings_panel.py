@@ -3,9 +3,9 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from chatdesk.settings.options import CHAT
+from chatdesk.settings.options import APPLICATION, CHAT
 from chatdesk.tasks.changes import SettingsChanged
-from chatdesk.ui.widgets.option_rows import NumberRow
+from chatdesk.ui.widgets.option_rows import NumberRow, row_for
 
 
 @pytest.fixture
@@ -169,3 +169,17 @@ def test_nothing_of_the_panel_is_cut_off(desk, panel, defaults):
         assert row.minimumSizeHint().width() <= room
         right = row.mapTo(panel, QPoint(row.width(), 0)).x()
         assert right <= room
+
+
+def test_a_text_of_one_line_is_said_when_it_is_whole(qtbot):
+    row = row_for(APPLICATION["hub"])
+    qtbot.addWidget(row)
+    said = []
+    row.changed.connect(lambda name, value: said.append((name, value)))
+    row.show_value("https://a.example", "")
+    assert row.field.text() == "https://a.example"
+    row.field.selectAll()
+    qtbot.keyClicks(row.field, " https://b.example ")
+    assert said == []
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    assert said == [("hub", "https://b.example")]

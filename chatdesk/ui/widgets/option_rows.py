@@ -235,6 +235,22 @@ class TextRow(OptionRow):
         self.changed.emit(self.option.name, self.field.toPlainText() or None)
 
 
+class LineRow(OptionRow):
+    """A text of one line, said when the field is left or Enter is pressed."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(option, resettable=False)
+        self.field = QLineEdit()
+        self.field.setMaxLength(1000)
+        self.field.editingFinished.connect(lambda: self.changed.emit(option.name, self.field.text().strip()))
+        self._add_control(self.field, below_title=True)
+        self._add_help()
+
+    def show_value(self, value: Any, default: Any) -> None:
+        """Show the text."""
+        self.field.setText(str(default if value is None else value))
+
+
 class ChoiceRow(OptionRow):
     """One of a few values: a button with a menu. ``names``: what each value is called; long ones go below the title."""
 
@@ -287,4 +303,6 @@ def row_for(
         return SwitchRow(option)
     if option.choices:
         return ChoiceRow(option, names or {choice: choice for choice in option.choices}, narrow)
+    if option.one_line:
+        return LineRow(option)
     return TextRow(option) if option.kind is str else NumberRow(option, resettable)
