@@ -1467,6 +1467,62 @@ Edit a message or write a reply anew to make another.</source>
         <translation>没有从 {path} 导入任何内容：它有 {size} GB，而一次最多读取 1 GB。请在那里分批导出对话。</translation>
     </message>
     <message>
+        <source>chatdesk is offline, so {host} was not asked. Turn Offline off in Settings (or unset HF_HUB_OFFLINE).</source>
+        <translation>chatdesk 处于离线状态，没有询问 {host}。请在设置中关闭“离线”（或取消环境变量 HF_HUB_OFFLINE）。</translation>
+    </message>
+    <message>
+        <source>{host} cannot be reached: {reason}. Check the connection and the proxy, then try again.</source>
+        <translation>无法连接 {host}：{reason}。请检查网络和代理，然后重试。</translation>
+    </message>
+    <message>
+        <source>{host} has no model {name}, or it is private. Check the name; a private one needs an access token.</source>
+        <translation>{host} 上没有模型 {name}，或者它是私有的。请检查名称；私有模型需要访问令牌。</translation>
+    </message>
+    <message>
+        <source>{name} has no revision {revision}. Choose a branch, a tag or a commit that it has, such as main.</source>
+        <translation>{name} 没有版本 {revision}。请选择它已有的分支、标签或提交，例如 main。</translation>
+    </message>
+    <message>
+        <source>{name} is given only to those who accept its terms. Accept them at {url} and keep an access token here.</source>
+        <translation>{name} 只提供给接受其条款的人。请在 {url} 接受条款，并在这里保存访问令牌。</translation>
+    </message>
+    <message>
+        <source>{host} does not accept the access token. Make a new one there and keep that.</source>
+        <translation>{host} 不接受这个访问令牌。请在那里新建一个并保存。</translation>
+    </message>
+    <message>
+        <source>{host} was asked too often and wants a pause of {seconds} seconds. Try again after that.</source>
+        <translation>对 {host} 的请求过于频繁，需要等待 {seconds} 秒。请稍后再试。</translation>
+    </message>
+    <message>
+        <source>{host} has a fault of its own (status {status}). Try again later; what has come is kept.</source>
+        <translation>{host} 自身出了问题（状态 {status}）。请稍后再试；已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>{host} does not answer as a model hub does: {reason}. If this network asks you to sign in, do so in a browser; else check the address of the hub.</source>
+        <translation>{host} 的应答不像模型库：{reason}。如果当前网络需要登录，请先在浏览器中登录；否则请检查模型库的地址。</translation>
+    </message>
+    <message>
+        <source>{file} of {name} came with wrong bytes twice and was not kept. Try again later, or another hub.</source>
+        <translation>{name} 的文件 {file} 两次收到错误的数据，没有保留。请稍后再试，或换一个模型库。</translation>
+    </message>
+    <message>
+        <source>{name} needs {needed} more, and the disk with {path} has {free}. Free some space and go on; what has come is kept.</source>
+        <translation>{name} 还需要 {needed}，而 {path} 所在的磁盘只剩 {free}。请腾出空间后继续；已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Another program is fetching {file} of {name} just now. Wait until it has ended, then go on.</source>
+        <translation>另一个程序正在下载 {name} 的 {file}。请等它结束后再继续。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written: {reason}. Check its permissions, or name another folder in HF_HOME.</source>
+        <translation>无法写入 {path}：{reason}。请检查权限，或用 HF_HOME 指定另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>The system has no keyring that keeps a token ({reason}). Give it in HF_TOKEN instead.</source>
+        <translation>系统没有可以保存令牌的密钥环（{reason}）。请改用环境变量 HF_TOKEN。</translation>
+    </message>
+    <message>
         <source>{path}: {reason}.</source>
         <translation>{path}：{reason}。</translation>
     </message>
@@ -1651,6 +1707,22 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Minutes without use; the next message loads it again.</source>
         <translation>以分钟计；发送下一条消息时会重新加载。</translation>
+    </message>
+    <message>
+        <source>Offline</source>
+        <translation>离线</translation>
+    </message>
+    <message>
+        <source>On: no connection is ever made, not even to search for models.</source>
+        <translation>打开后不建立任何连接，也不搜索模型。</translation>
+    </message>
+    <message>
+        <source>Model hub</source>
+        <translation>模型库</translation>
+    </message>
+    <message>
+        <source>Address of a mirror. Empty: HF_ENDPOINT, else https://huggingface.co.</source>
+        <translation>镜像的地址。留空则用 HF_ENDPOINT，否则用 https://huggingface.co。</translation>
     </message>
 </context>
 <context>
