@@ -159,6 +159,7 @@ APPLICATION: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "Minutes without use; the next message loads it again."),
             low=0, high=240, step=5, neutral=0,
         ),
+        Option(
             "offline", bool, False,
             QT_TRANSLATE_NOOP("options", "Offline"),
             QT_TRANSLATE_NOOP("options", "On: no connection is ever made, not even to search for models."),
