@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage import backups
@@ -206,28 +206,38 @@ def _log_of(path: Path) -> Path:
 
 
 def _refuse_unknown(path: Path, known: int) -> None:
-    """Look at the bytes before SQLite does: opening a file may already change it.
+    """Look at the bytes before SQLite does: opening a file may already change it."""
+    with naming_faults(path):
+        refusal = _refusal(path, _first_page(path), known)
+        if refusal is not None and _log_of(path).is_file():
+            # A power cut may have left a frame by half. Sums over a long log take seconds, so only now.
+            refusal = _refusal(path, _first_page(path, is_checked=True), known)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(path: Path, page: bytes, known: int) -> UserError | None:
+    """Why this is no database of ours.
 
     Header fields of page 1 (https://www.sqlite.org/fileformat2.html): schema cookie at 40, user_version at 60,
     application_id at 68.
     """
-    with naming_faults(path):
-        page = _first_page(path)
     if not page:
         if _log_of(path).is_file() and _log_of(path).stat().st_size:
             # SQLite would delete the log of an empty file, and with it all that is left.
-            raise UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is empty, but its log is not")
-        return
+            return UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is empty, but its log is not")
+        return None
     if len(page) < 100 or not page.startswith(b"SQLite format 3\0"):
-        raise UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is not a database")
+        return UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is not a database")
     (cookie,), (version,), (owner,) = (struct.unpack_from(">I", page, offset) for offset in (40, 60, 68))
     if owner != APPLICATION_ID and (cookie or version):  # all zero: the program ended before its first table
-        raise UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is not a database of chatdesk")
+        return UserError(Fault.DATABASE_CORRUPT, path=path, reason="it is not a database of chatdesk")
     if version > known:
-        raise UserError(Fault.DATABASE_NEWER, path=path, found=version, known=known)
+        return UserError(Fault.DATABASE_NEWER, path=path, found=version, known=known)
+    return None
 
 
-def _first_page(path: Path) -> bytes:
+def _first_page(path: Path, is_checked: bool = False) -> bytes:
     """The beginning of page 1: from the last commit in the log, else from the file. Empty where there is no file."""
     page = b""
     try:
@@ -237,14 +247,43 @@ def _first_page(path: Path) -> bytes:
     except FileNotFoundError:
         return page
     with log:
-        header = log.read(32)
-        written, salts = page, header[16:24]
-        while len(frame := log.read(24)) == 24 and frame[8:16] == salts:
-            number, size_at_commit = struct.unpack_from(">II", frame)
-            begin = log.read(100)
-            log.seek(int.from_bytes(header[8:12]) - len(begin), io.SEEK_CUR)
+        written = page
+        for number, size_at_commit, begin in _frames(log, is_checked):
             if number == 1:
                 written = begin
             if size_at_commit:
                 page = written
     return page
+
+
+def _frames(log: BinaryIO, is_checked: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Of each frame in the log the page's number, the pages after a commit (else 0), and how the page begins.
+
+    ``is_checked``: only as far as the sums are right, which is as far as SQLite reads. A sum goes on from the frame
+    before it (https://www.sqlite.org/walformat.html).
+    """
+    header = log.read(32)
+    if len(header) < 32:
+        return
+    size, order = int.from_bytes(header[8:12]), "<>"[header[3] & 1]
+    sums = _sums(header[:24], (0, 0), order)
+    if is_checked and header[24:] != struct.pack(">II", *sums):
+        return
+    while len(frame := log.read(24)) == 24 and frame[8:16] == header[16:24]:
+        begin = log.read(size if is_checked else 100)
+        if is_checked:
+            sums = _sums(frame[:8] + begin, sums, order)
+            if len(begin) < size or frame[16:] != struct.pack(">II", *sums):
+                return
+        log.seek(size - len(begin), io.SEEK_CUR)
+        number, size_at_commit = struct.unpack_from(">II", frame)
+        yield number, size_at_commit, begin[:100]
+
+
+def _sums(content: bytes, before: tuple[int, int], order: str) -> tuple[int, int]:
+    first, second = before
+    numbers = struct.unpack(f"{order}{len(content) // 8 * 2}I", content[: len(content) // 8 * 8])
+    for one, other in zip(numbers[::2], numbers[1::2], strict=True):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return first, second

@@ -58,6 +58,23 @@ def test_a_newer_database_is_recognised_in_its_log(tmp_path):
     assert everything(crashed) == before
 
 
+@pytest.mark.parametrize("torn", [bytes(4096), b"x" * 4096, b"SQLite format 3\0" + b"\x7f" * 4080, b"SQLite for"])
+def test_a_frame_that_a_power_cut_left_by_half_is_no_reason_to_refuse(tmp_path, torn):
+    live, crashed = tmp_path / "live", tmp_path / "crashed"
+    live.mkdir()
+    crashed.mkdir()
+    with contextlib.closing(open_database(live / "chatdesk.db", live)) as database:
+        Conversations(database).create("kept")
+        for name, content in everything(live).items():
+            (crashed / name).write_bytes(content)
+    log = crashed / "chatdesk.db-wal"
+    content = log.read_bytes()
+    frame = struct.pack(">II", 1, 9) + content[16:24] + bytes(8)
+    log.write_bytes(content + frame + torn)
+    with contextlib.closing(open_database(crashed / "chatdesk.db", crashed)) as database:
+        assert [found.title for found in Conversations(database).list()] == ["kept"]
+
+
 def test_a_transaction_that_was_not_committed_does_not_count(tmp_path):
     path = tmp_path / "chatdesk.db"
     open_database(path, tmp_path).close()
