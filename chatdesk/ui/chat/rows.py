@@ -20,7 +20,7 @@ RowKind: TypeAlias = Literal["piece", "unseen", "files", "waiting", "footer", "e
 
 _CUT_OFF = frozenset(("length", "context", "cancelled", "interrupted", "error"))
 _COLUMNS = 72  # characters of a line, for an estimate
-_BLOCK = 256  # rows
+_BLOCK = 128  # rows
 
 
 @dataclass(eq=False)
