@@ -145,7 +145,7 @@ class Photographer:
 def talk(first: Photographer) -> None:
     """The first start, a conversation, and the window in its forms."""
     first.take("first-start")
-    for text in ("Hello, how are you today?", "What does temperature do?"):
+    for text in ("Hello! My name is Clara.", "What does temperature do?", "What is 9 plus 4?"):
         first.say(text)
     first.desk.chat.set_setting("temperature", 0.5)
     first.take("light")
@@ -160,7 +160,7 @@ def talk(first: Photographer) -> None:
 def branches(first: Photographer) -> None:
     """Drafts side by side, the map of branches, the exact prompt."""
     first.desk.chat.new()
-    first.say("I have a free evening. What could I do?")
+    first.say("Tell me a story about a bear.")
     first.do("panel")
     first.is_replying = True
     first.do("drafts")
@@ -168,7 +168,7 @@ def branches(first: Photographer) -> None:
     first.take("drafts")
     first.do("stop")
     first.do("panel")
-    first.say("Tell me more about that.")
+    first.say("Another one!")
     first.do("branches")
     first.take("branches")
     first.dismiss()
@@ -206,6 +206,21 @@ def finding(first: Photographer) -> None:
     first.dismiss()
 
 
+def files(first: Photographer, folder: Path) -> None:
+    """A message with a file, and two more that wait."""
+    notes, log, story = folder / "notes.md", folder / "server-2026-11-02.log", folder / "关于灯塔的故事.txt"
+    notes.write_text("# Garden\n\nTom planted beans in May. Anna waters them in the evening.\n", encoding="utf-8")
+    log.write_text("".join(f"12:00:{n:02} request {n} took {n * 7 % 40} ms\n" for n in range(60)), encoding="utf-8")
+    story.write_text("从前，海边有一座灯塔。", encoding="utf-8")
+    first.desk.chat.new()
+    first.desk.chat.attach([notes])
+    first.pause(800)
+    first.say("Tom planted beans in May. What did Tom plant?")
+    first.desk.chat.attach([log, story])
+    first.pause(1500)
+    first.take("files")
+
+
 def models(first: Photographer, folder: Path) -> None:
     """A base model, and a folder that holds no model."""
     base = folder / "a-base-model"
@@ -233,6 +248,7 @@ def pictures(out: Path) -> None:
     talk(first)
     branches(first)
     finding(first)
+    files(first, Path(first._folder.name))
     first.do("settings")
     first.take("settings")
     first.do("chat")
@@ -240,7 +256,8 @@ def pictures(out: Path) -> None:
     first.set(language="zh_CN")
     first.desk.chat.new()
     first.load(str(resources() / "starter"))
-    first.say("你好！")
+    for text in ("你好！", "你是谁？", "温度有什么用？"):
+        first.say(text)
     first.take("chinese")
     first.close()
 
