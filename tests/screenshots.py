@@ -151,9 +151,6 @@ def talk(first: Photographer) -> None:
     first.take("light")
     first.set(theme="dark")
     first.take("dark")
-    first.desk.window.resize(600, 800)
-    first.take("narrow")
-    first.desk.window.resize(1280, 800)
     first.set(theme="light")
 
 
