@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +14,14 @@ from rich.table import Table
 
 from chatdesk import app
 from chatdesk.engine.api import Survey, Surveyed
-from chatdesk.library import catalogue, safety
+from chatdesk.errors import Fault, UserError
+from chatdesk.library import catalogue, removing, safety
 from chatdesk.library.fit import Plan, Word, plans_of, short_bytes
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
-from chatdesk.terminal import user_errors
+from chatdesk.storage.lock import acquire_lock
+from chatdesk.tasks.checkpoints import Checkpoints
+from chatdesk.terminal import notes, shown, user_errors
 
 cli = typer.Typer(help="The checkpoints on this machine.", no_args_is_help=True)
 
@@ -47,6 +52,69 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
         size, length = short_bytes(each.disk_bytes), str(each.context_length or "")
         table.add_row(each.name, each.architecture, size, length, kind, str(each.path))
     _print(table)
+
+
+@cli.command()
+@user_errors
+def add(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
+) -> None:
+    """Check a folder and keep it in the list."""
+    with _own_settings(context) as settings:
+        entry = catalogue.describe(folder, starter())
+        Checkpoints(lambda _: [], settings, lambda work: None).keep(str(entry.path))
+    notes.print(f"{entry.name} is in the list now.", style="dim")
+
+
+@cli.command()
+@user_errors
+def remove(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Its name in the list, or its folder.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Move a checkpoint to the system's trash. What goes is said first, and asked."""
+    with _own_settings(context) as settings:
+        what = removing.removal(_folder_of(model, settings), starter())
+        notes.print(_what_goes(what))
+        if not yes and not typer.confirm("Move it to the trash?", err=True):
+            raise typer.Exit(1)
+        removing.remove(what)
+        Checkpoints(lambda _: [], settings, lambda work: None).forget_within(what.place)
+
+
+@contextmanager
+def _own_settings(context: typer.Context) -> Iterator[Settings]:
+    """The settings, while no window has them in its hands: it would write its own over ours."""
+    lock = acquire_lock(context.obj.root)
+    if lock is None:
+        raise UserError(Fault.PROFILE_IN_USE, path=context.obj.root)
+    try:
+        yield Settings(context.obj.settings)
+    finally:
+        lock.release()
+
+
+def _folder_of(model: str, settings: Settings) -> Path:
+    """The folder of a checkpoint that is called by its name or its path."""
+    found = catalogue.find(starter(), map(Path, settings["folders"]))
+    named = [each.path for each in found if each.name == model]
+    if len(named) == 1:
+        return named[0]
+    if Path(model).exists():
+        return Path(model)
+    allowed = (
+        "its folder, as several have this name" if named else "a name that `chatdesk models list` shows, or a folder"
+    )
+    raise UserError(Fault.BAD_VALUE, name="the model", value=shown(model), allowed=allowed)
+
+
+def _what_goes(what: removing.Removal) -> str:
+    if what.is_link:
+        return f"{what.place} is a link; the folder it leads to stays."
+    versions = f", {what.snapshots} versions of the model" if what.snapshots > 1 else ""
+    return f"{what.place}: {what.files} files, {short_bytes(what.disk_bytes)}{versions}"
 
 
 @cli.command()

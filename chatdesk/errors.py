@@ -31,6 +31,8 @@ class Fault(StrEnum):
     NO_TOKENIZER = "no_tokenizer"
     LIMIT_EXCEEDED = "limit_exceeded"
     CHAT_TEMPLATE = "chat_template"
+    CANNOT_REMOVE = "cannot_remove"
+    PROFILE_IN_USE = "profile_in_use"
     # running it
     NO_MODEL = "no_model"
     OUT_OF_MEMORY = "out_of_memory"
@@ -135,6 +137,13 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.CHAT_TEMPLATE: QT_TRANSLATE_NOOP(
         "errors", "The chat template of this checkpoint failed: {reason}. Remove the template to use plain dialogue."
+    ),
+    Fault.CANNOT_REMOVE: QT_TRANSLATE_NOOP(
+        "errors", "{path} was not moved to the trash: {reason}. Remove it with the system's file manager."
+    ),
+    Fault.PROFILE_IN_USE: QT_TRANSLATE_NOOP(
+        "errors",
+        "The window is open with this profile ({path}). Add and remove models on its Models page, or close it first.",
     ),
     Fault.NO_MODEL: QT_TRANSLATE_NOOP("errors", "No model is loaded. Choose one from the model menu."),
     Fault.OUT_OF_MEMORY: QT_TRANSLATE_NOOP(

@@ -9,7 +9,9 @@ from typer.testing import CliRunner, Result
 from chatdesk import app
 from chatdesk.cli import cli
 from chatdesk.engine.api import DeviceMemory, Surveyed
+from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
+from chatdesk.storage.lock import acquire_lock
 from tests.engine.checkpoints import make_checkpoint
 
 
@@ -57,3 +59,46 @@ def test_what_cannot_fit_is_one_sentence_and_exit_code_2(tmp_path: Path, monkeyp
     assert told.exit_code == 2
     assert told.stderr.strip().endswith("and there are 64 MB (CPU). Choose a smaller model.")
     assert told.stdout == ""
+
+
+def test_a_folder_is_added_and_moved_to_the_trash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, profile, trash = make_checkpoint(tmp_path / "mine", "llama"), tmp_path / "profile", tmp_path / "trash"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("send2trash.send2trash", lambda path: path.rename(trash))
+    models = ("--profile", str(profile), "models")
+    assert run(*models, "add", str(mine)).exit_code == 0
+    assert Settings(profile / "settings.toml")["folders"] == (str(mine),)
+    asked = CliRunner().invoke(cli, [*models, "remove", "mine"], input="n\n")
+    assert asked.exit_code == 1
+    assert f"{mine}: " in asked.stderr
+    assert mine.is_dir()
+    done = run(*models, "remove", "mine", "--yes")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert (trash / "config.json").is_file()
+    assert Settings(profile / "settings.toml")["folders"] == ()
+
+
+def test_what_cannot_be_added_or_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    models = ("--profile", str(tmp_path / "profile"), "models")
+    (tmp_path / "empty").mkdir()
+    for arguments, sentence in (
+        (("add", str(tmp_path / "empty")), "is not a checkpoint"),
+        (("remove", "nobody", "--yes"), "a name that `chatdesk models list` shows"),
+        (("remove", str(tmp_path / "empty"), "--yes"), "is not a checkpoint"),
+        (("remove", str(starter()), "--yes"), "the model in the box stays"),
+    ):
+        told = run(*models, *arguments)
+        assert told.exit_code == 2
+        assert sentence in told.stderr
+    assert (tmp_path / "empty").is_dir()
+
+
+def test_an_open_window_keeps_its_settings(tmp_path: Path) -> None:
+    lock = acquire_lock(tmp_path)
+    try:
+        told = run("--profile", str(tmp_path), "models", "add", str(starter()))
+    finally:
+        lock.release()
+    assert told.exit_code == 2
+    assert "The window is open with this profile" in told.stderr

@@ -3,7 +3,7 @@
 Nothing is copied and nothing is asked of a network: an entry is what `safety.check` reads in headers and configs and
 what the model card says of its licence, so all functions are quick and may run on any thread.
 
-Not here: downloading, and the plan of what fits into memory.
+Not here: downloading, removing, and the plan of what fits into memory.
 """
 
 import os
@@ -102,6 +102,11 @@ def note_use(uses: Iterable[str], path: str, now: float) -> tuple[str, ...]:
     return (f"{now:.0f} {path}", *others)[:200]
 
 
+def card(folder: Path) -> str:
+    """The model card as it was written, at most 64 KB of it: markdown that nobody vouches for. Empty without one."""
+    return _text(folder / "README.md")
+
+
 def licence_of_card(card: str) -> str:
     """The licence that the head of a model card names ("apache-2.0"), else nothing."""
     head = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", card, re.DOTALL)
@@ -149,7 +154,7 @@ def _disk_bytes(folder: Path) -> int:
 
 def _licence(folder: Path) -> str:
     """What the card says; without one, how the licence file begins."""
-    said = licence_of_card(_text(folder / "README.md"))
+    said = licence_of_card(card(folder))
     for name in ("LICENSE", "LICENSE.txt", "LICENSE.md"):
         said = said or shown(_text(folder / name).strip().partition("\n")[0].strip(" #\r"))
     return said

@@ -1,10 +1,12 @@
-"""The model in use: loading a checkpoint, leaving it, and the list of those on this machine."""
+"""The model in use: how a checkpoint could be loaded, loading it, and leaving it."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from chatdesk.engine.api import (
     Device,
@@ -20,13 +22,17 @@ from chatdesk.engine.api import (
 )
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
-from chatdesk.library.catalogue import Entry, name_and_source, note_use, with_uses
+from chatdesk.library.catalogue import Entry, name_and_source, note_use
 from chatdesk.library.dialogues import DIALOGUES
 from chatdesk.library.fit import Plan, plans_of
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
+from chatdesk.tasks.checkpoints import Checkpoints
 from chatdesk.tasks.ports import EngineLink, Post
+
+Plans: TypeAlias = list[Plan] | UserError
+"""How a checkpoint could be loaded, best first, or why it cannot."""
 
 _ACTIONS: dict[Fault, Action] = {
     Fault.OUT_OF_MEMORY: "use_less",
@@ -41,7 +47,8 @@ _ACTIONS: dict[Fault, Action] = {
 class Models:
     """Loads and unloads; says `ModelChanged`. All methods and ``on_event`` belong to the tasks' thread.
 
-    Attributes: ``state``, the last `ModelChanged`; ``on_change`` and ``on_ready``, set by whoever assembles.
+    Attributes: ``state``, the last `ModelChanged`; ``checkpoints``, those on this machine; ``on_change`` and
+    ``on_settled``, set by whoever assembles.
     """
 
     def __init__(
@@ -52,9 +59,9 @@ class Models:
         post: Post,
     ) -> None:
         self._engine = engine
-        self._find = find
         self._settings = settings
         self._post = post
+        self.checkpoints = Checkpoints(find, settings, post)
         self._load: Load | None = None
         self._cancelled = False
         self._surveys: dict[int, Callable[[Surveyed | Failed], None]] = {}
@@ -95,19 +102,17 @@ class Models:
         is_shared = 0 < plan.gpu_layers < plan.layers
         self.load(path, device, plan.precision, plan.gpu_layers if is_shared else None, plan.context)
 
-    def plans(self, path: str, callback: Callable[[list[Plan] | UserError], None]) -> None:
+    def plans(self, path: str, callback: Callable[[Plans], None]) -> None:
         """How a checkpoint could be loaded now, best first; ``callback`` gets it, or why not, on the tasks' thread."""
+        self.plans_of_many((path,), lambda _, found: callback(found))
+
+    def plans_of_many(self, paths: Iterable[str], callback: Callable[[str, Plans], None]) -> None:
+        """The plans of many checkpoints from one look at the devices; ``callback`` gets each path with them."""
+        wanted = tuple(paths)
 
         def work(answer: Surveyed | Failed) -> None:
-            found: list[Plan] | UserError
-            try:
-                if isinstance(answer, Failed):
-                    raise UserError(Fault(answer.fault), **answer.fields)
-                checked = safety.check(Path(path))
-                found = plans_of(checked, name_and_source(checked, starter())[0], answer.devices)
-            except UserError as error:
-                found = error
-            self._post(lambda: callback(found))
+            for path in wanted:
+                self._post(partial(callback, path, _plans(path, answer)))
 
         def aside(answer: Surveyed | Failed) -> None:
             threading.Thread(target=work, args=(answer,), name="plans", daemon=True).start()
@@ -127,7 +132,7 @@ class Models:
         self._say(ModelChanged("loading", self._name(), last.path))
         had = (info.device, info.dtype) if info else (last.device, last.dtype)
 
-        def then(found: list[Plan] | UserError) -> None:
+        def then(found: Plans) -> None:
             plans = [] if isinstance(found, UserError) else found
             passed = [plan for plan in plans if (plan.place.device, plan.precision) == had]
             left = plans[plans.index(passed[-1]) + 1 :] if passed else plans
@@ -192,16 +197,6 @@ class Models:
         self._say(ModelChanged("none"))
         self.on_settled()
 
-    def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
-        """Look for checkpoints on this machine in the background; ``callback`` gets them on the tasks' thread."""
-        folders, uses = self._settings["folders"], self._settings["uses"]
-
-        def look() -> None:
-            entries = with_uses(self._find(folders), uses)
-            self._post(lambda: callback(entries))
-
-        threading.Thread(target=look, name="catalogue", daemon=True).start()
-
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of other requests are ignored."""
         if isinstance(event, Surveyed | Failed) and (answer := self._surveys.pop(event.request, None)):
@@ -230,11 +225,9 @@ class Models:
         self.on_settled()
 
     def _remember(self, path: str) -> None:
-        """Keep a folder the person opened, newest first; the model in the box and the cache are found anyway."""
         self._settings["model"] = path
         self._settings["uses"] = note_use(self._settings["uses"], path, time.time())
-        folders = tuple(folder for folder in self._settings["folders"] if folder != path)
-        self._settings["folders"] = (path, *folders)[:20]
+        self.checkpoints.keep(path)
 
     def _name(self) -> str:
         return Path(self._load.path).name if self._load else ""
@@ -242,3 +235,13 @@ class Models:
     def _say(self, state: ModelChanged) -> None:
         self.state = state
         self.on_change(state)
+
+
+def _plans(path: str, answer: Surveyed | Failed) -> Plans:
+    try:
+        if isinstance(answer, Failed):
+            raise UserError(Fault(answer.fault), **answer.fields)
+        checked = safety.check(Path(path))
+        return plans_of(checked, name_and_source(checked, starter())[0], answer.devices)
+    except UserError as error:
+        return error

@@ -1343,6 +1343,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>这个模型的对话模板出错：{reason}。去掉模板即可使用普通对话格式。</translation>
     </message>
     <message>
+        <source>{path} was not moved to the trash: {reason}. Remove it with the system&apos;s file manager.</source>
+        <translation>{path} 没有移到回收站：{reason}。请用系统的文件管理器删除。</translation>
+    </message>
+    <message>
+        <source>The window is open with this profile ({path}). Add and remove models on its Models page, or close it first.</source>
+        <translation>窗口正在使用这个配置（{path}）。请在窗口的“模型”页添加或移除模型，或先关闭窗口。</translation>
+    </message>
+    <message>
         <source>No model is loaded. Choose one from the model menu.</source>
         <translation>还没有加载模型。请从模型菜单中选择一个。</translation>
     </message>

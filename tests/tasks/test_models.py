@@ -123,6 +123,15 @@ def test_plans_of_what_is_no_checkpoint(desk: Desk, tmp_path: Path) -> None:
     assert found[0].fault == Fault.FILE_NOT_FOUND
 
 
+def test_one_look_at_the_devices_serves_many_checkpoints(desk: Desk, tmp_path: Path) -> None:
+    found: dict[str, object] = {}
+    desk.models.plans_of_many((str(tmp_path / "gone"), str(starter())), found.__setitem__)
+    survey(desk, CPU)
+    assert len([r for r in desk.engine.requests if isinstance(r, Survey)]) == 1
+    assert found[str(tmp_path / "gone")].fault == Fault.FILE_NOT_FOUND
+    assert found[str(starter())][0].place.device == "cpu"
+
+
 def test_out_of_memory_offers_the_next_plan(desk: Desk) -> None:
     """The button loads the same folder smaller; the message that failed is asked again when that is ready."""
     path = str(starter())

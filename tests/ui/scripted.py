@@ -32,11 +32,12 @@ def _entry(name: str, path: str, source: Source, parameters: int, dtype: str, co
     return Entry(name, Path(path), source, "LlamaForCausalLM", parameters, size, dtype, context)
 
 
-class ScriptedModels:
-    """Notes calls in ``calls``; finds ``entries`` at once."""
+class ScriptedCheckpoints:
+    """Notes calls in ``calls``; finds ``entries`` at once; keeps other callbacks in ``callbacks``, by method."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.callbacks: dict[str, tuple[Callable[..., None], ...]] = {}
         self.entries: list[Entry] = [
             _entry("Starter 7M", "/box/starter", "box", 7_100_000, "float32", 1024),
             _entry("SmolLM2-135M-Instruct", "/cache/smol", "cache", 134_515_008, "bfloat16", 8192),
@@ -44,10 +45,29 @@ class ScriptedModels:
         ]
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args: self.calls.append((name, *args))
+        def note(*args: Any) -> None:
+            self.callbacks[name] = tuple(arg for arg in args if callable(arg))
+            self.calls.append((name, *(arg for arg in args if not callable(arg))))
+
+        return note
 
     def refresh(self, callback: Callable[[list[Entry]], None]) -> None:
-        callback(self.entries)
+        callback(list(self.entries))
+
+
+class ScriptedModels:
+    """Notes calls in ``calls``; a test answers ``asked``, the last call of ``plans_of_many``."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.checkpoints = ScriptedCheckpoints()
+        self.asked: tuple[tuple[str, ...], Callable[[str, Any], None]] = ((), lambda path, found: None)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, *args))
+
+    def plans_of_many(self, paths: Any, callback: Callable[[str, Any], None]) -> None:
+        self.asked = (tuple(paths), callback)
 
 
 class ScriptedShelf:

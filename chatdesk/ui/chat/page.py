@@ -70,7 +70,7 @@ class ChatPage(QWidget):
         self._figures = QTimer(self, interval=_FIGURES_MS, singleShot=True)
         self._figures.timeout.connect(self._show_figures)
         self.list = ConversationList()
-        self.model_menu = ModelMenu(models.refresh)
+        self.model_menu = ModelMenu(models.checkpoints.refresh)
         self.header = Header(ModelButton(self.model_menu))
         self.loading = LoadingStrip()
         self.dialogue_bar = DialogueBar()
