@@ -1595,17 +1595,6 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
-    <name>models</name>
-    <message>
-        <source>8 bit</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>4 bit</source>
-        <translation type="unfinished"></translation>
-    </message>
-</context>
-<context>
     <name>options</name>
     <message>
         <source>Temperature</source>
