@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from chatdesk.engine.api import Engine, Event
     from chatdesk.engine.client import EngineClient
+    from chatdesk.library.connection import Connection
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
     from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.downloads import Downloads
+    from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.models import Models
     from chatdesk.ui.main_window import MainWindow
 
@@ -29,6 +32,16 @@ def local_engine() -> "Engine":
     from chatdesk.engine.local import LocalEngine
 
     return LocalEngine()
+
+
+def connect(settings: "Settings") -> "Connection":
+    """A connection to the model hub that settings and environment name; it connects when it is first asked."""
+    from chatdesk.library import tokens
+    from chatdesk.library.connection import HUB, Connection
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "on", "yes", "true")
+    endpoint = settings["hub"] or os.environ.get("HF_ENDPOINT") or HUB
+    return Connection(endpoint, tokens.read, settings["offline"] or offline)
 
 
 def run_window(profile: Profile) -> int:
@@ -65,6 +78,8 @@ class Desk:
     store: "Store"
     settings: "Settings"
     profile: Profile
+    hub: "Hub"
+    downloads: "Downloads"
 
     def run(self) -> int:
         """Show the window until it is closed; then close everything. Returns the exit status."""
@@ -82,6 +97,7 @@ class Desk:
 
     def close(self) -> None:
         """Store what is under way, then end the engine and the storage thread, and wait for both."""
+        self.downloads.close()
         self.chat.close()
         self.engine.close()
         self.store.close()
@@ -97,6 +113,8 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
     from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.downloads import Downloads
+    from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.models import Models
     from chatdesk.tasks.prompts import Prompts
     from chatdesk.tasks.shelf import Shelf
@@ -113,6 +131,8 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     chat = Chat(store, engine, models, bridge.call)
     shelf = Shelf(store, chat, profile.backups, bridge.call)
     prompts = Prompts(store, engine, models, chat, bridge.call)
+    hub = Hub(lambda: connect(settings), bridge.call)
+    downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
 
     def on_event(event: "Event") -> None:
         models.on_event(event)
@@ -123,8 +143,8 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.ui.main_window import MainWindow
 
     window = MainWindow(chat, models, shelf, prompts, settings, profile)
-    chat.on_change = models.on_change = window.apply
-    return Desk(qt, window, chat, models, engine, store, settings, profile)
+    chat.on_change = models.on_change = downloads.on_change = window.apply
+    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads)
 
 
 def _has_display() -> bool:

@@ -1,29 +1,37 @@
-"""``chatdesk models``: the checkpoints on this machine, and how one of them would be loaded."""
+"""``chatdesk models``: the checkpoints on this machine, how one of them would be loaded, and those of a model hub."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from chatdesk import app
 from chatdesk.engine.api import Survey, Surveyed
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import catalogue, removing, safety
+from chatdesk.library import catalogue, removing, safety, tokens
 from chatdesk.library.fit import Plan, Word, plans_of, short_bytes
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.storage.lock import acquire_lock
 from chatdesk.tasks.checkpoints import Checkpoints
+from chatdesk.tasks.downloads import Rate
 from chatdesk.terminal import notes, shown, user_errors
 
-cli = typer.Typer(help="The checkpoints on this machine.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from chatdesk.library.download import Step
+
+cli = typer.Typer(help="The checkpoints on this machine, and those of a model hub.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -142,6 +150,118 @@ def plan(
         notes = "; ".join(_WORDS[word] for word in each.words)
         table.add_row(each.place.name, each.precision, where, str(each.context), *sizes, notes)
     _print(table)
+
+
+@cli.command()
+@user_errors
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="A part of the name.")],
+    kind: Annotated[Literal["any", "chat", "base"], typer.Option(help="With a chat template, or without.")] = "any",
+    licence: Annotated[str, typer.Option(help="As the hub calls it, such as apache-2.0.")] = "",
+    most_parameters: Annotated[float, typer.Option(help="In billions; 0 is no bound.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="Most models to look through.", min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Search the model hub for checkpoints that this program can run, the most fetched first."""
+    from chatdesk.library import hub  # and with it the HTTP client: only when it is wanted
+
+    connection = app.connect(Settings(context.obj.settings))
+    try:
+        bound = int(most_parameters * 1e9)
+        found = hub.search(connection, text, "" if kind == "any" else kind, licence, bound, limit)
+    finally:
+        connection.close()
+    if as_json:
+        print(json.dumps({"models": msgspec.to_builtins(found)}, ensure_ascii=False))
+        return
+    table = _table("name", "architecture", "parameters", "kind", "licence", "downloads", "access")
+    for each in found:
+        size = catalogue.short_count(each.parameters) if each.parameters else ""
+        shown = (each.name, each.architecture, size, "chat" if each.is_chat else "base", escape(each.licence))
+        table.add_row(*shown, f"{each.downloads:,}", "gated" if each.is_gated else "")
+    _print(table)
+    if not found:
+        _note(f"Nothing on {connection.host} that this program can run has this in its name.")
+
+
+@cli.command()
+@user_errors
+def get(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="OWNER/NAME.")],
+    revision: Annotated[str, typer.Option(help="A branch, a tag or a commit.")] = "main",
+) -> None:
+    """Download a checkpoint into the Hugging Face cache and print its folder. Stopped, it goes on where it was."""
+    from chatdesk.library import hub
+    from chatdesk.library.download import download
+
+    connection = app.connect(Settings(context.obj.settings))
+    try:
+        found = hub.repository(connection, name, revision)
+        notes.print(
+            f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}", style="dim"
+        )
+        with _Progress(found.size_bytes) as progress:
+            folder = download(connection, found, catalogue.hub_cache(), progress.show)
+    except KeyboardInterrupt:
+        _note("Stopped. The same command goes on where it was.")
+        raise
+    finally:
+        connection.close()
+    catalogue.describe(folder)  # raises what keeps it from being loaded
+    print(folder)
+
+
+@cli.command()
+@user_errors
+def token(
+    context: typer.Context,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it from the keyring.")] = False,
+) -> None:
+    """Keep an access token for the model hub in the system's keyring: typed unseen, or from standard input."""
+    connection = app.connect(Settings(context.obj.settings))
+    if remove:
+        tokens.forget(connection.host)
+        _note(f"There is no token for {connection.host} in the keyring now.")
+        return
+    is_terminal = sys.stdin.isatty()
+    tokens.keep(connection.host, getpass("Token: ") if is_terminal else sys.stdin.readline())
+    _note(f"The token for {connection.host} is in the keyring.")
+
+
+def _note(text: str) -> None:
+    notes.print(text, style="dim", soft_wrap=True, markup=False)
+
+
+class _Progress:
+    """The bar of a download on stderr; what went wrong in between as lines above it."""
+
+    def __init__(self, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+        self._bar = Progress(*columns, console=notes, transient=True, disable=not sys.stderr.isatty())
+        self._task = self._bar.add_task("", total=total, figures="")
+        self._rate = Rate()
+
+    def __enter__(self) -> "_Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, step: "Step") -> None:
+        """Take in a step."""
+        rate, left = self._rate.add(step)
+        figures = f"{short_bytes(step.done)} of {short_bytes(step.total)}"
+        if rate:
+            figures += f", {short_bytes(rate)}/s"
+        if left is not None:
+            figures += f", {timedelta(seconds=round(left))} left"
+        if step.trouble is not None:
+            _note(f"{step.trouble} (trying again in {step.wait_s:.0f} s)")
+        words = {"fetching": step.file, "checking": f"checking {step.file}", "waiting": "waiting"}[step.state]
+        self._bar.update(self._task, completed=step.done, description=words, figures=figures)
 
 
 def _table(*columns: str) -> Table:

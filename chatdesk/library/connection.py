@@ -100,14 +100,14 @@ class Answer:
 class Connection:
     """Asks one hub. May be used from several threads; connects with the first question.
 
-    ``endpoint``: its address. ``token``: called once, when it is first needed; None sends none. With ``offline`` every
-    question raises HUB_OFFLINE. Attributes: ``host``, how the hub is called in a sentence.
+    ``endpoint``: its address. ``token``: called with the host, once, when it is first needed; None sends none. With
+    ``offline`` every question raises HUB_OFFLINE. Attributes: ``host``, how the hub is called in a sentence.
     """
 
     def __init__(
         self,
         endpoint: str = HUB,
-        token: Callable[[], str | None] = lambda: None,
+        token: Callable[[str], str | None] = lambda host: None,
         offline: bool = False,
         limits: Limits | None = None,
     ) -> None:
@@ -121,7 +121,7 @@ class Connection:
             allowed = f"an address such as {HUB}"
             raise UserError(Fault.BAD_VALUE, name="hub", value=shown(endpoint), allowed=allowed)
         self.host = self._origin[1]
-        self._token = cache(token)
+        self._token = cache(lambda: token(self.host))
         self._offline = offline
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None

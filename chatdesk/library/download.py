@@ -47,13 +47,15 @@ class Patience(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """Progress: ``done`` of ``total`` bytes of the repository, ``file`` in work. ``checking``: bytes that are there are
-    compared with their digest. ``waiting``: after ``trouble``, for ``wait_s`` seconds.
+    """Progress: ``done`` of ``total`` bytes of the repository, ``file`` in work, ``fetched``: bytes that came over the
+    line since the download began, for its rate. ``checking``: bytes that are there are compared with their digest.
+    ``waiting``: after ``trouble``, for ``wait_s`` seconds.
     """
 
     done: int
     total: int
     file: str
+    fetched: int
     state: State = "fetching"
     trouble: UserError | None = None
     wait_s: float = 0.0
@@ -99,6 +101,7 @@ class _Job:
         self._stop = stop
         self._patience = patience
         self._before = 0  # bytes of the files that are done
+        self._fetched = 0
         self._said_at = 0.0
 
     def run(self) -> Path:
@@ -207,6 +210,7 @@ class _Job:
             skip = self._begin(answer, part, file)
             since, mark = time.monotonic(), part.done
             for data in answer.raw():
+                self._fetched += len(data)
                 new = data[skip:]
                 skip = max(0, skip - len(data))
                 part.write(new[: file.size - part.done])
@@ -258,7 +262,8 @@ class _Job:
         now = time.monotonic()
         if force or trouble or now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
-            self._say(Step(self._before + done, self._repository.size_bytes, file.path, state, trouble, wait_s))
+            done, total = self._before + done, self._repository.size_bytes
+            self._say(Step(done, total, file.path, self._fetched, state, trouble, wait_s))
 
     def _odd(self, reason: str) -> Transient:
         return Transient(Fault.HUB_ANSWER, host=self._hub.host, reason=reason)

@@ -56,19 +56,20 @@ class RemoteFile(Struct, frozen=True):
 
 
 class Repository(Struct, frozen=True):
-    """A model at one commit: ``files`` are those that are needed, small ones first. ``size_bytes``: of them all."""
+    """A model at one commit: ``files`` are those that are needed, small ones first."""
 
     name: str
     revision: str
     commit: str
     licence: str
     is_gated: bool
+    architecture: str
     parameters: int
     files: tuple[RemoteFile, ...]
 
     @property
     def size_bytes(self) -> int:
-        """Sum of the files."""
+        """Of all the files."""
         return sum(file.size for file in self.files)
 
 
@@ -142,7 +143,8 @@ def search(
 def repository(hub: Connection, name: str, revision: str = "main") -> Repository:
     """The files of a model that are needed, at a branch, a tag or a commit.
 
-    Raises what `Connection.open` raises, BAD_VALUE, and what `safety.parts` says of the files.
+    Raises what `Connection.open` raises, BAD_VALUE, what `safety.parts` says of the files, and what
+    `configs.architecture` says of config.json, before anything large is fetched.
     """
     _check_names(name, revision)
     path = f"/api/models/{name}/revision/{quote(revision, safe='')}"
@@ -151,13 +153,15 @@ def repository(hub: Connection, name: str, revision: str = "main") -> Repository
         raise _odd(hub, "it names no commit")
     files = {each.rfilename: each for each in told.siblings}
 
-    def index(file: str) -> dict[str, Any]:
+    def read(file: str) -> dict[str, Any]:
         found = _remote(hub, files[file])
         return configs.parse_json(file, _checked(hub, found, told.id, told.sha))
 
     sizes = {path: _size(each) for path, each in files.items()}
-    needed = safety.parts(name, sizes, index)
+    needed = safety.parts(name, sizes, read)
+    _, architecture = configs.architecture(read("config.json"))
     return Repository(
+        architecture=architecture,
         name=told.id,  # a name can have moved
         revision=revision,
         commit=told.sha,

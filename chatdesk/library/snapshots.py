@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.library.hub import RemoteFile, Repository
 
 INCOMPLETE = ".incomplete"
@@ -62,15 +63,22 @@ def publish(cache: Path, repository: Repository) -> Path:
 
 
 def discard(cache: Path, name: str) -> None:
-    """Remove what was fetched of a repository and belongs to no snapshot; with nothing left, the repository itself."""
+    """Remove what was fetched of a repository and belongs to no snapshot; with nothing left, the repository itself.
+
+    Raises DOWNLOAD_CANNOT_WRITE.
+    """
     repository = folder(cache, name)
     snapshots = repository / "snapshots"
     linked = {os.path.realpath(path) for path in snapshots.rglob("*")} if snapshots.is_dir() else set()
-    for path in _entries(repository / "blobs"):
-        if path.name.endswith(INCOMPLETE) or (os.path.realpath(path) not in linked and path.lstat().st_nlink == 1):
-            path.unlink(missing_ok=True)
-    if not any(_entries(snapshots)):
-        shutil.rmtree(repository, ignore_errors=True)
+    try:
+        for path in _entries(repository / "blobs"):
+            if path.name.endswith(INCOMPLETE) or (os.path.realpath(path) not in linked and path.lstat().st_nlink == 1):
+                path.unlink(missing_ok=True)
+        if repository.exists() and not any(_entries(snapshots)):
+            shutil.rmtree(repository)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(Fault.DOWNLOAD_CANNOT_WRITE, path=error.filename or repository, reason=reason) from error
 
 
 def sync_folder(path: Path) -> None:

@@ -227,6 +227,33 @@ class StatusChanged:
     draft_tokens: int = 0
 
 
+@dataclass(frozen=True)
+class Download:
+    """A model that is fetched from a hub: ``done`` of ``total`` bytes (0: not known yet).
+
+    ``state``: ``waiting`` for others; ``fetching``; ``checking`` bytes that are there; ``trying`` again soon, after
+    what ``notice`` says; ``paused``; ``failed`` (``notice``); ``done`` (``path``, the checkpoint). Rates are of late:
+    ``bytes_per_s``, and ``seconds_left`` where something comes.
+    """
+
+    name: str
+    revision: str
+    state: Literal["waiting", "fetching", "checking", "trying", "paused", "failed", "done"]
+    done: int = 0
+    total: int = 0
+    bytes_per_s: float = 0.0
+    seconds_left: float | None = None
+    notice: Notice | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class DownloadsChanged:
+    """All downloads of this session and the unfinished ones of earlier sessions, in their order."""
+
+    downloads: tuple[Download, ...]
+
+
 Change: TypeAlias = (
     ListChanged
     | Opened
@@ -249,4 +276,5 @@ Change: TypeAlias = (
     | SettingsChanged
     | ModelChanged
     | StatusChanged
+    | DownloadsChanged
 )

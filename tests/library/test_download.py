@@ -138,7 +138,7 @@ def test_a_gated_model_with_the_token(desk: Desk) -> None:
     desk.server.models["owner/small"].is_gated = True
     assert desk.fails().fault is Fault.HUB_GATED
     desk.connection.close()
-    desk.connection = connect(desk.server, token=lambda: TOKEN)
+    desk.connection = connect(desk.server, token=lambda host: TOKEN)
     assert desk.is_whole(desk.get())
     assert all("authorization" not in each.headers for each in desk.server.bodies())
 

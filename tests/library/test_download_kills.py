@@ -37,10 +37,20 @@ def run(server: Server, name: str, cache: Path, kill_after_s: float | None) -> b
     return child.returncode == 0
 
 
+def asked_from(request: Asked) -> int:
+    """Where a request begins, also one that a kill left without an answer."""
+    return int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+
+
 def fetched_again(before: list[Asked], after: list[Asked]) -> int:
     """Most bytes of any one file that were sent before a kill and asked for again after it."""
     return max(
-        (had.start + had.sent - has.start for had in before for has in after if had.path == has.path and had.sent),
+        (
+            had.start + had.sent - asked_from(has)
+            for had in before
+            for has in after
+            if had.path == has.path and had.sent
+        ),
         default=0,
     )
 

@@ -191,8 +191,8 @@ def test_private_and_gated_models_need_the_token(server: Server) -> None:
     server.models["owner/private"].is_private = True
     server.models["owner/gated"] = sharded()
     server.models["owner/gated"].is_gated = True
-    without, with_it = connect(server), connect(server, token=lambda: TOKEN)
-    wrong = connect(server, token=lambda: "hf_wrong")
+    without, with_it = connect(server), connect(server, token=lambda host: TOKEN)
+    wrong = connect(server, token=lambda host: "hf_wrong")
     try:
         assert fault_of(without, "owner/private").fault is Fault.HUB_NOT_FOUND
         error = fault_of(without, "owner/gated")
@@ -206,7 +206,7 @@ def test_private_and_gated_models_need_the_token(server: Server) -> None:
 
 
 def test_the_token_goes_to_the_hub_alone(server: Server) -> None:
-    connection = connect(server, token=lambda: TOKEN)
+    connection = connect(server, token=lambda host: TOKEN)
     hub.search(connection, "small")
     path = hub.resolve_path("owner/small", COMMIT, "model.safetensors")
     assert connection.read(path) == server.models["owner/small"].files["model.safetensors"]
@@ -217,7 +217,7 @@ def test_the_token_goes_to_the_hub_alone(server: Server) -> None:
 
 def test_no_token_over_a_line_that_others_can_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatdesk.library.connection._LOOPBACK", ())
-    connection = connect(server, token=lambda: TOKEN)
+    connection = connect(server, token=lambda host: TOKEN)
     hub.repository(connection, "owner/small")
     connection.close()
     assert "authorization" not in server.asked[0].headers
