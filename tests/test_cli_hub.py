@@ -1,0 +1,130 @@
+"""``chatdesk models search``, ``get`` and ``token``: what is printed where, exit codes, and a stop by Ctrl+C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from chatdesk.cli import cli
+from chatdesk.library import snapshots, tokens
+from chatdesk.library.partial import STEP
+from chatdesk.settings.store import Settings
+from tests.engine.checkpoints import make_checkpoint
+from tests.library.hub_models import CONFIG, noise, single
+from tests.library.hub_server import COMMIT, Model, Server, serve
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serve() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("HF_TOKEN", "")
+        monkeypatch.setenv("CHATDESK_PROFILE", str(tmp_path / "profile"))
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        files = {path.name: path.read_bytes() for path in make_checkpoint(tmp_path / "made", "llama").iterdir()}
+        running.models["owner/tiny"] = Model({**files, "LICENSE": noise(2 * STEP)}, listed=single().listed)
+        yield running
+
+
+def run(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(cli, ["models", *arguments], input=typed)
+
+
+def test_search_as_text_and_as_json(server: Server) -> None:
+    server.models["owner/tiny-gated"] = Model({}, is_gated=True, listed={"config": CONFIG, "tags": ["license:[red]x"]})
+    shown = run("search", "tiny").stdout
+    assert shown.splitlines()[0].split() == [
+        "name", "architecture", "parameters", "kind", "licence", "downloads", "access",
+    ]  # fmt: skip
+    assert "owner/tiny-gated" in shown
+    assert "[red]x" in shown
+    found = json.loads(run("search", "tiny", "--kind", "chat", "--json").stdout)["models"]
+    assert [(each["name"], each["licence"]) for each in found] == [("owner/tiny", "apache-2.0")]
+    none = run("search", "nothing")
+    assert (none.exit_code, "Nothing on 127.0.0.1" in none.stderr) == (0, True)
+
+
+def test_get_prints_the_folder_alone(server: Server, tmp_path: Path) -> None:
+    done = run("get", "owner/tiny")
+    assert done.exit_code == 0
+    folder = tmp_path / "cache/models--owner--tiny/snapshots" / COMMIT
+    assert done.stdout == f"{folder}\n"
+    assert "licence: apache-2.0" in done.stderr
+    listed = json.loads(run("list", "--json").stdout)["models"]
+    assert "owner/tiny" in [each["name"] for each in listed]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("get", "owner/none"), "has no model owner/none"),
+        (("get", "owner/tiny", "--revision", "old"), "no revision old"),
+        (("get", "no name"), "OWNER/NAME"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(server: Server, arguments: tuple[str, ...], words: str) -> None:
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", ["setting", "environment"])
+def test_offline_asks_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    if how == "setting":
+        Settings(tmp_path / "profile/settings.toml")["offline"] = True
+    else:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for arguments in (("search", "tiny"), ("get", "owner/tiny")):
+        done = run(*arguments)
+        assert (done.exit_code, "is offline" in done.stderr) == (2, True)
+    assert server.asked == []
+
+
+def test_the_setting_goes_before_the_environment(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    assert run("search", "tiny").exit_code == 2
+    Settings(tmp_path / "profile/settings.toml")["hub"] = server.url
+    assert run("search", "tiny").exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> None:
+    server.bytes_per_s = 2 * STEP
+    command = [sys.executable, "-m", "chatdesk", "models", "get", "owner/tiny"]
+    parts = snapshots.folder(tmp_path / "cache", "owner/tiny") / "blobs"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as child:
+        deadline = time.monotonic() + 20
+        while not any(path.stat().st_size > STEP for path in parts.glob("*.incomplete")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        stdout, stderr = child.communicate(timeout=10)
+    assert (child.returncode, stdout) == (130, "")
+    assert "The same command goes on where it was." in stderr
+    server.bytes_per_s = 0
+    assert run("get", "owner/tiny").exit_code == 0
+    licence = [each.headers.get("range") for each in server.asked if each.path.endswith("LICENSE")]
+    assert licence == [None, f"bytes={STEP}-"]
+
+
+def test_token(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tokens, "keep", lambda host, token: kept.append((host, token.strip())))
+    monkeypatch.setattr(tokens, "forget", lambda host: kept.append((host,)))
+    done = run("token", typed="hf_secret\n")
+    assert (done.exit_code, run("token", "--remove").exit_code) == (0, 0)
+    assert kept == [("127.0.0.1", "hf_secret"), ("127.0.0.1",)]
+    assert "hf_secret" not in done.output
+    assert server.asked == []
