@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -178,8 +177,9 @@ def search(
     table = _table("name", "architecture", "parameters", "kind", "licence", "downloads", "access")
     for each in found:
         size = catalogue.short_count(each.parameters) if each.parameters else ""
-        shown = (each.name, each.architecture, size, "chat" if each.is_chat else "base", escape(each.licence))
-        table.add_row(*shown, f"{each.downloads:,}", "gated" if each.is_gated else "")
+        access = "gated" if each.is_gated else ""
+        is_for = "chat" if each.is_chat else "base"
+        table.add_row(each.name, each.architecture, size, is_for, each.licence, f"{each.downloads:,}", access)
     _print(table)
     if not found:
         _note(f"Nothing on {connection.host} that this program can run has this in its name.")
@@ -199,9 +199,7 @@ def get(
     connection = app.connect(Settings(context.obj.settings))
     try:
         found = hub.repository(connection, name, revision)
-        notes.print(
-            f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}", style="dim"
-        )
+        _note(f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}")
         with _Progress(found.size_bytes) as progress:
             folder = download(connection, found, catalogue.hub_cache(), progress.show)
     except KeyboardInterrupt:
@@ -231,7 +229,7 @@ def token(
 
 
 def _note(text: str) -> None:
-    notes.print(text, style="dim", soft_wrap=True, markup=False)
+    notes.print(text, style="dim", soft_wrap=True)
 
 
 class _Progress:
