@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from getpass import getpass
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from chatdesk import app
-from chatdesk.engine.api import Survey, Surveyed
+from chatdesk.engine.api import DeviceMemory, Survey, Surveyed
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import catalogue, removing, safety, tokens
 from chatdesk.library.fit import Plan, Word, plans_of, short_bytes
@@ -28,7 +28,9 @@ from chatdesk.tasks.downloads import Rate
 from chatdesk.terminal import notes, shown, user_errors
 
 if TYPE_CHECKING:
+    from chatdesk.library.connection import Connection
     from chatdesk.library.download import Step
+    from chatdesk.library.hub import Repository
 
 cli = typer.Typer(help="The checkpoints on this machine, and those of a model hub.", no_args_is_help=True)
 
@@ -131,17 +133,26 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say whether a checkpoint fits into the memory of this machine, and how, before anything is loaded."""
+    devices = _devices()
+    checked = safety.check(model or starter())
+    ways = plans_of(checked, catalogue.name_and_source(checked, starter())[0], devices)
+    if as_json:
+        print(json.dumps({"plans": [_plan(each) for each in ways]}, ensure_ascii=False))
+    else:
+        _print_plans(ways)
+
+
+def _devices() -> tuple[DeviceMemory, ...]:
     engine = app.local_engine()
     try:
         (found,) = engine.run(Survey(1))
     finally:
         engine.close()
     assert isinstance(found, Surveyed), found
-    checked = safety.check(model or starter())
-    ways = plans_of(checked, catalogue.name_and_source(checked, starter())[0], found.devices)
-    if as_json:
-        print(json.dumps({"plans": [_plan(each) for each in ways]}, ensure_ascii=False))
-        return
+    return found.devices
+
+
+def _print_plans(ways: Iterable[Plan]) -> None:
     table = _table("device", "precision", "layers", "context", "weights", "keys, values", "in all", "of", "note")
     for each in ways:
         where = f"{each.gpu_layers} + {each.layers - each.gpu_layers}" if each.gpu_layers else str(each.layers)
@@ -191,6 +202,7 @@ def get(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="OWNER/NAME.")],
     revision: Annotated[str, typer.Option(help="A branch, a tag or a commit.")] = "main",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files, and say whether it fits.")] = False,
 ) -> None:
     """Download a checkpoint into the Hugging Face cache and print its folder. Stopped, it goes on where it was."""
     from chatdesk.library import hub
@@ -200,6 +212,9 @@ def get(
     try:
         found = hub.repository(connection, name, revision)
         _note(f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}")
+        if dry_run:
+            _preview(connection, found)
+            return
         with _Progress(found.size_bytes) as progress:
             folder = download(connection, found, catalogue.hub_cache(), progress.show)
     except KeyboardInterrupt:
@@ -230,6 +245,18 @@ def token(
 
 def _note(text: str) -> None:
     notes.print(text, style="dim", soft_wrap=True)
+
+
+def _preview(connection: "Connection", found: "Repository") -> None:
+    """The files that would be fetched, and how the model would be loaded: a few bytes of each file tell."""
+    from chatdesk.library import hub
+
+    files = _table("file", "size")
+    for file in found.files:
+        files.add_row(file.path, short_bytes(file.size))
+    _print(files)
+    print()
+    _print_plans(plans_of(hub.preview(connection, found), found.name, _devices()))
 
 
 class _Progress:

@@ -78,6 +78,16 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(server: Server, arguments: tu
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_dry_run_lists_and_plans_and_fetches_no_weights(server: Server, tmp_path: Path) -> None:
+    done = run("get", "owner/tiny", "--dry-run")
+    assert done.exit_code == 0
+    assert "model.safetensors" in done.stdout
+    assert "keys, values" in done.stdout
+    assert not (tmp_path / "cache").exists()
+    sizes = {path: len(data) for path, data in server.models["owner/tiny"].files.items()}
+    assert all(each.sent <= min(2**18, sizes["model.safetensors"]) for each in server.bodies())
+
+
 @pytest.mark.parametrize("how", ["setting", "environment"])
 def test_offline_asks_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     if how == "setting":

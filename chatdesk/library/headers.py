@@ -8,7 +8,7 @@ Not here: the data itself. Only the header is read, so a file of any size takes 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,21 @@ class Tensor(Struct, frozen=True):
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name. Raises BROKEN_SAFETENSORS or LIMIT_EXCEEDED with ``file``."""
-    name = path.name
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > size - 8:
-                raise _broken(name, "it ends before its header does")
-            if length > MAX_HEADER_BYTES:
-                raise UserError(Fault.LIMIT_EXCEEDED, file=shown(name), reason=f"its header has {length:,} bytes")
-            raw = file.read(length)
+            return parse(path.name, path.stat().st_size, file.read)
     except OSError as error:
-        raise _broken(name, error.strerror or type(error).__name__) from error
+        raise _broken(path.name, error.strerror or type(error).__name__) from error
+
+
+def parse(name: str, size: int, take: Callable[[int], bytes]) -> dict[str, Tensor]:
+    """The tensors of a file of ``size`` bytes, of which ``take`` hands out the next ones; see `read`."""
+    length = int.from_bytes(take(8), "little")
+    if size < 8 or length > size - 8:
+        raise _broken(name, "it ends before its header does")
+    if length > MAX_HEADER_BYTES:
+        raise UserError(Fault.LIMIT_EXCEEDED, file=shown(name), reason=f"its header has {length:,} bytes")
+    raw = take(length)
     if len(raw) != length or not raw.startswith(b"{"):
         raise _broken(name, "its header is not readable")
     tensors = {key: _tensor(name, key, entry) for key, entry in _parsed(name, raw).items() if key != "__metadata__"}

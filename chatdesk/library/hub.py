@@ -8,20 +8,23 @@ Not here: fetching the files (`download`), how a hub is asked (`connection`).
 
 import hashlib
 import re
+import time
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from msgspec import Struct, field
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import configs, safety
+from chatdesk.library import configs, headers, safety
 from chatdesk.library.connection import Connection
-from chatdesk.library.headers import shown
+from chatdesk.library.headers import Tensor, shown
 
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
 _PROPERTIES = ("downloads", "likes", "tags", "gated", "safetensors", "config", "lastModified")
 _CARD_BYTES = 2**20
+_HEAD_BYTES = 2**18  # the header of most files
 
 Kind: TypeAlias = Literal["", "chat", "base"]
 
@@ -56,7 +59,7 @@ class RemoteFile(Struct, frozen=True):
 
 
 class Repository(Struct, frozen=True):
-    """A model at one commit: ``files`` are those that are needed, small ones first."""
+    """A model at one commit: ``files`` are those that are needed, small ones first; ``config``: its config.json."""
 
     name: str
     revision: str
@@ -65,6 +68,7 @@ class Repository(Struct, frozen=True):
     is_gated: bool
     architecture: str
     parameters: int
+    config: dict[str, Any]
     files: tuple[RemoteFile, ...]
 
     @property
@@ -159,9 +163,11 @@ def repository(hub: Connection, name: str, revision: str = "main") -> Repository
 
     sizes = {path: _size(each) for path, each in files.items()}
     needed = safety.parts(name, sizes, read)
-    _, architecture = configs.architecture(read("config.json"))
+    config = read("config.json")
+    _, architecture = configs.architecture(config)
     return Repository(
         architecture=architecture,
+        config=config,
         name=told.id,  # a name can have moved
         revision=revision,
         commit=told.sha,
@@ -170,6 +176,19 @@ def repository(hub: Connection, name: str, revision: str = "main") -> Repository
         parameters=told.safetensors.total if told.safetensors else 0,
         files=tuple(_remote(hub, files[path]) for path in needed),
     )
+
+
+def preview(hub: Connection, found: Repository) -> safety.Checked:
+    """What a repository would need in memory (see `footprint.measure`), from the headers of its weights alone.
+
+    Raises what `Connection.open` and `headers.parse` raise.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in found.files:
+        if file.path.endswith(".safetensors"):
+            head = _Head(hub, resolve_path(found.name, found.commit, file.path), file.size)
+            tensors |= headers.parse(file.path, file.size, head.take)
+    return safety.preview(Path(found.name), found.config, tensors)
 
 
 def card(hub: Connection, name: str) -> str:
@@ -251,3 +270,38 @@ def _checked(hub: Connection, file: RemoteFile, name: str, commit: str) -> bytes
 
 def _odd(hub: Connection, reason: str) -> UserError:
     return UserError(Fault.HUB_ANSWER, host=hub.host, reason=reason)
+
+
+class _Head:
+    """Reads a file from its beginning, a little at a time."""
+
+    def __init__(self, hub: Connection, path: str, size: int) -> None:
+        self._hub = hub
+        self._path = path
+        self._size = size
+        self._had = b""
+        self._taken = 0
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes, or what there is of them."""
+        end = min(self._taken + count, self._size)
+        if end > len(self._had):
+            self._had += self._read(len(self._had), max(end, min(_HEAD_BYTES, self._size)))
+        taken, self._taken = self._had[self._taken : end], end
+        return taken
+
+    def _read(self, begin: int, end: int) -> bytes:
+        asked = {"Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
+        with self._hub.open(self._path, headers=asked) as answer:
+            self._hub.refuse_page(answer)
+            ranged = answer.headers.get("content-range", "").startswith(f"bytes {begin}-{end - 1}/")
+            if answer.status == 206 and ranged:
+                return answer.body(end - begin, time.monotonic() + self._hub.limits.answer_s)
+            if answer.status != 200:
+                raise _odd(self._hub, "it sends another part of a file than was asked for")
+            whole = b""  # a server without ranges: the rest is left to it
+            for data in answer.raw():
+                whole += data
+                if len(whole) >= end:
+                    break
+            return whole[begin:end]

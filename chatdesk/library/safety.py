@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import configs, headers
@@ -117,17 +118,33 @@ def check(folder: Path) -> Checked:
     _must_be_a_checkpoint(folder, files)
     _within_caps(files)
     raw = configs.read_json(folder / "config.json")
-    model_type, architecture = configs.architecture(raw)
+    configs.architecture(raw)
     tokenizer = _tokenizer(folder, files, raw)
     generation = configs.read_json(folder / "generation_config.json") if "generation_config.json" in files else {}
     names, tensors = _weights(folder, files)
+    found = preview(folder, raw, tensors)
+    if found.dropped_keys:
+        _log.info("%s: left out of config.json: %s", folder, ", ".join(map(shown, found.dropped_keys)))
+    return replace(
+        found,
+        weight_files=tuple(folder / name for name in names),
+        has_chat_template=bool(tokenizer.get("chat_template")) or "chat_template.jinja" in files,
+        tokenizer_config=tokenizer,
+        generation_config=configs.clean_generation(generation),
+    )
+
+
+def preview(folder: Path, raw: dict[str, Any], tensors: dict[str, Tensor]) -> Checked:
+    """What config.json and the headers of the weights say by themselves, of a folder that need not be there (yet).
+
+    ``raw``: config.json as `configs.parse_json` gives it. Raises UNKNOWN_ARCHITECTURE or BROKEN_CONFIG.
+    """
+    model_type, architecture = configs.architecture(raw)
     config, dropped = configs.clean(raw, model_type)
-    if dropped:
-        _log.info("%s: left out of config.json: %s", folder, ", ".join(map(shown, dropped)))
     return Checked(
         folder=folder,
         config=config,
-        weight_files=tuple(folder / name for name in names),
+        weight_files=(),
         architecture=architecture,
         model_type=model_type,
         dtype=_main_dtype(tensors.values()),
@@ -135,10 +152,10 @@ def check(folder: Path) -> Checked:
         parameters=sum(t.elements for t in tensors.values()),
         tensors=tensors,
         dropped_keys=dropped,
-        has_chat_template=bool(tokenizer.get("chat_template")) or "chat_template.jinja" in files,
+        has_chat_template=False,
         context_length=configs.context_length(config),
-        tokenizer_config=tokenizer,
-        generation_config=configs.clean_generation(generation),
+        tokenizer_config={},
+        generation_config={},
     )
 
 

@@ -14,6 +14,7 @@ from chatdesk.tasks.ports import Post, T, aside
 if TYPE_CHECKING:
     from chatdesk.library.connection import Connection
     from chatdesk.library.hub import Found, Kind, Repository
+    from chatdesk.library.safety import Checked
 
 
 class Hub:
@@ -60,6 +61,18 @@ class Hub:
             from chatdesk.library import hub
 
             return hub.repository(connection, name, revision)
+
+        self._ask(work, then, failed)
+
+    def preview(
+        self, found: "Repository", then: Callable[["Checked"], None], failed: Callable[[UserError], None]
+    ) -> None:
+        """What a model would need in memory, from a few bytes of each file; for `fit.plans_of`."""
+
+        def work(connection: "Connection") -> "Checked":
+            from chatdesk.library import hub
+
+            return hub.preview(connection, found)
 
         self._ask(work, then, failed)
 

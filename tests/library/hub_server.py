@@ -235,23 +235,24 @@ class Handler(BaseHTTPRequestHandler):
         kind, _, number = fault.partition(":")
         if self._instead(kind, number, fault):
             return
-        start = 0
+        start, end = 0, len(data)
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         status = 200
         if asked and kind != "no-range":
             start = int(asked[1])
+            end = min(int(asked[2]) + 1, end) if asked[2] else end
             if start >= len(data) or kind == "416":
                 self._send(416, b"", {"Content-Range": f"bytes */{len(data)}"})
                 return
             status = 206
             shift = 1 if kind == "wrong-range" else 0
-            told["Content-Range"] = f"bytes {start + shift}-{len(data) - 1}/{len(data)}"
+            told["Content-Range"] = f"bytes {start + shift}-{end - 1}/{len(data)}"
         if kind == "etag":
             told["ETag"] = '"another"'
             told.pop("X-Linked-Etag", None)
         if kind == "gzip":
             told["Content-Encoding"] = "gzip"
-        body = data[start:]
+        body = data[start:end]
         if kind == "flip":
             body = body[:-1] + bytes([body[-1] ^ 1])
         if kind == "long":

@@ -1,6 +1,7 @@
 """Downloads: where the bytes go, what is resumed, and that nothing wrong gets a final name, whatever the hub does."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -136,6 +137,19 @@ def test_a_new_commit_fetches_only_what_changed(desk: Desk) -> None:
     assert desk.is_whole(new)
     assert len(desk.server.bodies()) == before  # the weights were not asked for
     assert (desk.cache / "models--owner--small/refs/main").read_text() == "f" * 40
+
+
+def test_the_token_is_in_no_log_and_no_file(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk.connection.close()
+    desk.connection = connect(desk.server, token=lambda host: TOKEN)
+    desk.get()
+    desk.server.faults = ["500"] * 20
+    desk.files[WEIGHTS] = noise(1000)
+    assert TOKEN not in repr(desk.fails())
+    assert TOKEN not in caplog.text
+    assert caplog.text
+    assert all(TOKEN.encode() not in path.read_bytes() for path in desk.cache.rglob("*") if path.is_file())
 
 
 def test_a_gated_model_with_the_token(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """What a hub is asked and what is made of its answers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -175,6 +176,44 @@ def test_addresses_that_are_none(endpoint: str) -> None:
     with pytest.raises(UserError) as raised:
         Connection(endpoint)
     assert raised.value.fault is Fault.BAD_VALUE
+
+
+def with_header(length: int) -> Model:
+    """One tensor, and a header of ``length`` bytes."""
+    model = single()
+    header = json.dumps({"model.embed_tokens.weight": {"dtype": "BF16", "shape": [64, 8], "data_offsets": [0, 1024]}})
+    header = header.ljust(length)
+    model.files["model.safetensors"] = length.to_bytes(8, "little") + header.encode() + bytes(1024)
+    return model
+
+
+@pytest.mark.parametrize(("length", "fault"), [(200, ""), (300_000, ""), (200, "no-range"), (300_000, "no-range")])
+def test_a_preview_reads_the_headers_alone(server: Server, connection: Connection, length: int, fault: str) -> None:
+    server.models["owner/small"] = with_header(length)
+    found = hub.repository(connection, "owner/small")
+    server.faults = [fault, fault]
+    preview = hub.preview(connection, found)
+    assert (preview.parameters, preview.dtype, preview.weight_bytes) == (512, "bfloat16", 1024)
+
+
+@pytest.mark.parametrize("fault", ["flip-head", "wrong-range", "html", "cut:100"])
+def test_a_preview_of_what_is_none(server: Server, connection: Connection, fault: str) -> None:
+    server.models["owner/small"] = with_header(300) if fault != "flip-head" else single()
+    found = hub.repository(connection, "owner/small")
+    server.faults = [fault] if fault != "flip-head" else []
+    with pytest.raises(UserError) as raised:
+        hub.preview(connection, found)
+    faults = (Fault.HUB_ANSWER, Fault.HUB_UNREACHABLE, Fault.BROKEN_SAFETENSORS)
+    assert raised.value.fault in faults
+
+
+def test_a_proxy_of_the_environment_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "")
+    through = Connection("http://hub.invalid", limits=QUICK)
+    assert hub.repository(through, "owner/small").commit == COMMIT
+    through.close()
+    assert {each.headers["host"] for each in server.asked} == {"hub.invalid"}
 
 
 def test_the_card(server: Server, connection: Connection) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import snapshots, tokens
+from chatdesk.library import footprint, safety, snapshots, tokens
 from chatdesk.library.catalogue import Entry
 from chatdesk.library.connection import Connection
 from chatdesk.library.download import Step
 from chatdesk.library.hub import Found, Repository
 from chatdesk.library.partial import STEP
+from chatdesk.library.safety import Checked
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Change, Download, DownloadsChanged
 from chatdesk.tasks.downloads import Downloads, Rate
@@ -245,6 +246,16 @@ def test_search_and_look(desk: Desk) -> None:
     desk.hub.look("owner/a", looked.append, pytest.fail)
     desk.hub.card("owner/a", cards.append, pytest.fail)
     desk.until(lambda: looked and cards)
+    previews: list[Checked] = []
+    desk.hub.preview(looked[0], previews.append, pytest.fail)
+    desk.until(lambda: previews)
+    made = safety.check(desk.folder / "made")
+    assert footprint.measure(previews[0]) == footprint.measure(made)
+    assert (previews[0].dtype, previews[0].parameters, previews[0].context_length) == (
+        made.dtype,
+        made.parameters,
+        made.context_length,
+    )
     assert [each.name for each in found[0]] == ["owner/a"]
     assert looked[0].size_bytes > 2 * STEP
     assert cards == [""]

@@ -42,8 +42,9 @@ def test_the_whole_window_needs_no_torch():
 
 def test_what_can_wait_is_not_imported_before_the_first_paint():
     code = (
-        "import sys, chatdesk.ui.main_window\n"
-        "print([n for n in ('markdown_it', 'pygments', 'chatdesk.ui.settings.page') if n in sys.modules])"
+        "import sys, chatdesk.ui.main_window, chatdesk.tasks.downloads, chatdesk.tasks.hub\n"
+        "waits = ('markdown_it', 'pygments', 'httpx2', 'keyring', 'chatdesk.ui.settings.page')\n"
+        "print([n for n in waits if n in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert run.stdout.strip() == "[]"
