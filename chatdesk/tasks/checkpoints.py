@@ -60,7 +60,7 @@ class Checkpoints:
         aside(self._post, lambda: removing.removal(Path(path), starter()), then, failed)
 
     def remove(self, what: Removal, then: Callable[[], None], failed: Callable[[UserError], None]) -> None:
-        """Move it to the trash. Who calls this has asked the person, and knows that it is not loaded."""
+        """Move it to the trash and forget it; `Models.remove` knows whether it is loaded."""
 
         def forget(_: None) -> None:
             self.forget_within(what.place)

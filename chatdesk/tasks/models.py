@@ -21,10 +21,11 @@ from chatdesk.engine.api import (
     Surveyed,
 )
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import safety
+from chatdesk.library import removing, safety
 from chatdesk.library.catalogue import Entry, name_and_source, note_use
 from chatdesk.library.dialogues import DIALOGUES
 from chatdesk.library.fit import Plan, plans_of
+from chatdesk.library.removing import Removal
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
@@ -120,6 +121,14 @@ class Models:
         request = Survey(self._engine.next_id())
         self._surveys[request.id] = aside
         self._engine.send(request)
+
+    def remove(self, what: Removal, then: Callable[[], None], failed: Callable[[UserError], None]) -> None:
+        """Move a checkpoint to the trash, unless it is loaded. Who calls this has asked the person."""
+        path = self.state.path
+        if path and self.state.state != "failed" and removing.is_within(path, what.place):
+            failed(UserError(Fault.CANNOT_REMOVE, path=what.place, reason="it is loaded"))
+        else:
+            self.checkpoints.remove(what, then, failed)
 
     def load_smaller(self) -> None:
         """The memory was not enough: load the same checkpoint by the next plan, at last on the CPU.

@@ -1,6 +1,6 @@
 """The window: the pages, keys, drops. A shell: what happens on a page is the page's.
 
-The settings page and the list of keys are built when they are wanted. Another language builds the page anew.
+The list of keys is built when it is wanted, and so are most pages. Another language builds the page anew.
 """
 
 import gc
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
 
 from chatdesk import paths
 from chatdesk.paths import Profile
@@ -19,6 +19,7 @@ from chatdesk.tasks.changes import AttachmentsChanged, Change, ListChanged, Mode
 from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.attaching import Attaching
 from chatdesk.ui.chat.page import ChatPage
+from chatdesk.ui.pages import Pages
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chatdesk.tasks.prompts import Prompts
     from chatdesk.tasks.shelf import Shelf
     from chatdesk.ui.chat.presets import PresetButton
+    from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
 
 SMALL_PX = 640
@@ -62,7 +64,6 @@ class MainWindow(QMainWindow):
         self.shelving = Shelving(self, chat, shelf, settings)
         self.prompting = Prompting(self, prompts)
         self.attaching = Attaching(self, chat, shelf)
-        self.settings_page: SettingsPage | None = None
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
         self.setMinimumSize(theme.scaled(360), theme.scaled(400))
@@ -82,9 +83,8 @@ class MainWindow(QMainWindow):
         self.shelving.serve(self.page)
         self.prompting.serve(self.page)
         self.attaching.serve(self.page)
-        self.settings_page = None
-        self._pages = QStackedWidget()
-        self._pages.addWidget(self.page)
+        self._pages = Pages(self.page, self._models, self._settings, self._profile, self.shelving)
+        self._pages.back_wanted.connect(lambda: self.show_page("chat"))
         centre = QWidget()
         self._row = QHBoxLayout(centre)
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -120,6 +120,7 @@ class MainWindow(QMainWindow):
             "list": lambda: self.page.toggle_list(),
             "panel": lambda: self.page.toggle_panel(),
             "chat": lambda: self.show_page("chat"),
+            "models_page": lambda: self.show_page("models"),
             "settings": lambda: self.show_page("settings"),
             "larger": lambda: self._resize_text(1),
             "smaller": lambda: self._resize_text(-1),
@@ -135,8 +136,9 @@ class MainWindow(QMainWindow):
         self.page.new_chat()
 
     def _find(self) -> None:
-        self.show_page("chat")
-        self.page.open_find()
+        if not self._pages.find_here():
+            self.show_page("chat")
+            self.page.open_find()
 
     def _over_chat(self, show_box: "Callable[[], None]") -> None:
         self.show_page("chat")
@@ -178,7 +180,7 @@ class MainWindow(QMainWindow):
             self._kept[type(change)] = change
         if isinstance(change, ListChanged):
             self.shelving.take(change)
-        self.page.apply(change)
+        self._pages.apply(change)
         if isinstance(change, changes.Opened) and change.conversation is None and self._presets is not None:
             self._presets.use_default()
 
@@ -190,31 +192,23 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def show_page(self, name: str) -> None:
-        """Show the chat or the settings."""
-        if name == "settings":
-            self.page.close_drawers()
-            self._pages.setCurrentWidget(self._made_settings_page())
-        else:
-            if self._has_other_keys:  # menus and hints name them
-                self._pages.setCurrentWidget(self.page)
-                self._rebuild()
-            self._pages.setCurrentWidget(self.page)
-            self.page.composer.focus()
+        """Show the chat, the models or the settings."""
+        self.page.close_drawers()
+        if name != "settings" and self._has_other_keys:  # menus and hints name them
+            self._pages.show_page("chat")
+            self._rebuild()
+        self._pages.show_page(name)
         self.rail.mark(name)
 
-    def _made_settings_page(self) -> "SettingsPage":
-        if self.settings_page is None:
-            from chatdesk.ui.settings.page import SettingsPage
+    @property
+    def settings_page(self) -> "SettingsPage | None":
+        """The page with the settings, once it was wanted."""
+        return self._pages.settings
 
-            self.settings_page = SettingsPage(self._settings, self._profile)
-            self.settings_page.back_wanted.connect(lambda: self.show_page("chat"))
-            self.settings_page.export_wanted.connect(self.shelving.export_all)
-            self.settings_page.import_wanted.connect(self.shelving.import_from)
-            self.settings_page.trash_wanted.connect(self.shelving.open_trash)
-            self.settings_page.backups_wanted.connect(self.shelving.open_backups)
-            self._pages.addWidget(self.settings_page)
-            self._fit()
-        return self.settings_page
+    @property
+    def models_page(self) -> "ModelsPage | None":
+        """The page with the models, once it was wanted."""
+        return self._pages.models
 
     def _fit(self) -> None:
         """Where the rail stands and whether the sides of the page float, for this width and text size."""
@@ -226,8 +220,7 @@ class MainWindow(QMainWindow):
             else:
                 self._row.insertWidget(0, self.rail)
         self.page.set_window_width(self.width())
-        if self.settings_page is not None:
-            self.settings_page.back_button.setVisible(small)
+        self._pages.fit(small)
 
     def _resize_text(self, steps: int) -> None:
         option = APPLICATION["text_size"]
@@ -240,15 +233,13 @@ class MainWindow(QMainWindow):
         dialog.open()
 
     def _on_escape(self) -> None:
-        if self._pages.currentWidget() is self.page:
+        if self._pages.shown == "chat":
             self.page.stop()
         else:
             self.show_page("chat")
 
     def _on_setting(self, name: str) -> None:
-        self.page.show_setting(name)
-        if self.settings_page is not None:
-            self.settings_page.show_setting(name)
+        self._pages.show_setting(name)
         self._has_other_keys = self._has_other_keys or name == "keys"
         if name == "language":
             QTimer.singleShot(0, self._rebuild)  # not inside the menu that chose it
@@ -256,8 +247,7 @@ class MainWindow(QMainWindow):
     def _rebuild(self) -> None:
         """The same window in another language, or with other keys in its hints."""
         self._has_other_keys = False
-        text, page = self.page.composer.text(), self._pages.currentWidget()
-        shows_settings = page is not self.page
+        text, shown = self.page.composer.text(), self._pages.shown
         self._build()
         self._complete_page()
         for change in self._kept.values():
@@ -266,8 +256,8 @@ class MainWindow(QMainWindow):
             self._chat.open(self._chat.open_id)
         else:
             self.apply(changes.DraftChanged(text))
-        if shows_settings:
-            self.show_page("settings")
+        if shown != "chat":
+            self.show_page(shown)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the new width."""

@@ -7,10 +7,12 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import IconButton
 
 RAIL_PX = 56
+_PAGES = {"chat": "chat", "models": "cube", "settings": "settings"}
+_KEYS = {"models": "models_page"}  # "models" is the menu's
 
 
 class Rail(QFrame):
-    """The pages there are: chat above, settings below. Signals: ``chosen(page)``."""
+    """The pages there are: settings below, the others above. Signals: ``chosen(page)``."""
 
     chosen = Signal(str)
 
@@ -18,14 +20,16 @@ class Rail(QFrame):
         super().__init__()
         self.setObjectName("rail")
         self.buttons: dict[str, IconButton] = {}
-        for name in ("chat", "settings"):
-            button = IconButton(name, shortcuts.title(name), shortcuts.hint(name), checkable=True)
+        for name, icon in _PAGES.items():
+            key = _KEYS.get(name, name)
+            button = IconButton(icon, shortcuts.title(key), shortcuts.hint(key), checkable=True)
             button.clicked.connect(lambda _=False, n=name: self.chosen.emit(n))
             self.buttons[name] = button
         self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
-        self._row.addWidget(self.buttons["chat"])
-        self._row.addStretch()
-        self._row.addWidget(self.buttons["settings"])
+        for name, button in self.buttons.items():
+            if name == "settings":
+                self._row.addStretch()
+            self._row.addWidget(button)
         self.set_flat(False)
 
     def set_flat(self, flat: bool) -> None:

@@ -69,6 +69,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "list": Shortcut(("Ctrl+B",), QT_TRANSLATE_NOOP("shortcuts", "Show or hide the chats")),
     "panel": Shortcut(("Ctrl+Shift+B",), QT_TRANSLATE_NOOP("shortcuts", "Show or hide the settings of this chat")),
     "chat": Shortcut(("Ctrl+1",), QT_TRANSLATE_NOOP("shortcuts", "Chat")),
+    "models_page": Shortcut(("Ctrl+2",), QT_TRANSLATE_NOOP("shortcuts", "Models")),
     "settings": Shortcut(("Ctrl+,",), QT_TRANSLATE_NOOP("shortcuts", "Settings")),
     "larger": Shortcut(("Ctrl+=", "Ctrl++"), QT_TRANSLATE_NOOP("shortcuts", "Larger text")),
     "smaller": Shortcut(("Ctrl+-",), QT_TRANSLATE_NOOP("shortcuts", "Smaller text")),

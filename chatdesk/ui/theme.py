@@ -46,6 +46,7 @@ class Colors:
     code_comment: str
     code_number: str
     code_name: str
+    warning: str
     danger: str
 
 

@@ -61,6 +61,7 @@ class ScriptedModels:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.checkpoints = ScriptedCheckpoints()
+        self.state = READY
         self.asked: tuple[tuple[str, ...], Callable[[str, Any], None]] = ((), lambda path, found: None)
 
     def __getattr__(self, name: str) -> Callable[..., None]:

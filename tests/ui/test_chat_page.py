@@ -177,7 +177,7 @@ def test_the_model_menu_lists_what_there_is_in_groups(desk):
     menu = desk.page.model_menu
     menu.aboutToShow.emit()
     assert entries(menu) == [
-        "In the box", "Starter 7M", "Opened before", "my-gpt2", "On this machine", "SmolLM2-135M-Instruct",
+        "In the box", "Starter 7M", "Your folders", "my-gpt2", "On this machine", "SmolLM2-135M-Instruct",
         "Open a checkpoint folder…", "Unload", "Device: Automatic", "Precision: Automatic",
         "Messages: Its own template",
     ]  # fmt: skip

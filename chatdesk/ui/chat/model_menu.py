@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value", Device, Dtype)
 
-_GROUPS = {
+GROUPS = {
     "box": QT_TRANSLATE_NOOP("ModelMenu", "In the box"),
-    "folder": QT_TRANSLATE_NOOP("ModelMenu", "Opened before"),
+    "folder": QT_TRANSLATE_NOOP("ModelMenu", "Your folders"),
     "cache": QT_TRANSLATE_NOOP("ModelMenu", "On this machine"),
 }
 _DEVICES: dict[Device, str] = {
@@ -58,6 +58,13 @@ def size(count: int) -> str:
 def device(info: ModelInfo) -> str:
     """Where a model runs, in one word."""
     return "CPU" if info.device == "cpu" else "GPU"
+
+
+def asleep() -> str:
+    """What it means that a model sleeps."""
+    return QCoreApplication.translate(
+        "ModelMenu", "It was not used for a while, so its memory was given back. The next message wakes it."
+    )
 
 
 class ModelMenu(QMenu):
@@ -107,7 +114,7 @@ class ModelMenu(QMenu):
         self.clear()
         if self._entries is None:
             self.addAction(self.tr("Looking for models…")).setEnabled(False)
-        for source, heading in _GROUPS.items():
+        for source, heading in GROUPS.items():
             if group := [entry for entry in self._entries or () if entry.source == source]:
                 self.addAction(QCoreApplication.translate("ModelMenu", heading)).setEnabled(False)
                 for entry in group:
@@ -122,7 +129,7 @@ class ModelMenu(QMenu):
         devices = {name: QCoreApplication.translate("ModelMenu", text) for name, text in _DEVICES.items()}
         self._add_choices(self.tr("Device"), devices, self.device, self._on_device_chosen)
         dtypes: dict[Dtype, str] = {name: name for name in get_args(Dtype)}
-        dtypes["auto"] = devices["auto"]
+        dtypes |= {"auto": devices["auto"], "int8": self.tr("8 bit (int8)"), "int4": self.tr("4 bit (int4)")}
         self._add_choices(self.tr("Precision"), dtypes, self.dtype, self._on_dtype_chosen)
         if self._state.state == "ready":
             self.dialogues.setTitle(self.tr("Messages: {form}").format(form=self.dialogues.show_state(self._state)))
@@ -188,6 +195,9 @@ class ModelButton(TextButton):
             is_named = state.state in ("loading", "asleep")
             self._name = self._whole = state.name if is_named else self.tr("Choose a model")
             self.setToolTip(shortcuts.hint("models"))
+        if state.state == "asleep":
+            self._whole = self.tr("{name} · asleep").format(name=state.name)
+            self.setToolTip(asleep())
         self.fit(theme.scaled(320))
 
     def fit(self, width: int) -> None:

@@ -1,0 +1,329 @@
+"""The checkpoints on this machine: the list, what is typed to narrow it, and the chosen one beside or below it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
+from shiboken6 import isValid
+
+from chatdesk.errors import UserError
+from chatdesk.library import removing
+from chatdesk.library.fit import short_bytes
+from chatdesk.tasks.changes import ModelChanged
+from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.dropping import dropped_folder
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.models.details import Details
+from chatdesk.ui.models.rows import ROW_ROLE, CheckpointDelegate, CheckpointModel
+from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from chatdesk.library.catalogue import Entry
+    from chatdesk.library.removing import Removal
+    from chatdesk.tasks.models import Models, Plans
+
+P = ParamSpec("P")
+
+_LIST_PX = 360
+_BESIDE_PX = 820
+_MOST_PX = 16_777_215
+
+
+class LocalModels(QWidget):
+    """Attributes: ``filter``, ``view``, ``details``, ``complaint``: what went wrong last."""
+
+    def __init__(self, models: "Models") -> None:
+        super().__init__()
+        self._models = models
+        self._chosen = ""
+        self._round = 0
+        self._found = False
+        self._state = models.state
+        self.setAcceptDrops(True)
+        self.model = CheckpointModel(self)
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(self.tr("Filter"))
+        self.filter.setAccessibleName(self.tr("Filter the models"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self._on_filter)
+        self.filter.installEventFilter(self)
+        self.add = TextButton(self.tr("Add folder…"), icon="plus")
+        self.add.clicked.connect(self._choose_folder)
+        self.again = IconButton("regenerate", self.tr("Look again"))
+        self.again.clicked.connect(self.refresh)
+        self.complaint = Label(kind="danger", wrap=True)
+        self.empty = Label(kind="soft", wrap=True)
+        self.view = self._make_view()
+        self.details = Details()
+        self._connect_details()
+        self._lay_out()
+        self.show_state(models.state)
+
+    def _make_view(self) -> QListView:
+        view = QListView()
+        view.setModel(self.model)
+        view.setItemDelegate(CheckpointDelegate(view))
+        view.setAccessibleName(self.tr("Models on this machine"))
+        view.setFrameShape(QFrame.Shape.NoFrame)
+        view.setMouseTracking(True)
+        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.selectionModel().currentChanged.connect(self._on_current)
+        view.doubleClicked.connect(lambda _: self.load())
+        view.installEventFilter(self)
+        shortcuts.action(view, "delete", self._ask_to_remove)
+        return view
+
+    def _connect_details(self) -> None:
+        details, models = self.details, self._models
+        details.load_wanted.connect(self.load)
+        details.plan_wanted.connect(lambda plan: models.load_plan(self._chosen, plan))
+        details.unload_wanted.connect(models.unload)
+        details.cancel_wanted.connect(models.cancel_load)
+        details.wake_wanted.connect(models.wake)
+        details.action_wanted.connect(self._help)
+        details.folder_wanted.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(self._chosen)))
+        details.forget_wanted.connect(self._forget)
+        details.remove_wanted.connect(self._ask_to_remove)
+
+    def _lay_out(self) -> None:
+        tools = QHBoxLayout()
+        tools.setSpacing(theme.scaled(8))
+        tools.addWidget(self.filter, 1)
+        tools.addWidget(self.again)
+        tools.addWidget(self.add)
+        side = theme.scaled(16)
+        top = QVBoxLayout()
+        top.setContentsMargins(side, theme.scaled(14), side, theme.scaled(6))
+        top.setSpacing(theme.scaled(8))
+        top.addLayout(tools)
+        top.addWidget(self.complaint)
+        top.addWidget(self.empty)
+        self.complaint.hide()
+        self.empty.hide()
+        self._list = QFrame()
+        self._list.setObjectName("models")
+        column = QVBoxLayout(self._list)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addWidget(self.view, 1)
+        beside = QVBoxLayout()  # keeps the room while nothing is chosen
+        beside.addWidget(self.details)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(0)
+        self._row.addWidget(self._list)
+        self._row.addLayout(beside, 1)
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """The page is shown: look at the disk and at the memory."""
+        self.view.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look for checkpoints, then whether they fit."""
+        if not self._found:
+            self._say_empty(self.tr("Looking for models…"))
+        self._models.checkpoints.refresh(self._if_there(self._show_entries))
+
+    def show_state(self, state: ModelChanged) -> None:
+        """Follow the model that is loaded; another one leaves another memory."""
+        had, self._state = self._state, state
+        self.model.set_state(state)
+        self._show_details()
+        if self.isVisible() and (had.state, had.path) != (state.state, state.path) and state.state != "loading":
+            self.refresh()
+
+    def _show_entries(self, entries: "list[Entry]") -> None:
+        self._found = True
+        self.model.set_entries(entries)
+        self._choose(self._chosen or self._state.path)
+        self._round += 1
+        number = self._round
+
+        def take(path: str, plans: "Plans") -> None:
+            if number == self._round:
+                self.model.set_plan(path, plans)
+                if path == self._chosen:
+                    self._show_details()
+
+        if paths := self.model.paths():
+            # The chosen one first: it is the one that is looked at.
+            paths.sort(key=lambda path: path != self._chosen)
+            self._models.plans_of_many(paths, self._if_there(take))
+
+    def _choose(self, path: str) -> None:
+        """Mark a checkpoint, or the first where it is not there."""
+        row = self.model.row_of(path)
+        row = row if row >= 0 else self.model.row_of(self.model.first())
+        if row >= 0:
+            self.view.setCurrentIndex(self.model.index(row))
+            self.view.scrollTo(self.model.index(row))
+        self._show_nothing_found(row < 0)
+        self._show_details()
+
+    def _show_nothing_found(self, nothing: bool) -> None:
+        typed = self.filter.text().strip()
+        words = self.tr("No model here has “{words}” in its name or facts.").format(words=typed)
+        self._say_empty((words if typed else self.tr("Add a folder, or drop one here.")) if nothing else "")
+
+    def _say_empty(self, words: str) -> None:
+        self.empty.setText(words)
+        self.empty.setVisible(bool(words))
+
+    def _on_filter(self, text: str) -> None:
+        self.model.set_filter(text)
+        self._choose(self._chosen)
+
+    def _on_current(self, index: QModelIndex, _before: QModelIndex) -> None:
+        row = index.data(ROW_ROLE)
+        if row is None or not row.path or row.path == self._chosen:
+            return
+        self._chosen = row.path
+        self._show_details()
+        chosen = self._chosen
+        show = self._if_there(lambda text: self.details.show_card(text) if chosen == self._chosen else None)
+        self._models.checkpoints.card(chosen, show)
+
+    def _show_details(self) -> None:
+        entry = self.model.entry(self._chosen)
+        self.details.setVisible(entry is not None)
+        if entry is not None:
+            self.details.show_entry(entry, self.model.plans(self._chosen), self._state)
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Load the chosen checkpoint the best way; one that is loaded or cannot be stays as it is."""
+        entry, plans = self.model.entry(self._chosen), self.model.plans(self._chosen)
+        state = self._state
+        is_here = state.path == self._chosen and state.state in ("ready", "loading")
+        if entry is None or entry.fault is not None or isinstance(plans, UserError) or is_here:
+            return
+        self._complain("")
+        if plans:
+            self._models.load_plan(self._chosen, plans[0])
+        else:
+            self._models.load(self._chosen)
+
+    def _help(self, action: str) -> None:
+        match action:
+            case "use_less":
+                self._models.load_smaller()
+            case "use_cpu":
+                self._models.reload("cpu")
+            case _:
+                self._models.reload()
+
+    def _choose_folder(self) -> None:
+        from chatdesk.ui.chat.dialogs import choose_folder
+
+        choose_folder(self, self.add_folder)
+
+    def add_folder(self, path: str) -> None:
+        """Have a folder in the list, and mark it."""
+
+        def added(entry: "Entry") -> None:
+            self._complain("")
+            self._chosen = str(entry.path)
+            self.filter.clear()
+            self.refresh()
+
+        self._models.checkpoints.add(path, self._if_there(added), self._if_there(self._fail))
+
+    def _forget(self) -> None:
+        self._models.checkpoints.forget(self._chosen)
+        self.refresh()
+
+    def _ask_to_remove(self) -> None:
+        if self.details.remove.isVisible() and self.details.remove.isEnabled():
+            self._models.checkpoints.removal(self._chosen, self._if_there(self._confirm), self._if_there(self._fail))
+
+    def _confirm(self, what: "Removal") -> None:
+        from chatdesk.ui.chat.dialogs import ask_whether
+
+        entry = self.model.entry(self._chosen)
+        if entry is None or removing.place_of(entry.path) != what.place:
+            return  # another one was chosen meanwhile
+        question = self.tr("Move “{name}” to the trash?").format(name=entry.name)
+        ask_whether(self, question, self._what_goes(what), self.tr("Move to the trash"), lambda: self._remove(what))
+
+    def _what_goes(self, what: "Removal") -> str:
+        if what.is_link:
+            return self.tr("{folder} is a link; the folder it leads to stays.").format(folder=what.place)
+        goes = self.tr("The whole folder goes: {folder}, with {count} files, {size}.").format(
+            folder=what.place, count=what.files, size=short_bytes(what.disk_bytes)
+        )
+        versions = self.tr("These are {count} versions of the model.").format(count=what.snapshots)
+        later = self.tr("The space is free again when the trash is emptied.")
+        return "\n".join((goes, versions, later) if what.snapshots > 1 else (goes, later))
+
+    def _remove(self, what: "Removal") -> None:
+        def removed() -> None:
+            self._complain("")
+            self.refresh()
+
+        self._models.remove(what, self._if_there(removed), self._if_there(self._fail))
+
+    def _fail(self, error: UserError) -> None:
+        self._complain(sentence_of(error))
+
+    def _complain(self, words: str) -> None:
+        self.complaint.setText(words)
+        self.complaint.setVisible(bool(words))
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Enter loads; the arrows go from the filter to the list."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+                self.load()
+                return True
+            if watched is self.filter and event.key() == Qt.Key.Key_Down:
+                self.view.setFocus(Qt.FocusReason.TabFocusReason)
+                return True
+        return super().eventFilter(watched, event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A folder may be dropped."""
+        if dropped_folder(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Have it in the list."""
+        event.acceptProposedAction()
+        self.add_folder(dropped_folder(event))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The chosen one stands beside the list where there is room, else below it."""
+        super().resizeEvent(event)
+        beside = self.width() >= theme.scaled(_BESIDE_PX)
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self._list.setProperty("beside", beside)
+        self._list.style().unpolish(self._list)
+        self._list.style().polish(self._list)
+        self._list.setMinimumSize(0, 0)
+        self._list.setMaximumSize(_MOST_PX, _MOST_PX)
+        if beside:
+            self._list.setFixedWidth(max(theme.scaled(_LIST_PX), self.width() * 2 // 5))
+        else:
+            self._list.setFixedHeight(self.height() * 2 // 5)
+        self.view.scrollTo(self.view.currentIndex())
+
+    # -- answers that come when the page is gone ----------------------------------------------------------------------
+
+    def _if_there(self, call: Callable[P, object]) -> Callable[P, None]:
+        """``call``, unless the page was replaced meanwhile."""
+
+        def safe(*args: P.args, **kwargs: P.kwargs) -> None:
+            if isValid(self):
+                call(*args, **kwargs)
+
+        return safe

@@ -1,0 +1,100 @@
+"""The pages beside the rail: the chat, and those that are made when they are wanted."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget
+
+from chatdesk.paths import Profile
+from chatdesk.settings.store import Settings
+from chatdesk.tasks.changes import Change, ModelChanged
+from chatdesk.ui.chat.page import ChatPage
+from chatdesk.ui.shelving import Shelving
+
+if TYPE_CHECKING:
+    from chatdesk.tasks.models import Models
+    from chatdesk.ui.models.page import ModelsPage
+    from chatdesk.ui.settings.page import SettingsPage
+
+
+class Pages(QStackedWidget):
+    """Signals: ``back_wanted``, to the chat. Attributes: ``settings`` and ``models``, None until they are wanted;
+    ``shown``, the name of the page that is shown.
+    """
+
+    back_wanted = Signal()
+
+    def __init__(
+        self, chat: ChatPage, models: "Models", settings: Settings, profile: Profile, shelving: Shelving
+    ) -> None:
+        super().__init__()
+        self._chat, self._models, self._settings = chat, models, settings
+        self._profile, self._shelving = profile, shelving
+        self.settings: SettingsPage | None = None
+        self.models: ModelsPage | None = None
+        self.shown = "chat"
+        self._is_small = False
+        self.addWidget(chat)
+
+    def show_page(self, name: str) -> None:
+        """Show the page of that name."""
+        self.shown = name
+        if name == "settings":
+            self.setCurrentWidget(self._made_settings())
+        elif name == "models":
+            page = self._made_models()
+            self.setCurrentWidget(page)
+            page.enter()
+        else:
+            self.setCurrentWidget(self._chat)
+            self._chat.composer.focus()
+
+    def fit(self, is_small: bool) -> None:
+        """Follow the width of the window: a small one has no rail."""
+        self._is_small = is_small
+        for page in (self.settings, self.models):
+            if page is not None:
+                page.back_button.setVisible(is_small)
+
+    def show_setting(self, name: str) -> None:
+        """Follow a setting of the application."""
+        self._chat.show_setting(name)
+        if self.settings is not None:
+            self.settings.show_setting(name)
+
+    def apply(self, change: Change) -> None:
+        """Show a change."""
+        self._chat.apply(change)
+        if self.models is not None and isinstance(change, ModelChanged):
+            self.models.show_state(change)
+
+    def find_here(self) -> bool:
+        """Go to the page's own line for finding; whether it has one (the chat has a bar of its own)."""
+        if self.shown == "models" and self.models is not None:
+            self.models.find_here()
+        return self.shown == "models"
+
+    def _made_settings(self) -> "SettingsPage":
+        if self.settings is None:
+            from chatdesk.ui.settings.page import SettingsPage
+
+            page = self.settings = SettingsPage(self._settings, self._profile)
+            page.export_wanted.connect(self._shelving.export_all)
+            page.import_wanted.connect(self._shelving.import_from)
+            page.trash_wanted.connect(self._shelving.open_trash)
+            page.backups_wanted.connect(self._shelving.open_backups)
+            self._add(page)
+        return self.settings
+
+    def _made_models(self) -> "ModelsPage":
+        if self.models is None:
+            from chatdesk.ui.models.page import ModelsPage
+
+            self.models = ModelsPage(self._models)
+            self._add(self.models)
+        return self.models
+
+    def _add(self, page: "SettingsPage | ModelsPage") -> None:
+        page.back_wanted.connect(self.back_wanted)
+        page.back_button.setVisible(self._is_small)
+        self.addWidget(page)
