@@ -106,6 +106,29 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>CheckpointModel</name>
+    <message>
+        <source>used {when}</source>
+        <translation>{when} 用过</translation>
+    </message>
+    <message>
+        <source>loaded</source>
+        <translation>已加载</translation>
+    </message>
+    <message>
+        <source>asleep</source>
+        <translation>休眠中</translation>
+    </message>
+    <message>
+        <source>not loaded</source>
+        <translation>未加载</translation>
+    </message>
+    <message>
+        <source>loading {percent} %</source>
+        <translation>正在加载 {percent} %</translation>
+    </message>
+</context>
+<context>
     <name>Chip</name>
     <message>
         <source>Take {name} away</source>
@@ -253,6 +276,113 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>New chat</source>
         <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>Details</name>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Ways to load it</source>
+        <translation>加载方式</translation>
+    </message>
+    <message>
+        <source>Model card</source>
+        <translation>模型说明</translation>
+    </message>
+    <message>
+        <source>Load</source>
+        <translation>加载</translation>
+    </message>
+    <message>
+        <source>Unload</source>
+        <translation>卸载</translation>
+    </message>
+    <message>
+        <source>Cancel loading</source>
+        <translation>取消加载</translation>
+    </message>
+    <message>
+        <source>Wake it</source>
+        <translation>唤醒</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Take off the list</source>
+        <translation>从列表中去掉</translation>
+    </message>
+    <message>
+        <source>The folder stays where it is.</source>
+        <translation>文件夹留在原处。</translation>
+    </message>
+    <message>
+        <source>Remove…</source>
+        <translation>移除…</translation>
+    </message>
+    <message>
+        <source>Unload it first.</source>
+        <translation>请先卸载它。</translation>
+    </message>
+    <message>
+        <source>To the system&apos;s trash, asked first.</source>
+        <translation>移到系统的回收站，移动前会询问。</translation>
+    </message>
+    <message>
+        <source>Loaded in {precision} on {device}, context {context}.</source>
+        <translation>已加载：{precision}，{device}，上下文 {context}。</translation>
+    </message>
+    <message>
+        <source>Loading {done} of {total}</source>
+        <translation>正在加载 {done}，共 {total}</translation>
+    </message>
+    <message>
+        <source>Loading…</source>
+        <translation>正在加载…</translation>
+    </message>
+    <message>
+        <source>Architecture</source>
+        <translation>架构</translation>
+    </message>
+    <message>
+        <source>Parameters</source>
+        <translation>参数</translation>
+    </message>
+    <message>
+        <source>On disk</source>
+        <translation>磁盘占用</translation>
+    </message>
+    <message>
+        <source>Stored in</source>
+        <translation>存储精度</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>Messages</source>
+        <translation>消息</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>Last used</source>
+        <translation>上次使用</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>文件夹</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} 个词元</translation>
     </message>
 </context>
 <context>
@@ -724,6 +854,65 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>LocalModels</name>
+    <message>
+        <source>Filter</source>
+        <translation>筛选</translation>
+    </message>
+    <message>
+        <source>Filter the models</source>
+        <translation>筛选模型</translation>
+    </message>
+    <message>
+        <source>Add folder…</source>
+        <translation>添加文件夹…</translation>
+    </message>
+    <message>
+        <source>Look again</source>
+        <translation>重新查找</translation>
+    </message>
+    <message>
+        <source>Models on this machine</source>
+        <translation>本机上的模型</translation>
+    </message>
+    <message>
+        <source>Looking for models…</source>
+        <translation>正在查找模型…</translation>
+    </message>
+    <message>
+        <source>No model here has “{words}” in its name or facts.</source>
+        <translation>没有名称或信息中含有“{words}”的模型。</translation>
+    </message>
+    <message>
+        <source>Add a folder, or drop one here.</source>
+        <translation>添加一个文件夹，或把它拖到这里。</translation>
+    </message>
+    <message>
+        <source>Move “{name}” to the trash?</source>
+        <translation>把“{name}”移到回收站？</translation>
+    </message>
+    <message>
+        <source>Move to the trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>{folder} is a link; the folder it leads to stays.</source>
+        <translation>{folder} 是一个链接；它指向的文件夹会保留。</translation>
+    </message>
+    <message>
+        <source>The whole folder goes: {folder}, with {count} files, {size}.</source>
+        <translation>整个文件夹都会移走：{folder}，共 {count} 个文件，{size}。</translation>
+    </message>
+    <message>
+        <source>These are {count} versions of the model.</source>
+        <translation>其中有这个模型的 {count} 个版本。</translation>
+    </message>
+    <message>
+        <source>The space is free again when the trash is emptied.</source>
+        <translation>清空回收站后空间才会释放。</translation>
+    </message>
+</context>
+<context>
     <name>MarkdownView</name>
     <message>
         <source>Reply</source>
@@ -741,6 +930,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>选择模型</translation>
     </message>
     <message>
+        <source>{name} · asleep</source>
+        <translation>{name} · 休眠中</translation>
+    </message>
+    <message>
         <source>Model: {name}</source>
         <translation>模型：{name}</translation>
     </message>
@@ -752,8 +945,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>自带</translation>
     </message>
     <message>
-        <source>Opened before</source>
-        <translation>打开过的</translation>
+        <source>Your folders</source>
+        <translation>你的文件夹</translation>
     </message>
     <message>
         <source>On this machine</source>
@@ -780,6 +973,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>Intel 显卡</translation>
     </message>
     <message>
+        <source>It was not used for a while, so its memory was given back. The next message wakes it.</source>
+        <translation>有一段时间没有用到，所以归还了内存。下一条消息会唤醒它。</translation>
+    </message>
+    <message>
         <source>Looking for models…</source>
         <translation>正在查找模型…</translation>
     </message>
@@ -800,12 +997,31 @@ Edit a message or write a reply anew to make another.</source>
         <translation>设备</translation>
     </message>
     <message>
+        <source>8 bit (int8)</source>
+        <translation>8 位（int8）</translation>
+    </message>
+    <message>
+        <source>4 bit (int4)</source>
+        <translation>4 位（int4）</translation>
+    </message>
+    <message>
         <source>Precision</source>
         <translation>精度</translation>
     </message>
     <message>
         <source>Messages: {form}</source>
         <translation>消息格式：{form}</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>Back to the chat</source>
+        <translation>回到对话</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
     </message>
 </context>
 <context>
@@ -1231,6 +1447,41 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>WaysTable</name>
+    <message>
+        <source>Layers</source>
+        <translation>层</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>精度</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>{needed} of {free}</source>
+        <translation>{needed}，可用 {free}</translation>
+    </message>
+    <message>
+        <source>Load</source>
+        <translation>加载</translation>
+    </message>
+    <message>
+        <source>Load on {device} in {precision}, context {context}</source>
+        <translation>在 {device} 上以 {precision} 加载，上下文 {context}</translation>
+    </message>
+</context>
+<context>
     <name>_UndoBar</name>
     <message>
         <source>Undo</source>
@@ -1595,6 +1846,85 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>models</name>
+    <message>
+        <source>8 bit</source>
+        <translation>8 位</translation>
+    </message>
+    <message>
+        <source>4 bit</source>
+        <translation>4 位</translation>
+    </message>
+    <message>
+        <source>chat template</source>
+        <translation>有对话模板</translation>
+    </message>
+    <message>
+        <source>base model</source>
+        <translation>基础模型</translation>
+    </message>
+    <message>
+        <source>context {count}</source>
+        <translation>上下文 {count}</translation>
+    </message>
+    <message>
+        <source>{on_gpu} of {layers} layers on the GPU, the others on the CPU, in {precision}</source>
+        <translation>{layers} 层中有 {on_gpu} 层在 GPU 上，其余在 CPU 上，{precision}</translation>
+    </message>
+    <message>
+        <source>does not fit into the free memory, in {precision}</source>
+        <translation>可用内存放不下，{precision}</translation>
+    </message>
+    <message>
+        <source>fits on the CPU in {precision}</source>
+        <translation>CPU 放得下，{precision}</translation>
+    </message>
+    <message>
+        <source>fits on the GPU in {precision}</source>
+        <translation>GPU 放得下，{precision}</translation>
+    </message>
+    <message>
+        <source>{needed} of {free}</source>
+        <translation>{needed}，可用 {free}</translation>
+    </message>
+    <message>
+        <source>Slow: on the CPU, not on the GPU.</source>
+        <translation>慢：在 CPU 上运行，而不是 GPU。</translation>
+    </message>
+    <message>
+        <source>Slow: some layers are on the CPU.</source>
+        <translation>慢：有些层在 CPU 上。</translation>
+    </message>
+    <message>
+        <source>Very slow: it takes more than the free memory, and the disk stands in.</source>
+        <translation>很慢：超出可用内存，要用磁盘顶替。</translation>
+    </message>
+    <message>
+        <source>Short context: the model&apos;s own does not fit.</source>
+        <translation>上下文较短：模型本身的长度放不下。</translation>
+    </message>
+    <message>
+        <source>slow</source>
+        <translation>慢</translation>
+    </message>
+    <message>
+        <source>very slow</source>
+        <translation>很慢</translation>
+    </message>
+    <message>
+        <source>short context</source>
+        <translation>上下文较短</translation>
+    </message>
+    <message>
+        <source>Looking whether it fits…</source>
+        <translation>正在看是否放得下…</translation>
+    </message>
+    <message>
+        <source>does not fit: {needed} of {total}</source>
+        <translation>放不下：需要 {needed}，共有 {total}</translation>
+    </message>
+</context>
+<context>
     <name>options</name>
     <message>
         <source>Temperature</source>
@@ -1878,6 +2208,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Chat</source>
         <translation>对话</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>Settings</source>
