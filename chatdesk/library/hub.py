@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
+import msgspec
 from msgspec import Struct, field
 
 from chatdesk.errors import Fault, UserError
@@ -134,7 +135,7 @@ def search(
     }
     if most_parameters:
         asked["num_parameters"] = f"max:{most_parameters / 1e9:g}B"
-    listed: list[_Model] = hub.json("/api/models", list[_Model], asked, anonymous=True)
+    listed: list[msgspec.Raw] = hub.json("/api/models", list[msgspec.Raw], asked, anonymous=True)
     found = [entry for model in listed[:limit] if (entry := _found(model)) is not None]
     return [
         entry
@@ -220,8 +221,12 @@ def _check_names(name: str, revision: str) -> None:
         raise UserError(Fault.BAD_VALUE, name="the revision", value=shown(revision), allowed="a branch, tag or commit")
 
 
-def _found(model: _Model) -> Found | None:
-    """What can be run here; None for all else."""
+def _found(listed: msgspec.Raw) -> Found | None:
+    """What can be run here; None for all else, and for what is not as the others are."""
+    try:
+        model = msgspec.json.decode(listed, type=_Model, strict=False)
+    except msgspec.DecodeError:
+        return None
     config = model.config or _Config()
     if not _NAME.fullmatch(model.id) or config.quantization_config:
         return None

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -22,6 +23,12 @@ TOKEN = "hf_goodtokengoodtoken"
 _PIECE = 2**16
 
 
+@cache
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
 def git_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -41,7 +48,7 @@ class Model:
 
     def digest(self, path: str) -> str:
         data = self.files[path]
-        return hashlib.sha256(data).hexdigest() if self.is_large(path) else git_id(data)
+        return sha256(data) if self.is_large(path) else git_id(data)
 
 
 @dataclass

@@ -43,6 +43,7 @@ def test_search_finds_what_can_be_run(server: Server, connection: Connection) ->
     server.models["owner/strange"] = Model({}, listed={"config": {"model_type": "strange", "architectures": ["X"]}})
     server.models["owner/packed"] = Model({}, listed={"config": {**CONFIG, "quantization_config": {"bits": 4}}})
     server.models["owner/unknown"] = Model({}, listed={})
+    server.models["owner/odd"] = Model({}, listed={"config": {"model_type": 3}, "tags": None, "downloads": {}})
     found = hub.search(connection, " owner ")
     assert [each.name for each in found] == ["owner/small", "owner/big-base"]
     assert found[0] == hub.Found(
