@@ -35,7 +35,8 @@ class Int8Linear(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         scale = weight.float().abs().amax(1).clamp(min=1e-12) / 127
-        self.register_buffer("weight", (weight.float() / scale[:, None]).round().to(torch.int8))
+        whole = (weight.float() / scale[:, None]).round().to(torch.int8)
+        self.register_buffer("weight", whole.contiguous())  # a transposed matrix is not
         self.register_buffer("scale", scale.to(DTYPE))
         self.register_buffer("bias", bias)
 
