@@ -31,6 +31,11 @@ class Fault(StrEnum):
     NO_TOKENIZER = "no_tokenizer"
     LIMIT_EXCEEDED = "limit_exceeded"
     CHAT_TEMPLATE = "chat_template"
+    # an adapter
+    IS_ADAPTER = "is_adapter"
+    NOT_AN_ADAPTER = "not_an_adapter"
+    ADAPTER_DOES_NOT_FIT = "adapter_does_not_fit"
+    ADAPTER_NEEDS_MODEL = "adapter_needs_model"
     CANNOT_REMOVE = "cannot_remove"
     PROFILE_IN_USE = "profile_in_use"
     # running it
@@ -144,6 +149,22 @@ SENTENCES: dict[Fault, str] = {
     Fault.PROFILE_IN_USE: QT_TRANSLATE_NOOP(
         "errors",
         "The window is open with this profile ({path}). Add and remove models on its Models page, or close it first.",
+    ),
+    Fault.IS_ADAPTER: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} is an adapter, which changes a model and is none by itself. "
+        "Load the model it was made for, then attach the adapter to it.",
+    ),
+    Fault.NOT_AN_ADAPTER: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} cannot be attached: {reason}. Choose a folder with a plain LoRA adapter in adapter_config.json and "
+        "adapter_model.safetensors.",
+    ),
+    Fault.ADAPTER_DOES_NOT_FIT: QT_TRANSLATE_NOOP(
+        "errors", "The adapter {adapter} does not fit {model}: {reason}. Load the model it was made for: {base}."
+    ),
+    Fault.ADAPTER_NEEDS_MODEL: QT_TRANSLATE_NOOP(
+        "errors", "The adapter {adapter} changes a model, and none is loaded. Load the one it was made for: {base}."
     ),
     Fault.NO_MODEL: QT_TRANSLATE_NOOP("errors", "No model is loaded. Choose one from the model menu."),
     Fault.OUT_OF_MEMORY: QT_TRANSLATE_NOOP(

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -89,6 +89,7 @@ class Generate(_Request, frozen=True):
     alternative tokens each `TokenEvent` lists. ``overflow``: what happens to turns that do not fit into the context:
     the oldest are dropped, or the request is refused (``context_full``). ``dialogue``: how messages are written, by a
     name of `chatdesk.library.dialogues`; empty is the checkpoint's own template, or a plain dialogue where it has none.
+    ``adapter``: folder of a LoRA adapter to generate with; empty is the checkpoint alone.
     """
 
     prompt: str | tuple[ChatMessage, ...]
@@ -99,6 +100,7 @@ class Generate(_Request, frozen=True):
     top_logprobs: int = 0
     overflow: Overflow = "drop"
     dialogue: str = ""
+    adapter: str = ""
 
 
 class MakePrompt(_Request, frozen=True):

@@ -1,7 +1,7 @@
 """A scripted engine without torch: for tests, and for the window without a model.
 
 It keeps every promise of `chatdesk.engine.api`. Its replies are words drawn with the seed, or a fixed script; a word
-is a token. A folder that exists, or any name that begins with ``fake:``, can be loaded.
+is a token. A folder that exists, or any name that begins with ``fake:``, can be loaded, or be an adapter.
 
 Words in a text prompt, in the last message or in the name of the model make it misbehave, ``@n`` after n tokens
 (load steps) instead of none: ``fake:raise`` (an exception), ``fake:oom`` (out of memory), ``fake:endless`` (no end
@@ -142,8 +142,7 @@ class FakeEngine:
         return self._model
 
     def _load(self, request: Load, stop: threading.Event) -> Iterator[Event]:
-        if not request.path.startswith("fake:") and not Path(request.path).is_dir():
-            raise UserError(Fault.FILE_NOT_FOUND, path=request.path)
+        _require_folder(request.path)
         self._model = None
         misdeed = _Misdeed.asked_for(request.path)
         for step in range(self._load_steps):
@@ -169,6 +168,8 @@ class FakeEngine:
     def _generate(self, request: Generate, stop: threading.Event) -> Iterator[Event]:
         model = self._loaded()
         _check(request)
+        if request.adapter:
+            _require_folder(request.adapter)
         sampling = _resolved(request.sampling)
         prompt, *dropped = _fitted(request, model.context_length)
         seed = random.getrandbits(32) if request.seed is None else request.seed
@@ -177,7 +178,7 @@ class FakeEngine:
         begin = time.perf_counter()
         yield Started(request.id, _ids(prompt), sampling, seed, *dropped)
         drafts = [
-            _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless"))
+            _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless", request.adapter))
             for i in range(request.drafts)
         ]
         first_s, new_tokens, step = 0.0, 0, 0
@@ -204,11 +205,11 @@ class FakeEngine:
             raise UserError(Fault.CANCELLED)
         return PromptMade(request.id, _ids(prompt), tuple(prompt), (), model.context_length, *dropped)
 
-    def _words(self, seed: int, sampling: Sampling, is_endless: bool) -> Iterator[str]:
+    def _words(self, seed: int, sampling: Sampling, is_endless: bool, adapter: str) -> Iterator[str]:
         if self._script is not None:
             yield from itertools.cycle(self._script) if is_endless else self._script
             return
-        rng = random.Random(0 if sampling.temperature == 0 else seed)
+        rng = random.Random((0 if sampling.temperature == 0 else seed) + zlib.crc32(adapter.encode()))
         count = itertools.count() if is_endless else range(rng.randint(20, 60))
         for i in count:
             yield (" " if i else "") + rng.choice(_WORDS)
@@ -308,6 +309,12 @@ def _resolved(wanted: Sampling) -> Sampling:
     if asked["max_length"] is not None:
         used["max_new_tokens"] = None
     return Sampling(**used)
+
+
+def _require_folder(path: str) -> None:
+    """FILE_NOT_FOUND for what is neither there nor called ``fake:``."""
+    if not path.startswith("fake:") and not Path(path).is_dir():
+        raise UserError(Fault.FILE_NOT_FOUND, path=path)
 
 
 def _check(request: Generate) -> None:

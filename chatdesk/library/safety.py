@@ -110,11 +110,11 @@ class Checked(Struct, frozen=True):
 def check(folder: Path) -> Checked:
     """Look through a checkpoint folder, in much less than a second, without torch.
 
-    Raises `UserError`: FILE_NOT_FOUND, NOT_A_CHECKPOINT, ONLY_PICKLE, ONLY_GGUF, BROKEN_SAFETENSORS, BROKEN_CONFIG,
-    LIMIT_EXCEEDED, UNSAFE_PATH, UNSAFE_CONFIG, UNKNOWN_ARCHITECTURE or NO_TOKENIZER.
+    Raises `UserError`: FILE_NOT_FOUND, NOT_A_CHECKPOINT, IS_ADAPTER, ONLY_PICKLE, ONLY_GGUF, BROKEN_SAFETENSORS,
+    BROKEN_CONFIG, LIMIT_EXCEEDED, UNSAFE_PATH, UNSAFE_CONFIG, UNKNOWN_ARCHITECTURE or NO_TOKENIZER.
     """
     folder = Path(os.path.abspath(folder))
-    files = _files(folder)
+    files = files_of(folder)
     _must_be_a_checkpoint(folder, files)
     _within_caps(files)
     raw = configs.read_json(folder / "config.json")
@@ -194,8 +194,11 @@ def snapshot_name(folder: Path) -> str | None:
     return repository.name.removeprefix("models--").replace("--", "/")
 
 
-def _files(folder: Path) -> dict[str, int]:
-    """Regular files in the folder and their sizes in bytes, with those of the folder of more chat templates."""
+def files_of(folder: Path) -> dict[str, int]:
+    """Regular files in the folder and their sizes in bytes, with those of the folder of more chat templates.
+
+    Raises FILE_NOT_FOUND, NOT_A_CHECKPOINT, ONLY_PICKLE, ONLY_GGUF or UNSAFE_PATH.
+    """
     found: dict[str, int] = {}
     try:
         _list(folder, "", Path(os.path.realpath(folder)), found)
@@ -239,7 +242,7 @@ def _must_be_a_checkpoint(folder: Path, files: Mapping[str, int]) -> None:
     if not files:
         raise _no_checkpoint(folder, "it holds no files")
     if "adapter_config.json" in files:
-        raise _no_checkpoint(folder, "it is an adapter, which needs its base model merged into it")
+        raise UserError(Fault.IS_ADAPTER, path=_path(folder))
     if not any(name.endswith(".safetensors") for name in files):
         for name in sorted(files):
             _refuse_other_formats(folder, name)

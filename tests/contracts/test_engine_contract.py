@@ -152,6 +152,9 @@ class EngineContract:
 
     # ---- generating
 
+    def test_an_unknown_adapter_fails(self, loaded: Engine, tmp_path: Path) -> None:
+        assert fault(loaded, reply(adapter=str(tmp_path / "none"))) == Fault.FILE_NOT_FOUND
+
     def test_a_reply_has_its_events_in_order(self, loaded: Engine) -> None:
         events = run(loaded, reply(drafts=3))
         kinds = [type(e) for e in events if not isinstance(e, Progress)]

@@ -130,6 +130,7 @@ def snapshot(tmp_path: Path, make: Callable[..., Folder]) -> Callable[..., Path]
 ADVICE = {
     Fault.FILE_NOT_FOUND: "Check the name",
     Fault.NOT_A_CHECKPOINT: "Choose a folder that holds config.json and .safetensors",
+    Fault.IS_ADAPTER: "Load the model it was made for",
     Fault.ONLY_PICKLE: "Look for the same model with .safetensors files",
     Fault.ONLY_GGUF: "Look for the original checkpoint",
     Fault.BROKEN_SAFETENSORS: "Download or copy the file again",

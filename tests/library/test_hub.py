@@ -98,7 +98,7 @@ def test_revisions_that_are_none(server: Server, connection: Connection, revisio
     [
         ({"pytorch_model.bin": b"", "config.json": b"{}"}, Fault.ONLY_PICKLE),
         ({"model.gguf": b""}, Fault.ONLY_GGUF),
-        ({"adapter_config.json": b"{}", "adapter_model.safetensors": b""}, Fault.NOT_A_CHECKPOINT),
+        ({"adapter_config.json": b"{}", "adapter_model.safetensors": b""}, Fault.IS_ADAPTER),
         ({"config.json": b"{}", "model.safetensors": b""}, Fault.NO_TOKENIZER),
         ({**small_files(), "config.json": b" " * 2**20 + b"{}", "model.safetensors": b""}, Fault.LIMIT_EXCEEDED),
         ({**small_files(), "model.safetensors.index.json": b'{"weight_map": {}}', "a.safetensors": b""},

@@ -79,7 +79,7 @@ def a_safetensors_file(folder: Any) -> None:
     folder.path.write_bytes(b"")
 
 
-@case(Fault.NOT_A_CHECKPOINT, "adapter")
+@case(Fault.IS_ADAPTER, "Load the model it was made for")
 def adapter(folder: Any) -> None:
     folder.json("adapter_config.json", {"base_model_name_or_path": "../../elsewhere"})
 

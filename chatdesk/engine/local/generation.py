@@ -22,6 +22,7 @@ from chatdesk.engine.api import (
     Started,
     TokenEvent,
 )
+from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.cache import PrefixCache, Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
@@ -47,6 +48,7 @@ class Generator:
         self.checkpoint = checkpoint
         self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
         self._cache = PrefixCache(Runner(checkpoint.model))
+        self._adapters = Adapters(checkpoint.model, checkpoint.info, self._cache.runner.device)
         info, layers = checkpoint.info, self._cache.runner.brake.layers
         self._chunk = ChunkSize(info.device, info.parameters, layers)
         self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
@@ -61,6 +63,9 @@ class Generator:
         started = time.perf_counter()
         _check(request)
         sampling, prompt = self._prompt(request)
+        if not self._adapters.is_on(request.adapter):
+            self._cache.forget()  # with another adapter the same tokens have other keys and values
+            self._adapters.put_on(request.adapter)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
         sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs)

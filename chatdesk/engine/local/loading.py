@@ -4,7 +4,7 @@ transformers gets the config as `chatdesk.library.safety` cleaned it and the ten
 from the checked files when they are asked for. So no file is opened by a name that the checkpoint chose, the bytes
 that were really read are the progress, and a cancel stops at the next tensor.
 
-Not here: quantised and adapter checkpoints, offloading to the disk.
+Not here: checkpoints that are quantised already, adapters (`adapters`), offloading to the disk.
 """
 
 import logging
