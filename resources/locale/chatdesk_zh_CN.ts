@@ -1602,6 +1602,22 @@ Edit a message or write a reply anew to make another.</source>
         <translation>窗口正在使用这个配置（{path}）。请在窗口的“模型”页添加或移除模型，或先关闭窗口。</translation>
     </message>
     <message>
+        <source>{path} is an adapter, which changes a model and is none by itself. Load the model it was made for, then attach the adapter to it.</source>
+        <translation>{path} 是一个适配器，它用来改变模型，本身不是模型。请先加载它所对应的模型，再把适配器接上。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be attached: {reason}. Choose a folder with a plain LoRA adapter in adapter_config.json and adapter_model.safetensors.</source>
+        <translation>无法接上 {path}：{reason}。请选择含有普通 LoRA 适配器（adapter_config.json 与 adapter_model.safetensors）的文件夹。</translation>
+    </message>
+    <message>
+        <source>The adapter {adapter} does not fit {model}: {reason}. Load the model it was made for: {base}.</source>
+        <translation>适配器 {adapter} 与 {model} 不匹配：{reason}。请加载它所对应的模型：{base}。</translation>
+    </message>
+    <message>
+        <source>The adapter {adapter} changes a model, and none is loaded. Load the one it was made for: {base}.</source>
+        <translation>适配器 {adapter} 用来改变模型，而现在没有加载模型。请加载它所对应的模型：{base}。</translation>
+    </message>
+    <message>
         <source>No model is loaded. Choose one from the model menu.</source>
         <translation>还没有加载模型。请从模型菜单中选择一个。</translation>
     </message>
