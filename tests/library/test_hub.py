@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from chatdesk.errors import Fault, UserError
@@ -253,6 +254,43 @@ def test_the_token_goes_to_the_hub_alone(server: Server) -> None:
     connection.close()
     seen = [(each.place, "authorization" in each.headers) for each in server.asked]
     assert seen == [("hub", False), ("hub", True), ("store", False)]  # a search needs none
+
+
+@pytest.mark.parametrize(
+    ("target", "is_followed", "has_token"),
+    [
+        ("https://hub.example/moved", True, True),
+        ("/moved", True, True),
+        ("https://hub.example:8443/moved", True, False),
+        ("https://hub.example.evil.example/moved", True, False),
+        ("https://hub.example@evil.example/moved", True, False),
+        ("http://hub.example/moved", False, False),
+        ("ftp://hub.example/moved", False, False),
+        ("", False, False),
+    ],
+)
+def test_where_a_redirect_may_lead(target: str, is_followed: bool, has_token: bool) -> None:
+    seen: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        if len(seen) == 1:
+            return httpx2.Response(302, headers={"Location": target})
+        return httpx2.Response(200, content=b"here")
+
+    connection = Connection("https://hub.example", token=lambda host: TOKEN)
+    connection._client = httpx2.Client(transport=httpx2.MockTransport(answer))
+    try:
+        if is_followed:
+            assert connection.read("/file") == b"here"
+        else:
+            with pytest.raises(UserError) as raised:
+                connection.read("/file")
+            assert raised.value.fault is Fault.HUB_ANSWER
+    finally:
+        connection.close()
+    assert seen[0].headers["authorization"] == f"Bearer {TOKEN}"
+    assert [TOKEN in str(request.headers.raw) for request in seen[1:]] == ([has_token] if is_followed else [])
 
 
 def test_no_token_over_a_line_that_others_can_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
