@@ -112,6 +112,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.library import catalogue
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
+    from chatdesk.tasks.all import Tasks
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
@@ -142,7 +143,8 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    window = MainWindow(chat, models, shelf, prompts, settings, profile)
+    tasks = Tasks(chat, models, shelf, prompts, hub, downloads)
+    window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = window.apply
     return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads)
 

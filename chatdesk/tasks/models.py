@@ -26,6 +26,7 @@ from chatdesk.library.catalogue import Entry, name_and_source, note_use
 from chatdesk.library.dialogues import DIALOGUES
 from chatdesk.library.fit import Plan, plans_of
 from chatdesk.library.removing import Removal
+from chatdesk.library.safety import Checked
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
@@ -113,7 +114,16 @@ class Models:
 
         def work(answer: Surveyed | Failed) -> None:
             for path in wanted:
-                self._post(partial(callback, path, _plans(path, answer)))
+                self._post(partial(callback, path, _plans(partial(safety.check, Path(path)), answer)))
+
+        self._survey(work)
+
+    def plans_of_checked(self, name: str, checked: Checked, callback: Callable[[Plans], None]) -> None:
+        """The plans of a checkpoint called ``name`` that is not on this machine."""
+        self._survey(lambda answer: self._post(partial(callback, _plans(lambda: checked, answer, name))))
+
+    def _survey(self, work: Callable[[Surveyed | Failed], None]) -> None:
+        """Look at the devices; ``work`` gets the answer on a thread of its own."""
 
         def aside(answer: Surveyed | Failed) -> None:
             threading.Thread(target=work, args=(answer,), name="plans", daemon=True).start()
@@ -246,11 +256,11 @@ class Models:
         self.on_change(state)
 
 
-def _plans(path: str, answer: Surveyed | Failed) -> Plans:
+def _plans(check: Callable[[], Checked], answer: Surveyed | Failed, name: str = "") -> Plans:
     try:
         if isinstance(answer, Failed):
             raise UserError(Fault(answer.fault), **answer.fields)
-        checked = safety.check(Path(path))
-        return plans_of(checked, name_and_source(checked, starter())[0], answer.devices)
+        checked = check()
+        return plans_of(checked, name or name_and_source(checked, starter())[0], answer.devices)
     except UserError as error:
         return error

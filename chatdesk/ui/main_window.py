@@ -27,10 +27,7 @@ from chatdesk.ui.shelving import Shelving
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatdesk.tasks.chat import Chat
-    from chatdesk.tasks.models import Models
-    from chatdesk.tasks.prompts import Prompts
-    from chatdesk.tasks.shelf import Shelf
+    from chatdesk.tasks.all import Tasks
     from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
@@ -47,23 +44,20 @@ class MainWindow(QMainWindow):
 
     def __init__(
         self,
-        chat: "Chat",
-        models: "Models",
-        shelf: "Shelf",
-        prompts: "Prompts",
+        tasks: "Tasks",
         settings: Settings,
         profile: Profile,
     ) -> None:
         super().__init__()
-        self._chat, self._models = chat, models
+        self._tasks, self._chat = tasks, tasks.chat
         self._settings, self._profile = settings, profile
         self._kept: dict[type[Change], Change] = {}
         self._was_painted = False
         self._has_other_keys = False
         self._presets: PresetButton | None = None
-        self.shelving = Shelving(self, chat, shelf, settings)
-        self.prompting = Prompting(self, prompts)
-        self.attaching = Attaching(self, chat, shelf)
+        self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
+        self.prompting = Prompting(self, tasks.prompts)
+        self.attaching = Attaching(self, tasks.chat, tasks.shelf)
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
         self.setMinimumSize(theme.scaled(360), theme.scaled(400))
@@ -72,18 +66,18 @@ class MainWindow(QMainWindow):
         self._build()
         self._add_actions()
         self._tick = QTimer(self, interval=_TICK_MS)
-        self._tick.timeout.connect(chat.tick)
+        self._tick.timeout.connect(tasks.chat.tick)
         settings.watch(self._on_setting)
         theme.watcher.changed.connect(self._fit)
 
     def _build(self) -> None:
         self.rail = Rail()
         self.rail.chosen.connect(self.show_page)
-        self.page = ChatPage(self._chat, self._models, self._settings)
+        self.page = ChatPage(self._chat, self._tasks.models, self._settings)
         self.shelving.serve(self.page)
         self.prompting.serve(self.page)
         self.attaching.serve(self.page)
-        self._pages = Pages(self.page, self._models, self._settings, self._profile, self.shelving)
+        self._pages = Pages(self.page, self._tasks, self._settings, self._profile, self.shelving)
         self._pages.back_wanted.connect(lambda: self.show_page("chat"))
         centre = QWidget()
         self._row = QHBoxLayout(centre)

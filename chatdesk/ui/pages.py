@@ -7,12 +7,12 @@ from PySide6.QtWidgets import QStackedWidget
 
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
-from chatdesk.tasks.changes import Change, ModelChanged
+from chatdesk.tasks.changes import Change
 from chatdesk.ui.chat.page import ChatPage
 from chatdesk.ui.shelving import Shelving
 
 if TYPE_CHECKING:
-    from chatdesk.tasks.models import Models
+    from chatdesk.tasks.all import Tasks
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
 
@@ -25,10 +25,10 @@ class Pages(QStackedWidget):
     back_wanted = Signal()
 
     def __init__(
-        self, chat: ChatPage, models: "Models", settings: Settings, profile: Profile, shelving: Shelving
+        self, chat: ChatPage, tasks: "Tasks", settings: Settings, profile: Profile, shelving: Shelving
     ) -> None:
         super().__init__()
-        self._chat, self._models, self._settings = chat, models, settings
+        self._chat, self._tasks, self._settings = chat, tasks, settings
         self._profile, self._shelving = profile, shelving
         self.settings: SettingsPage | None = None
         self.models: ModelsPage | None = None
@@ -65,8 +65,8 @@ class Pages(QStackedWidget):
     def apply(self, change: Change) -> None:
         """Show a change."""
         self._chat.apply(change)
-        if self.models is not None and isinstance(change, ModelChanged):
-            self.models.show_state(change)
+        if self.models is not None:
+            self.models.apply(change)
 
     def find_here(self) -> bool:
         """Go to the page's own line for finding; whether it has one (the chat has a bar of its own)."""
@@ -90,7 +90,7 @@ class Pages(QStackedWidget):
         if self.models is None:
             from chatdesk.ui.models.page import ModelsPage
 
-            self.models = ModelsPage(self._models)
+            self.models = ModelsPage(self._tasks.models, self._tasks.hub, self._tasks.downloads)
             self._add(self.models)
         return self.models
 

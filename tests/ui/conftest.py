@@ -9,12 +9,15 @@ from PySide6.QtWidgets import QApplication
 
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
+from chatdesk.tasks.all import Tasks
 from chatdesk.ui import application, shortcuts, theme
 from chatdesk.ui.main_window import MainWindow
 from tests.ui.scripted import (
     DEFAULTS,
     READY,
     ScriptedChat,
+    ScriptedDownloads,
+    ScriptedHub,
     ScriptedModels,
     ScriptedPrompts,
     ScriptedShelf,
@@ -30,8 +33,9 @@ class Desk:
         self.settings = Settings(self.profile.settings)
         self.settings.watch(lambda name: application.follow(QApplication.instance(), self.settings, name))
         self.chat, self.models, self.shelf = ScriptedChat(), ScriptedModels(), ScriptedShelf()
-        self.prompts = ScriptedPrompts()
-        self.window = MainWindow(self.chat, self.models, self.shelf, self.prompts, self.settings, self.profile)
+        self.prompts, self.hub, self.downloads = ScriptedPrompts(), ScriptedHub(), ScriptedDownloads()
+        self.tasks = Tasks(self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads)
+        self.window = MainWindow(self.tasks, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)
         self.window.show()

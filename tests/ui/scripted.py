@@ -71,6 +71,26 @@ class ScriptedModels:
         self.asked = (tuple(paths), callback)
 
 
+class ScriptedHub:
+    """Notes what it is asked in ``calls``, with the callbacks, for the test to answer."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, *args))
+
+    def last(self, name: str) -> tuple[Any, ...]:
+        """The arguments of the last call of ``name``."""
+        return next(call[1:] for call in reversed(self.calls) if call[0] == name)
+
+
+class ScriptedDownloads(ScriptedHub):
+    """There are none to begin with."""
+
+    all: tuple[changes.Download, ...] = ()
+
+
 class ScriptedShelf:
     """Notes calls in ``calls``; keeps callbacks in ``callbacks``, by method, for the test to answer."""
 

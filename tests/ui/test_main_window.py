@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QD
 
 from chatdesk.errors import Fault
 from chatdesk.tasks import changes
+from chatdesk.tasks.all import Tasks
 from chatdesk.tasks.changes import Notice, Turn
 from chatdesk.ui import shortcuts, theme
 from tests.ui.scripted import conversation
@@ -54,13 +55,20 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
     from chatdesk.paths import Profile
     from chatdesk.settings.store import Settings
     from chatdesk.ui.main_window import MainWindow
-    from tests.ui.scripted import READY, ScriptedChat, ScriptedModels, ScriptedPrompts, ScriptedShelf
+    from tests.ui import scripted
 
-    chat = ScriptedChat()
+    tasks = Tasks(
+        scripted.ScriptedChat(),
+        scripted.ScriptedModels(),
+        scripted.ScriptedShelf(),
+        scripted.ScriptedPrompts(),
+        scripted.ScriptedHub(),
+        scripted.ScriptedDownloads(),
+    )
     settings = Settings(tmp_path / "settings.toml")
-    window = MainWindow(chat, ScriptedModels(), ScriptedShelf(), ScriptedPrompts(), settings, Profile(tmp_path))
+    window = MainWindow(tasks, settings, Profile(tmp_path))
     qtbot.addWidget(window)
-    window.apply(READY)
+    window.apply(scripted.READY)
     window.apply(changes.NoticeChanged(Notice(Fault.NO_MODEL, {}, "choose_model")))
     with qtbot.waitSignal(window.painted):
         window.show()
@@ -245,7 +253,7 @@ def test_the_window_opens_where_it_was_closed(desk, qtbot):
     assert desk.settings["geometry"]
     from chatdesk.ui.main_window import MainWindow
 
-    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.prompts, desk.settings, desk.profile)
+    again = MainWindow(desk.tasks, desk.settings, desk.profile)
     qtbot.addWidget(again)
     assert (again.width(), again.height()) == (700, 640)
 
@@ -255,7 +263,7 @@ def test_a_damaged_geometry_is_no_matter(desk, qtbot, geometry):
     desk.settings["geometry"] = geometry
     from chatdesk.ui.main_window import MainWindow
 
-    again = MainWindow(desk.chat, desk.models, desk.shelf, desk.prompts, desk.settings, desk.profile)
+    again = MainWindow(desk.tasks, desk.settings, desk.profile)
     qtbot.addWidget(again)
     assert again.width() >= 360
 

@@ -25,7 +25,7 @@ from chatdesk.ui import application, theme
 from chatdesk.ui.models.rows import ROW_ROLE
 from tests.engine.checkpoints import make_checkpoint
 from tests.tasks.desk import Engine
-from tests.ui.scripted import INFO
+from tests.ui.scripted import INFO, ScriptedDownloads, ScriptedHub
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
@@ -101,8 +101,7 @@ def test_all_facts_of_a_checkpoint(desk, page):
     page.refresh()
     assert row(page, "/models/big").facts == "GPT2 · 1B · 3.0 GB · fp16 · context 2000 · chat template · mit"
     assert row(page, "/models/big").aside.startswith("used ")
-    facts = page.details.facts
-    shown = [facts.itemAtPosition(line, 1).widget().words() for line in range(facts.rowCount())]
+    shown = [label.words() for label in page.details.facts.values]
     for fact in ("GPT2LMHeadModel", "1B", "3.0 GB", "fp16", "2,000 tokens", "chat template", "mit", "/models/big"):
         assert fact in shown
 
@@ -432,9 +431,9 @@ def test_real_checkpoints(qtbot, tmp_path, monkeypatch):
     settings = Settings(tmp_path / "settings.toml")
     find = lambda folders: catalogue.find(starter(), map(Path, folders))  # noqa: E731
     models = Models(engine, find, settings, posted.append)
-    page = ModelsPage(models)
+    page = ModelsPage(models, ScriptedHub(), ScriptedDownloads())
     qtbot.addWidget(page)
-    models.on_change = page.show_state
+    models.on_change = page.apply
 
     def settled(done):
         def look():

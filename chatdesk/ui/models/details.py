@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.library.fit import short_bytes
@@ -15,9 +15,10 @@ from chatdesk.ui.chat.model_menu import asleep, parameters
 from chatdesk.ui.dates import exactly
 from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.models import words
+from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.models.ways import WaysTable
 from chatdesk.ui.widgets.buttons import TextButton
-from chatdesk.ui.widgets.labels import ElidedLabel, Label
+from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -58,7 +59,7 @@ class Details(QScrollArea):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Loading the model"))
         self._make_buttons()
-        self.facts = QGridLayout()
+        self.facts = FactsTable()
         self.ways_title = Label(self.tr("Ways to load it"), kind="title")
         self.ways = WaysTable()
         self.ways.chosen.connect(self.plan_wanted)
@@ -98,9 +99,6 @@ class Details(QScrollArea):
             for each in buttons:
                 row.addWidget(each)
             row.addStretch()
-        self.facts.setHorizontalSpacing(theme.scaled(24))
-        self.facts.setVerticalSpacing(theme.scaled(6))
-        self.facts.setColumnStretch(1, 1)
         self.card.setMinimumHeight(theme.scaled(_CARD_PX))
         holder = QWidget()
         holder.setMaximumWidth(theme.scaled(_WIDEST_PX))
@@ -111,7 +109,7 @@ class Details(QScrollArea):
             column.addWidget(part)
         column.addLayout(now)
         column.addSpacing(theme.scaled(10))
-        column.addLayout(self.facts)
+        column.addWidget(self.facts)
         column.addLayout(later)
         column.addSpacing(theme.scaled(14))
         column.addWidget(self.ways_title)
@@ -169,7 +167,7 @@ class Details(QScrollArea):
         self._action = state.notice.action if state.notice and state.notice.action != "choose_model" else ""
         self.help.set_words(button(self._action))
         self.help.setVisible(bool(self._action))
-        _dress(self.load, "" if self._action else "primary")
+        dress(self.load, "" if self._action else "primary")
         said, kind = "", "soft"
         if state.state == "ready" and state.info is not None:
             said = self.tr("Loaded in {precision} on {device}, context {context}.").format(
@@ -186,63 +184,41 @@ class Details(QScrollArea):
             said = self.tr("Loading {done} of {total}").format(**sizes) if state.total else self.tr("Loading…")
         elif state.state == "failed" and state.notice is not None:
             said, kind = sentence(state.notice.fault, state.notice.fields), "danger"
-        _say(self.status, said, kind)
+        say(self.status, said, kind)
 
     def _show_plans(self, entry: "Entry", plans: "Plans | None") -> None:
         if entry.fault is not None:
-            _say(self.plan, sentence_of(entry.fault), "danger")
+            say(self.plan, sentence_of(entry.fault), "danger")
         elif isinstance(plans, list):
             first = words.how_it_fits(plans[0])
-            _say(self.plan, first[:1].upper() + first[1:] + ".")
+            say(self.plan, first[:1].upper() + first[1:] + ".")
         elif isinstance(plans, UserError):
-            _say(self.plan, sentence_of(plans), "danger")
+            say(self.plan, sentence_of(plans), "danger")
         else:
-            _say(self.plan, words.outcome(None)[0], "soft")
+            say(self.plan, words.outcome(None)[0], "soft")
         ways: list[Plan] = plans if isinstance(plans, list) else []
-        _say(self.loud, words.loud(ways[0]) if ways else "", words.loudness(ways[0]) if ways else "")
+        say(self.loud, words.loud(ways[0]) if ways else "", words.loudness(ways[0]) if ways else "")
         self.ways_title.setVisible(len(ways) > 0)
         self.ways.setVisible(len(ways) > 0)
         self.ways.show_plans(ways)
 
     def _show_facts(self, entry: "Entry") -> None:
-        while (item := self.facts.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
         is_sound = entry.fault is None
-        shown = (
-            (self.tr("Architecture"), entry.architecture),
-            (self.tr("Parameters"), parameters(entry.parameters) if is_sound else ""),
-            (self.tr("On disk"), short_bytes(entry.disk_bytes or entry.size_bytes) if is_sound else ""),
-            (self.tr("Stored in"), words.precision(entry.dtype or "")),
-            (self.tr("Context"), self._context(entry)),
-            (self.tr("Messages"), words.kind(entry) if is_sound else ""),
-            (self.tr("Licence"), entry.licence),
-            (self.tr("Last used"), exactly(entry.last_used) if entry.last_used else ""),
-            (self.tr("Folder"), str(entry.path)),
+        self.facts.show_facts(
+            (
+                (self.tr("Architecture"), entry.architecture),
+                (self.tr("Parameters"), parameters(entry.parameters) if is_sound else ""),
+                (self.tr("On disk"), short_bytes(entry.disk_bytes or entry.size_bytes) if is_sound else ""),
+                (self.tr("Stored in"), words.precision(entry.dtype or "")),
+                (self.tr("Context"), self._context(entry)),
+                (self.tr("Messages"), words.kind(entry) if is_sound else ""),
+                (self.tr("Licence"), entry.licence),
+                (self.tr("Last used"), exactly(entry.last_used) if entry.last_used else ""),
+                (self.tr("Folder"), str(entry.path)),
+            )
         )
-        for row, (title, value) in enumerate((title, value) for title, value in shown if value):
-            text = ElidedLabel()  # a folder's name has no place to be broken
-            text.set_words(value)
-            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self.facts.addWidget(Label(title, kind="soft"), row, 0)
-            self.facts.addWidget(text, row, 1)
 
     def _context(self, entry: "Entry") -> str:
         if entry.context_length is None:
             return ""
         return self.tr("{count} tokens").format(count=f"{entry.context_length:,}")
-
-
-def _say(label: Label, text: str, kind: str = "") -> None:
-    """Show ``text`` in a colour of the style sheet, or nothing at all."""
-    label.setText(text)
-    label.setVisible(bool(text))
-    _dress(label, kind)
-
-
-def _dress(widget: QWidget, kind: str) -> None:
-    if widget.property("kind") != kind:
-        widget.setProperty("kind", kind)
-        widget.style().unpolish(widget)
-        widget.style().polish(widget)

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
-from shiboken6 import isValid
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.library import removing
@@ -17,6 +16,7 @@ from chatdesk.ui.dropping import dropped_folder
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models.details import Details
 from chatdesk.ui.models.rows import ROW_ROLE, CheckpointDelegate, CheckpointModel
+from chatdesk.ui.models.split import Split, while_there
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
 
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from chatdesk.tasks.models import Models, Plans
 
 P = ParamSpec("P")
-
-_LIST_PX = 360
-_BESIDE_PX = 820
-_MOST_PX = 16_777_215
 
 
 class LocalModels(QWidget):
@@ -104,20 +100,13 @@ class LocalModels(QWidget):
         top.addWidget(self.empty)
         self.complaint.hide()
         self.empty.hide()
-        self._list = QFrame()
-        self._list.setObjectName("models")
-        column = QVBoxLayout(self._list)
+        side_list = QFrame()
+        column = QVBoxLayout(side_list)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(top)
         column.addWidget(self.view, 1)
-        beside = QVBoxLayout()  # keeps the room while nothing is chosen
-        beside.addWidget(self.details)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(0)
-        self._row.addWidget(self._list)
-        self._row.addLayout(beside, 1)
+        self._split = Split(self, side_list, self.details)
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -126,11 +115,22 @@ class LocalModels(QWidget):
         self.view.setFocus(Qt.FocusReason.OtherFocusReason)
         self.refresh()
 
+    def find_here(self) -> None:
+        """Go to the line that narrows the list."""
+        self.filter.setFocus()
+        self.filter.selectAll()
+
     def refresh(self) -> None:
         """Look for checkpoints, then whether they fit."""
         if not self._found:
             self._say_empty(self.tr("Looking for models…"))
         self._models.checkpoints.refresh(self._if_there(self._show_entries))
+
+    def show_checkpoint(self, path: str) -> None:
+        """Mark a checkpoint that has just come."""
+        self._chosen = path
+        self.filter.clear()
+        self.refresh()
 
     def show_state(self, state: ModelChanged) -> None:
         """Follow the model that is loaded; another one leaves another memory."""
@@ -231,9 +231,7 @@ class LocalModels(QWidget):
 
         def added(entry: "Entry") -> None:
             self._complain("")
-            self._chosen = str(entry.path)
-            self.filter.clear()
-            self.refresh()
+            self.show_checkpoint(str(entry.path))
 
         self._models.checkpoints.add(path, self._if_there(added), self._if_there(self._fail))
 
@@ -304,26 +302,8 @@ class LocalModels(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The chosen one stands beside the list where there is room, else below it."""
         super().resizeEvent(event)
-        beside = self.width() >= theme.scaled(_BESIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
-        self._list.setProperty("beside", beside)
-        self._list.style().unpolish(self._list)
-        self._list.style().polish(self._list)
-        self._list.setMinimumSize(0, 0)
-        self._list.setMaximumSize(_MOST_PX, _MOST_PX)
-        if beside:
-            self._list.setFixedWidth(max(theme.scaled(_LIST_PX), self.width() * 2 // 5))
-        else:
-            self._list.setFixedHeight(self.height() * 2 // 5)
+        self._split.fit()
         self.view.scrollTo(self.view.currentIndex())
 
-    # -- answers that come when the page is gone ----------------------------------------------------------------------
-
     def _if_there(self, call: Callable[P, object]) -> Callable[P, None]:
-        """``call``, unless the page was replaced meanwhile."""
-
-        def safe(*args: P.args, **kwargs: P.kwargs) -> None:
-            if isValid(self):
-                call(*args, **kwargs)
-
-        return safe
+        return while_there(self, call)

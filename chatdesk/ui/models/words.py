@@ -47,7 +47,12 @@ def family(architecture: str) -> str:
 
 def kind(entry: "Entry") -> str:
     """Whether it knows how to chat."""
-    return translate("models", "chat template") if entry.has_chat_template else translate("models", "base model")
+    return kind_of(entry.has_chat_template)
+
+
+def kind_of(has_chat_template: bool) -> str:
+    """A model with a chat template, or a base model."""
+    return translate("models", "chat template") if has_chat_template else translate("models", "base model")
 
 
 def facts(entry: "Entry") -> str:

@@ -1,8 +1,11 @@
 """Buttons with the project's own icons, which follow the theme and the text size."""
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QPushButton, QToolButton
+from PySide6.QtWidgets import QCheckBox, QMenu, QPushButton, QToolButton
 
 from chatdesk.ui import theme
 
@@ -53,6 +56,35 @@ class TextButton(QPushButton):
         if self._icon:
             self.setIcon(theme.icon(self._icon, size=16))
             self.setIconSize(QSize(theme.scaled(16), theme.scaled(16)))
+
+
+class ChoiceButton(TextButton):
+    """One of several things, chosen from a menu. Signals: ``chosen``, by the person. Attributes: ``value``.
+
+    ``choices``: values with their words; the first one is chosen to begin with. ``name``: for a screen reader.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, name: str, choices: Mapping[Any, str]) -> None:
+        super().__init__("", icon="chevron-down", icon_behind=True)
+        self._name, self._choices = name, choices
+        menu = QMenu(self)
+        menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
+        for value, words in choices.items():
+            menu.addAction(words).triggered.connect(lambda _=False, v=value: self._on_chosen(v))
+        self.setMenu(menu)
+        self.set_value(next(iter(choices)))
+
+    def set_value(self, value: Any) -> None:
+        """Choose ``value``, in silence."""
+        self.value = value
+        self.set_words(self._choices[value])
+        self.setAccessibleName(f"{self._name}: {self._choices[value]}")
+
+    def _on_chosen(self, value: Any) -> None:
+        self.set_value(value)
+        self.chosen.emit()
 
 
 class Switch(QCheckBox):

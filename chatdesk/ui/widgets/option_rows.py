@@ -8,12 +8,12 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QObject, Qt, Signal
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPlainTextEdit, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QSlider, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.settings.options import Option
 from chatdesk.ui import theme
-from chatdesk.ui.widgets.buttons import Switch, TextButton
+from chatdesk.ui.widgets.buttons import ChoiceButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label, tip
 
 
@@ -256,25 +256,15 @@ class ChoiceRow(OptionRow):
 
     def __init__(self, option: Option, names: dict[str, str], below_title: bool) -> None:
         super().__init__(option, resettable=False)
-        self._names = names
-        self.menu = QMenu(self)
-        self.menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
-        self.button = TextButton("", icon="chevron-down", icon_behind=True)
-        self.button.setMenu(self.menu)
-        for value in option.choices:
-            self.menu.addAction(names[value]).triggered.connect(lambda _=False, v=value: self._on_chosen(v))
+        self.button = ChoiceButton(words(option.title), {value: names[value] for value in option.choices})
+        self.button.chosen.connect(lambda: self.changed.emit(option.name, self.button.value))
+        self.menu = self.button.menu()
         self._add_control(self.button, below_title)
         self._add_help()
 
     def show_value(self, value: Any, default: Any) -> None:
         """Show the name of ``value``."""
-        name = self._names[default if value is None else value]
-        self.button.set_words(name)
-        self.button.setAccessibleName(f"{words(self.option.title)}: {name}")
-
-    def _on_chosen(self, value: str) -> None:
-        self.show_value(value, None)
-        self.changed.emit(self.option.name, value)
+        self.button.set_value(default if value is None else value)
 
 
 class SwitchRow(OptionRow):

@@ -1,0 +1,22 @@
+"""All tasks together: what the window is given."""
+
+from dataclasses import dataclass
+
+from chatdesk.tasks.chat import Chat
+from chatdesk.tasks.downloads import Downloads
+from chatdesk.tasks.hub import Hub
+from chatdesk.tasks.models import Models
+from chatdesk.tasks.prompts import Prompts
+from chatdesk.tasks.shelf import Shelf
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """One of each."""
+
+    chat: Chat
+    models: Models
+    shelf: Shelf
+    prompts: Prompts
+    hub: Hub
+    downloads: Downloads

@@ -1,0 +1,167 @@
+"""A model on a hub: its files and sizes, whether it would fit, its card; before anything is fetched."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.fit import short_bytes
+from chatdesk.ui import theme
+from chatdesk.ui.chat.long_text import LongText
+from chatdesk.ui.chat.markdown import inert
+from chatdesk.ui.chat.model_menu import parameters, size
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.models import words
+from chatdesk.ui.models.facts import FactsTable, dress, say
+from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from chatdesk.library.hub import Found, Repository
+    from chatdesk.library.safety import Checked
+    from chatdesk.tasks.models import Plans
+
+_WIDEST_PX = 720
+_CARD_PX = 320
+
+
+class HubDetails(QScrollArea):
+    """Signals: ``download_wanted``, ``token_wanted``, ``retry_wanted``."""
+
+    download_wanted = Signal()
+    token_wanted = Signal()
+    retry_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self._found: Found | None = None
+        self._repository: Repository | None = None
+        self._checked: Checked | None = None
+        self.name = Label(kind="heading", wrap=True)
+        self.plan = Label(wrap=True)
+        self.loud = Label(wrap=True)
+        self.status = Label(wrap=True)
+        self.download = TextButton("", kind="primary")
+        self.download.clicked.connect(self.download_wanted)
+        self.token = TextButton(self.tr("Access token…"))
+        self.token.clicked.connect(self.token_wanted)
+        self.retry = TextButton(self.tr("Try again"))
+        self.retry.clicked.connect(self.retry_wanted)
+        self.facts = FactsTable()
+        self.files_title = Label(self.tr("Files"), kind="title")
+        self.files = FactsTable()
+        self.card_title = Label(self.tr("Model card"), kind="title")
+        self.card = LongText(self.tr("Model card"))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.scaled(8))
+        for button in (self.download, self.token, self.retry):
+            buttons.addWidget(button)
+        buttons.addStretch()
+        self.card.setMinimumHeight(theme.scaled(_CARD_PX))
+        holder = QWidget()
+        holder.setMaximumWidth(theme.scaled(_WIDEST_PX))
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.scaled(10))
+        for part in (self.name, self.status, self.plan, self.loud):
+            column.addWidget(part)
+        column.addLayout(buttons)
+        column.addSpacing(theme.scaled(10))
+        column.addWidget(self.facts)
+        column.addSpacing(theme.scaled(14))
+        column.addWidget(self.files_title)
+        column.addWidget(self.files)
+        column.addSpacing(theme.scaled(14))
+        column.addWidget(self.card_title)
+        column.addWidget(self.card)
+        column.addStretch()
+        content = QWidget()
+        content.setObjectName("content")
+        row = QHBoxLayout(content)
+        margin = theme.scaled(24)
+        row.setContentsMargins(margin, theme.scaled(20), margin, margin)
+        row.addWidget(holder, 1)
+        row.addStretch()
+        self.setWidget(content)
+
+    def show_found(self, found: "Found") -> None:
+        """Show what the search says; the rest is being asked."""
+        self._found, self._repository, self._checked = found, None, None
+        self.name.setText(found.name)
+        say(self.status, self.tr("Looking at its files…"), "soft")
+        say(self.plan, "")
+        say(self.loud, "")
+        for part in (self.download, self.token, self.retry, self.files_title, self.files):
+            part.hide()
+        self._show_facts()
+        self.show_card("")
+        self.verticalScrollBar().setValue(0)
+
+    def show_repository(self, repository: "Repository") -> None:
+        """Its files are known."""
+        self._repository = repository
+        say(self.status, "")
+        self.download.set_words(self.tr("Download {size}").format(size=short_bytes(repository.size_bytes)))
+        self.download.show()
+        self.files_title.show()
+        self.files.show()
+        self.files.show_facts((size(file.size), file.path) for file in repository.files)
+        say(self.plan, words.outcome(None)[0], "soft")
+        self._show_facts()
+
+    def show_checked(self, checked: "Checked") -> None:
+        """The headers of its weights are known."""
+        self._checked = checked
+        self._show_facts()
+
+    def show_plans(self, plans: "Plans") -> None:
+        """Say whether it would fit."""
+        if isinstance(plans, UserError):
+            say(self.plan, sentence_of(plans), "danger")
+            say(self.loud, "")
+            dress(self.download, "")
+        else:
+            first = words.how_it_fits(plans[0])
+            say(self.plan, first[:1].upper() + first[1:] + ".")
+            say(self.loud, words.loud(plans[0]), words.loudness(plans[0]))
+            dress(self.download, "primary")
+
+    def show_error(self, error: UserError) -> None:
+        """Say why its files cannot be looked at, and what helps."""
+        say(self.status, sentence_of(error), "danger")
+        self.token.setVisible(error.fault in (Fault.HUB_GATED, Fault.HUB_BAD_TOKEN, Fault.HUB_NOT_FOUND))
+        self.retry.show()
+
+    def show_card(self, text: str) -> None:
+        """Show the model card, text of strangers, as the plain text it is."""
+        self.card_title.setVisible(bool(text))
+        self.card.setVisible(bool(text))
+        self.card.set_runs([(False, inert(text))])
+
+    def _show_facts(self) -> None:
+        found, repository, checked = self._found, self._repository, self._checked
+        if found is None:
+            return
+        count = checked.parameters if checked else found.parameters
+        has_template = checked.has_chat_template if checked else found.is_chat
+        context = checked.context_length if checked else None
+        self.facts.show_facts(
+            (
+                (self.tr("Architecture"), found.architecture),
+                (self.tr("Parameters"), parameters(count) if count else ""),
+                (self.tr("Download"), short_bytes(repository.size_bytes) if repository else ""),
+                (self.tr("Stored in"), words.precision(checked.dtype or "") if checked else ""),
+                (self.tr("Context"), self.tr("{count} tokens").format(count=f"{context:,}") if context else ""),
+                (self.tr("Messages"), words.kind_of(has_template)),
+                (self.tr("Licence"), found.licence),
+                (self.tr("Access"), self.tr("only to those who accept its terms") if found.is_gated else ""),
+                (self.tr("Downloads"), f"{found.downloads:,}"),
+                (self.tr("Changed"), found.changed[:10]),
+            )
+        )
