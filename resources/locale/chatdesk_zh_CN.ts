@@ -423,6 +423,93 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>DownloadRow</name>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Show it</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>Download of {name}</source>
+        <translation>{name} 的下载</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Pause the download of {name}</source>
+        <translation>暂停下载 {name}</translation>
+    </message>
+    <message>
+        <source>Go on with the download of {name}</source>
+        <translation>继续下载 {name}</translation>
+    </message>
+    <message>
+        <source>Show {name} among the models on this machine</source>
+        <translation>在本机上的模型中显示 {name}</translation>
+    </message>
+    <message>
+        <source>Take {name} off the downloads</source>
+        <translation>把 {name} 从下载中去掉</translation>
+    </message>
+    <message>
+        <source>What has come of it is removed.</source>
+        <translation>已下载的部分会被删除。</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done}，共 {total}</translation>
+    </message>
+    <message>
+        <source>waiting for the others</source>
+        <translation>等待其他下载</translation>
+    </message>
+    <message>
+        <source>{size}/s</source>
+        <translation>{size}/秒</translation>
+    </message>
+    <message>
+        <source>checking</source>
+        <translation>正在校验</translation>
+    </message>
+    <message>
+        <source>trying again soon</source>
+        <translation>稍后重试</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>downloaded and checked</source>
+        <translation>已下载并校验</translation>
+    </message>
+    <message>
+        <source>{count} s left</source>
+        <translation>还剩 {count} 秒</translation>
+    </message>
+    <message>
+        <source>{count} min left</source>
+        <translation>还剩 {count} 分钟</translation>
+    </message>
+    <message>
+        <source>{count} h left</source>
+        <translation>还剩 {count} 小时</translation>
+    </message>
+</context>
+<context>
     <name>DraftsView</name>
     <message>
         <source>{count} replies side by side. The chat goes on with the marked one.</source>
@@ -745,6 +832,176 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>HubDetails</name>
+    <message>
+        <source>Access token…</source>
+        <translation>访问令牌…</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Files</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Model card</source>
+        <translation>模型说明</translation>
+    </message>
+    <message>
+        <source>Looking at its files…</source>
+        <translation>正在查看它的文件…</translation>
+    </message>
+    <message>
+        <source>Download {size}</source>
+        <translation>下载 {size}</translation>
+    </message>
+    <message>
+        <source>Architecture</source>
+        <translation>架构</translation>
+    </message>
+    <message>
+        <source>Parameters</source>
+        <translation>参数</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下载</translation>
+    </message>
+    <message>
+        <source>Stored in</source>
+        <translation>存储精度</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} 个词元</translation>
+    </message>
+    <message>
+        <source>Messages</source>
+        <translation>消息</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>Access</source>
+        <translation>访问</translation>
+    </message>
+    <message>
+        <source>only to those who accept its terms</source>
+        <translation>仅限接受其条款的人</translation>
+    </message>
+    <message>
+        <source>Downloads</source>
+        <translation>下载次数</translation>
+    </message>
+    <message>
+        <source>Changed</source>
+        <translation>更改日期</translation>
+    </message>
+</context>
+<context>
+    <name>HubModels</name>
+    <message>
+        <source>Part of a name</source>
+        <translation>名称的一部分</translation>
+    </message>
+    <message>
+        <source>Search the hub</source>
+        <translation>搜索模型库</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Access token…</source>
+        <translation>访问令牌…</translation>
+    </message>
+    <message>
+        <source>Only what this program can run is found. Nothing is asked until you search.</source>
+        <translation>只会找到本程序能运行的模型。在你搜索之前不会发出任何请求。</translation>
+    </message>
+    <message>
+        <source>chat or base</source>
+        <translation>对话或基础</translation>
+    </message>
+    <message>
+        <source>with a chat template</source>
+        <translation>有对话模板</translation>
+    </message>
+    <message>
+        <source>base models</source>
+        <translation>基础模型</translation>
+    </message>
+    <message>
+        <source>up to {count}B</source>
+        <translation>不超过 {count}B</translation>
+    </message>
+    <message>
+        <source>Kind of model</source>
+        <translation>模型种类</translation>
+    </message>
+    <message>
+        <source>Most parameters</source>
+        <translation>最多参数</translation>
+    </message>
+    <message>
+        <source>any size</source>
+        <translation>任意大小</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>any licence</source>
+        <translation>任意许可证</translation>
+    </message>
+    <message>
+        <source>Models on the hub</source>
+        <translation>模型库中的模型</translation>
+    </message>
+    <message>
+        <source>Asking the hub…</source>
+        <translation>正在询问模型库…</translation>
+    </message>
+    <message>
+        <source>Nothing on the hub that this program can run fits this.</source>
+        <translation>模型库中没有符合条件且本程序能运行的模型。</translation>
+    </message>
+    <message>
+        <source>terms to accept</source>
+        <translation>需接受条款</translation>
+    </message>
+    <message>
+        <source>{count} downloads</source>
+        <translation>{count} 次下载</translation>
+    </message>
+    <message>
+        <source>Access token</source>
+        <translation>访问令牌</translation>
+    </message>
+    <message>
+        <source>It is kept in the system&apos;s keyring and given to the hub alone. Empty: forget it.</source>
+        <translation>它保存在系统的密钥环中，只会交给模型库。留空则忘记它。</translation>
+    </message>
+    <message>
+        <source>The access token is kept.</source>
+        <translation>访问令牌已保存。</translation>
+    </message>
+    <message>
+        <source>There is no token now.</source>
+        <translation>现在没有令牌。</translation>
+    </message>
+</context>
+<context>
     <name>KeysEditor</name>
     <message>
         <source>Keys</source>
@@ -1018,6 +1275,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Back to the chat</source>
         <translation>回到对话</translation>
+    </message>
+    <message>
+        <source>On this machine</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>From a hub</source>
+        <translation>模型库</translation>
     </message>
     <message>
         <source>Models</source>
