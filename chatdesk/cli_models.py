@@ -198,7 +198,7 @@ def search(
 
 @cli.command()
 @user_errors
-def get(
+def download(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="OWNER/NAME.")],
     revision: Annotated[str, typer.Option(help="A branch, a tag or a commit.")] = "main",

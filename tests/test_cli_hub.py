@@ -54,7 +54,7 @@ def test_search_as_text_and_as_json(server: Server) -> None:
 
 
 def test_get_prints_the_folder_alone(server: Server, tmp_path: Path) -> None:
-    done = run("get", "owner/tiny")
+    done = run("download", "owner/tiny")
     assert done.exit_code == 0
     folder = tmp_path / "cache/models--owner--tiny/snapshots" / COMMIT
     assert done.stdout == f"{folder}\n"
@@ -66,9 +66,9 @@ def test_get_prints_the_folder_alone(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("get", "owner/none"), "has no model owner/none"),
-        (("get", "owner/tiny", "--revision", "old"), "no revision old"),
-        (("get", "no name"), "OWNER/NAME"),
+        (("download", "owner/none"), "has no model owner/none"),
+        (("download", "owner/tiny", "--revision", "old"), "no revision old"),
+        (("download", "no name"), "OWNER/NAME"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(server: Server, arguments: tuple[str, ...], words: str) -> None:
@@ -79,7 +79,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(server: Server, arguments: tu
 
 
 def test_a_dry_run_lists_and_plans_and_fetches_no_weights(server: Server, tmp_path: Path) -> None:
-    done = run("get", "owner/tiny", "--dry-run")
+    done = run("download", "owner/tiny", "--dry-run")
     assert done.exit_code == 0
     assert "model.safetensors" in done.stdout
     assert "keys, values" in done.stdout
@@ -94,7 +94,7 @@ def test_offline_asks_nothing(server: Server, tmp_path: Path, monkeypatch: pytes
         Settings(tmp_path / "profile/settings.toml")["offline"] = True
     else:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for arguments in (("search", "tiny"), ("get", "owner/tiny")):
+    for arguments in (("search", "tiny"), ("download", "owner/tiny")):
         done = run(*arguments)
         assert (done.exit_code, "is offline" in done.stderr) == (2, True)
     assert server.asked == []
@@ -112,7 +112,7 @@ def test_the_setting_goes_before_the_environment(
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
 def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> None:
     server.bytes_per_s = 2 * STEP
-    command = [sys.executable, "-m", "chatdesk", "models", "get", "owner/tiny"]
+    command = [sys.executable, "-m", "chatdesk", "models", "download", "owner/tiny"]
     parts = snapshots.folder(tmp_path / "cache", "owner/tiny") / "blobs"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as child:
         deadline = time.monotonic() + 20
@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> 
     assert (child.returncode, stdout) == (130, "")
     assert "The same command goes on where it was." in stderr
     server.bytes_per_s = 0
-    assert run("get", "owner/tiny").exit_code == 0
+    assert run("download", "owner/tiny").exit_code == 0
     licence = [each.headers.get("range") for each in server.asked if each.path.endswith("LICENSE")]
     assert licence == [None, f"bytes={STEP}-"]
 
