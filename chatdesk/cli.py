@@ -33,7 +33,10 @@ from chatdesk.engine.api import (
 )
 from chatdesk.engine.api import Progress as LoadProgress
 from chatdesk.errors import Fault, UserError
+from chatdesk.library import safety
+from chatdesk.library.catalogue import name_and_source
 from chatdesk.paths import Profile, starter
+from chatdesk.tasks.adapters import called, fitting
 from chatdesk.tasks.completion import Completion
 from chatdesk.terminal import notes, shown, user_errors
 
@@ -43,6 +46,7 @@ cli.add_typer(cli_models.cli, name="models")
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
 ]
+AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="Folder of a LoRA adapter for the model.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where to run.")]
 DtypeOption = Annotated[Dtype, typer.Option(help="Precision of the weights.")]
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
@@ -83,6 +87,7 @@ def root(
 def complete(
     prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
     model: ModelOption = None,
+    adapter: AdapterOption = None,
     temperature: Temperature = None,
     max_new_tokens: NewTokens = None,
     max_length: Annotated[int | None, typer.Option(help="Most tokens of prompt and new text together.")] = None,
@@ -101,9 +106,10 @@ def complete(
     """Continue a text: raw completion, no chat template."""
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
+    with_it = _checked(adapter, model)
     with _engine(model, device, dtype, quiet=as_json) as (engine, info):
         result = Completion(max(alternatives, 1))
-        request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs)
+        request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
         for event in engine.run(request):
             result.take(event)
             if isinstance(event, Started):
@@ -111,7 +117,7 @@ def complete(
             if isinstance(event, TokenEvent) and alternatives == 1 and not as_json:
                 print(shown(event.text), end="", flush=True)
     if as_json:
-        print(json.dumps(result.to_builtins(info), ensure_ascii=False))
+        print(json.dumps(result.to_builtins(info, with_it), ensure_ascii=False))
     elif alternatives == 1:
         streamed = sum(len(token.text) for token in result.drafts[0].tokens)
         print(shown(result.drafts[0].text[streamed:]))
@@ -126,6 +132,7 @@ def complete(
 @user_errors
 def chat(
     model: ModelOption = None,
+    adapter: AdapterOption = None,
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
     temperature: Temperature = None,
     max_new_tokens: NewTokens = None,
@@ -142,13 +149,16 @@ def chat(
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens)
     is_terminal = sys.stdin.isatty()
     messages = [ChatMessage("system", system)] if system else []
+    with_it = _checked(adapter, model)
     with _engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
         if is_terminal:
-            notes.print(f"{info.name} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim")
+            notes.print(
+                f"{called(info.name, with_it)} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim"
+            )
         for number, line in enumerate(_lines(is_terminal), 2):
             messages.append(ChatMessage("user", line))
-            reply = _answer(engine, Generate(number, tuple(messages), sampling, seed, dialogue=dialogue))
-            messages.append(reply)
+            request = Generate(number, tuple(messages), sampling, seed, dialogue=dialogue, adapter=with_it)
+            messages.append(_answer(engine, request))
 
 
 @cli.command()
@@ -220,6 +230,14 @@ def _answer(engine: Engine, request: Generate) -> ChatMessage:
         events.close()  # type: ignore[attr-defined]  # a generator; closing it cancels
     print(flush=True)
     return ChatMessage("assistant", draft.text, tuple(token.id for token in draft.tokens))
+
+
+def _checked(adapter: Path | None, model: Path | None) -> str:
+    """The folder of an adapter, once it is known to fit the checkpoint: before that is loaded."""
+    if adapter is None:
+        return ""
+    base = safety.check(model or starter())
+    return fitting(adapter, base, name_and_source(base, starter())[0])
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from chatdesk import __version__, app
 from chatdesk.cli import cli
 from chatdesk.engine.fake import FakeEngine
 from chatdesk.settings.store import Settings
+from tests.engine.adapters import make_adapter
 from tests.engine.checkpoints import make_checkpoint
 
 
@@ -43,11 +44,28 @@ def test_complete_prints_the_text_alone_on_stdout(model: str, profile: Path) -> 
     assert "tokens/s" in shown.stderr
 
 
+def test_an_adapter_is_checked_before_the_load_and_changes_the_text(model: str, tmp_path: Path) -> None:
+    adapter = make_adapter(tmp_path / "pirate", Path(model), "gpt2")
+    args = ("complete", "once upon a time", "--model", model, "--temperature", "0", "--max-new-tokens", "8")
+    plain, on = run(*args, "--json"), run(*args, "--json", "--adapter", str(adapter))
+    assert (json.loads(plain.stdout)["adapter"], json.loads(on.stdout)["adapter"]) == (None, str(adapter))
+    assert json.loads(plain.stdout)["drafts"][0]["text"] != json.loads(on.stdout)["drafts"][0]["text"]
+    talked = run("chat", "--model", model, "--temperature", "0", "--adapter", str(adapter), stdin="hello\n")
+    assert talked.exit_code == 0
+    assert talked.stdout != run("chat", "--model", model, "--temperature", "0", stdin="hello\n").stdout
+    refused = run("complete", "once", "--adapter", str(adapter))
+    assert refused.exit_code == 2
+    assert "The adapter pirate does not fit Starter" in refused.stderr
+    itself = run("complete", "once", "--model", str(adapter))
+    assert (itself.exit_code, "is an adapter" in itself.stderr) == (2, True)
+
+
 def test_json_has_all_that_is_promised(model: str) -> None:
     args = ("--alternatives", "5", "--temperature", "0.7", "--logprobs", "3", "--max-length", "20", "--seed", "1")
     told = json.loads(run("complete", "once upon a time", "--model", model, *args, "--json").stdout)
     assert set(told) == {
-        "model", "device", "dtype", "seed", "sampling", "prompt_tokens", "prompt_token_ids", "drafts", "stats",
+        "model", "adapter", "device", "dtype", "seed", "sampling", "prompt_tokens", "prompt_token_ids", "drafts",
+        "stats",
     }  # fmt: skip
     assert len(told["drafts"]) == 5
     assert len({draft["text"] for draft in told["drafts"]}) > 1

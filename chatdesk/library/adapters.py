@@ -10,6 +10,7 @@ Not here: whether the numbers are finite, and the computation (`chatdesk.engine.
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -107,6 +108,7 @@ def check(folder: Path) -> Adapter:
     Raises `UserError`: FILE_NOT_FOUND, NOT_AN_ADAPTER, ONLY_PICKLE, UNSAFE_PATH, UNSAFE_CONFIG, BROKEN_CONFIG,
     BROKEN_SAFETENSORS or LIMIT_EXCEEDED.
     """
+    folder = Path(os.path.abspath(folder))
     files = safety.files_of(folder)
     if CONFIG not in files:
         raise _refused(folder, f"{CONFIG} is missing")

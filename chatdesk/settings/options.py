@@ -179,6 +179,7 @@ APPLICATION: dict[str, Option] = {
         Option("folders", tuple, (), "", ""),
         Option("uses", tuple, (), "", ""),  # "seconds path" of checkpoints, see library.catalogue
         Option("dialogues", tuple, (), "", ""),  # "name=folder": how messages are written for a checkpoint
+        Option("adapters", tuple, (), "", ""),  # of checkpoints, see tasks.adapters
         Option("keys", tuple, (), "", ""),  # "action=key", the person's own
         Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
     )

@@ -201,6 +201,7 @@ class ModelChanged:
     ``asleep``: it was not used for a while, its memory was given back, and the next message wakes it.
 
     ``dialogue``: how its messages are written, by a name of `chatdesk.library.dialogues`; empty where nobody chose.
+    ``adapter``: folder of the adapter it answers with; empty is none. ``adapters``: those it had before.
     """
 
     state: Literal["none", "loading", "ready", "failed", "asleep"]
@@ -211,6 +212,8 @@ class ModelChanged:
     info: ModelInfo | None = None
     notice: Notice | None = None
     dialogue: str = ""
+    adapter: str = ""
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,13 @@ class Completion:
             case Failed(fault=fault, fields=fields):
                 raise UserError(Fault(fault), **fields)
 
-    def to_builtins(self, model: ModelInfo) -> dict[str, Any]:
+    def to_builtins(self, model: ModelInfo, adapter: str = "") -> dict[str, Any]:
         """The object that ``chatdesk complete --json`` prints; see README for its fields."""
         assert self.started is not None, "a completion without a prompt"
         assert self.finished is not None, "a completion that has not finished"
         return {
             "model": model.name,
+            "adapter": adapter or None,
             "device": model.device,
             "dtype": model.dtype,
             "seed": self.started.seed,

@@ -29,9 +29,10 @@ from chatdesk.library.removing import Removal
 from chatdesk.library.safety import Checked
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
+from chatdesk.tasks import adapters
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
 from chatdesk.tasks.checkpoints import Checkpoints
-from chatdesk.tasks.ports import EngineLink, Post
+from chatdesk.tasks.ports import EngineLink, Post, aside
 
 Plans: TypeAlias = list[Plan] | UserError
 """How a checkpoint could be loaded, best first, or why it cannot."""
@@ -198,6 +199,29 @@ class Models:
         kept = dict(reversed(line.partition("=")[::2]) for line in self._settings["dialogues"])
         return kept[path] if kept.get(path) in DIALOGUES else ""
 
+    @property
+    def adapter(self) -> str:
+        """Folder of the adapter that the model answers with; empty is none."""
+        return self.state.adapter
+
+    def choose_adapter(self, path: str, failed: Callable[[UserError], None]) -> None:
+        """Answer with the adapter in this folder from the next reply on, or with none; ``failed`` gets why not.
+
+        The model stays loaded. The choice is remembered for its checkpoint.
+        """
+        info = self.info
+
+        def take(adapter: str) -> None:
+            now = self.info
+            if now is not None and info is not None and now.path == info.path:  # not another one meanwhile
+                adapters.choose(self._settings, now.path, adapter)
+                self._say(self._ready(now))
+
+        if path:
+            aside(self._post, lambda: adapters.checked(path, info), take, failed)
+        else:
+            take("")
+
     def reload(self, device: Device = "auto") -> None:
         """Load the same checkpoint again, perhaps on another device."""
         if self._load is not None:
@@ -226,12 +250,23 @@ class Models:
             case Progress(done=done, total=total):
                 self._say(ModelChanged("loading", self._name(), self._load.path, done, total))
             case Loaded(model=info):
-                self._say(ModelChanged("ready", info.name, info.path, info=info, dialogue=self._dialogue_of(info.path)))
+                self._say(self._ready(info))
                 self._remember(info.path)
                 self._used_s = time.monotonic()
                 self.on_settled()
             case Failed(fault=fault, fields=fields):
                 self._failed(Fault(fault), fields)
+
+    def _ready(self, info: ModelInfo) -> ModelChanged:
+        return ModelChanged(
+            "ready",
+            info.name,
+            info.path,
+            info=info,
+            dialogue=self._dialogue_of(info.path),
+            adapter=adapters.chosen(self._settings, info.path),
+            adapters=adapters.taken_before(self._settings, info.path),
+        )
 
     def _failed(self, fault: Fault, fields: dict[str, str]) -> None:
         if fault is Fault.CANCELLED or self._cancelled:

@@ -32,6 +32,7 @@ from chatdesk.settings.options import usable_chat
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Partial
 from chatdesk.tasks import turns
+from chatdesk.tasks.adapters import called
 from chatdesk.tasks.changes import Action, Notice, Turn
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, StoreLink
@@ -44,6 +45,8 @@ _ACTIONS: dict[Fault, Action] = {
     Fault.ENGINE_KEEPS_DYING: "restart_engine",
     Fault.NOT_FINITE: "choose_model",
     Fault.CHAT_TEMPLATE: "choose_model",
+    Fault.NOT_AN_ADAPTER: "choose_model",
+    Fault.ADAPTER_DOES_NOT_FIT: "choose_model",
 }
 
 
@@ -58,7 +61,7 @@ class Reply:
 
     ``draft``: which of the drafts of its prompt. ``replaces``: the version that was shown before it. ``continues``:
     the id of the message it goes on with; ``text`` begins with that message's then, and ``has_all_ids`` says whether
-    its tokens are known, too.
+    its tokens are known, too. ``adapter``: folder of the one that ``model`` answers with.
     """
 
     turn_id: str
@@ -70,6 +73,7 @@ class Reply:
     has_all_ids: bool = True
     request: int = 0
     model: ModelInfo | None = None
+    adapter: str = ""
     partial: Future[Partial] | None = None
     started: Started | None = None
     finished: Finished | None = None
@@ -112,7 +116,7 @@ class Reply:
         """Where the text comes from: model, sampling, seed, speed; JSON values only."""
         model, started, finished = self.model, self.started, self.finished
         return {
-            "model": model.name if model else "",
+            "model": called(model.name, self.adapter) if model else "",
             "model_path": model.path if model else "",
             "device": model.device if model else "",
             "dtype": model.dtype if model else "",
@@ -254,7 +258,7 @@ class Replies:
         request = self._engine.next_id()
         self._asked[request] = drafts
         for reply in drafts:
-            reply.model, reply.request = model, request
+            reply.model, reply.request, reply.adapter = model, request, self._models.adapter
         first = drafts[0]
 
         def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]]:
@@ -280,9 +284,17 @@ class Replies:
         for reply in drafts:
             reply.partial = self._store.call(_beginning(reply))
         prompt, sampling, overflow = turns.outgoing(messages, values)
-        request, seed, dialogue = drafts[0].request, values.get("seed"), self._models.dialogue
         self._engine.send(
-            Generate(request, prompt, sampling, seed=seed, drafts=len(drafts), overflow=overflow, dialogue=dialogue)
+            Generate(
+                drafts[0].request,
+                prompt,
+                sampling,
+                seed=values.get("seed"),
+                drafts=len(drafts),
+                overflow=overflow,
+                dialogue=self._models.dialogue,
+                adapter=drafts[0].adapter,
+            )
         )
 
     def _finish_all(self, drafts: list[Reply], reason: str = "", why: Notice | None = None) -> None:

@@ -7,14 +7,15 @@ from PySide6.QtGui import QDropEvent
 
 
 def dropped_folder(event: QDropEvent) -> str:
-    """The folder that is being dropped, or the one in which a dropped checkpoint file lies; else empty."""
+    """The folder that is being dropped, or that of a dropped file of a checkpoint or an adapter; else empty."""
     urls = event.mimeData().urls()
     if len(urls) != 1 or not urls[0].isLocalFile():
         return ""
     path = Path(urls[0].toLocalFile())
     if path.is_dir():
         return str(path)
-    return str(path.parent) if path.suffix == ".safetensors" or path.name == "config.json" else ""
+    is_part = path.suffix == ".safetensors" or path.name in ("config.json", "adapter_config.json")
+    return str(path.parent) if is_part else ""
 
 
 def dropped_files(event: QDropEvent) -> list[str]:

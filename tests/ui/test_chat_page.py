@@ -179,7 +179,7 @@ def test_the_model_menu_lists_what_there_is_in_groups(desk):
     assert entries(menu) == [
         "In the box", "Starter 7M", "Your folders", "my-gpt2", "On this machine", "SmolLM2-135M-Instruct",
         "Open a checkpoint folder…", "Unload", "Device: Automatic", "Precision: Automatic",
-        "Messages: Its own template",
+        "Messages: Its own template", "Adapter: none",
     ]  # fmt: skip
     next(a for a in menu.actions() if a.text().startswith("my-gpt2")).trigger()
     assert desk.models.calls == [("load", "/models/my-gpt2", "auto", "auto")]

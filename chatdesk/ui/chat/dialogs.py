@@ -33,9 +33,9 @@ def offer_link(parent: QWidget, address: str) -> None:
     box.open()
 
 
-def choose_folder(parent: QWidget, done: Callable[[str], None]) -> None:
-    """Ask for a checkpoint folder; ``done`` gets its path."""
-    dialog = QFileDialog(parent, QCoreApplication.translate("dialogs", "Open a checkpoint folder"))
+def choose_folder(parent: QWidget, done: Callable[[str], None], title: str = "") -> None:
+    """Ask for a folder, a checkpoint's if ``title`` says no other; ``done`` gets its path."""
+    dialog = QFileDialog(parent, title or QCoreApplication.translate("dialogs", "Open a checkpoint folder"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly)

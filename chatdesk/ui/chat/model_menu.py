@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QVBoxLay
 
 from chatdesk.engine.api import Device, Dtype, ModelInfo
 from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.tasks.adapters import called
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.adapter_menu import AdapterMenu
 from chatdesk.ui.chat.dialogue_bar import DialogueMenu
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
@@ -71,7 +73,7 @@ class ModelMenu(QMenu):
     """The checkpoints on this machine, and what can be done with them.
 
     Signals: ``load_wanted(path)``, ``folder_wanted``, ``unload_wanted``, ``placement_changed`` (`device`, `dtype`),
-    ``dialogue_chosen(name)``.
+    ``dialogue_chosen(name)``, ``adapter_chosen(path)``, ``adapter_folder_wanted``.
     ``refresh`` looks for checkpoints in the background each time the menu opens; the last list is shown until then.
     """
 
@@ -80,6 +82,8 @@ class ModelMenu(QMenu):
     unload_wanted = Signal()
     placement_changed = Signal()
     dialogue_chosen = Signal(str)
+    adapter_chosen = Signal(str)
+    adapter_folder_wanted = Signal()
 
     def __init__(self, refresh: Callable[[Callable[[list["Entry"]], None]], None]) -> None:
         super().__init__()
@@ -92,6 +96,9 @@ class ModelMenu(QMenu):
         self._state = ModelChanged("none")
         self.dialogues = DialogueMenu()
         self.dialogues.chosen.connect(self.dialogue_chosen)
+        self.adapters = AdapterMenu()
+        self.adapters.chosen.connect(self.adapter_chosen)
+        self.adapters.folder_wanted.connect(self.adapter_folder_wanted)
         self.aboutToShow.connect(self._on_opened)
 
     def show_state(self, state: ModelChanged) -> None:
@@ -134,6 +141,9 @@ class ModelMenu(QMenu):
         if self._state.state == "ready":
             self.dialogues.setTitle(self.tr("Messages: {form}").format(form=self.dialogues.show_state(self._state)))
             self.addMenu(self.dialogues)
+            name = self.adapters.show_state(self._state).replace("&", "&&")
+            self.adapters.setTitle(self.tr("Adapter: {name}").format(name=name))
+            self.addMenu(self.adapters)
 
     def _add_entry(self, entry: "Entry") -> None:
         facts = [parameters(entry.parameters), entry.dtype or "", size(entry.size_bytes)]
@@ -182,8 +192,8 @@ class ModelButton(TextButton):
     def show_state(self, state: ModelChanged) -> None:
         """Name the model, or say that there is none."""
         if state.state == "ready" and (info := state.info) is not None:
-            self._name = info.name
-            self._whole = f"{info.name} · {info.dtype} · {device(info)}"
+            self._name = called(info.name, state.adapter)
+            self._whole = f"{self._name} · {info.dtype} · {device(info)}"
             facts = self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
                 architecture=info.architecture,
                 parameters=parameters(info.parameters),

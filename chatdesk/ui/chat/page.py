@@ -6,12 +6,14 @@ which imports markdown and code colours, and the panel's rows. Changes that come
 """
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
+from chatdesk.library.adapters import is_adapter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
 from chatdesk.tasks.attachments import safe_name
@@ -172,6 +174,8 @@ class ChatPage(QWidget):
         self.model_menu.unload_wanted.connect(self._models.unload)
         self.model_menu.placement_changed.connect(self._on_placement_changed)
         self.model_menu.dialogue_chosen.connect(self._models.choose_dialogue)
+        self.model_menu.adapter_chosen.connect(self.choose_adapter)
+        self.model_menu.adapter_folder_wanted.connect(self._on_adapter_wanted)
         self.dialogue_bar.chosen.connect(self._models.choose_dialogue)
         self.loading.cancel_wanted.connect(self._models.cancel_load)
 
@@ -357,8 +361,17 @@ class ChatPage(QWidget):
         self.header.model_button.showMenu()
 
     def load(self, path: str) -> None:
-        """Load a checkpoint folder as device and precision are chosen."""
+        """Load a checkpoint folder as device and precision are chosen; one with an adapter is for the loaded model."""
+        if is_adapter(Path(path)):
+            self.choose_adapter(path)
+            return
         self._models.load(path, self.model_menu.device, self.model_menu.dtype)
+
+    def choose_adapter(self, path: str) -> None:
+        """Answer with this adapter from now on, or with none; say it where it does not fit the model."""
+        from chatdesk.ui.chat.dialogs import tell
+
+        self._models.choose_adapter(path, lambda error: tell(self, sentence_of(error)))
 
     def toggle_list(self) -> None:
         """Show or hide the list."""
@@ -447,6 +460,11 @@ class ChatPage(QWidget):
         from chatdesk.ui.chat.dialogs import choose_folder
 
         choose_folder(self, self.load)
+
+    def _on_adapter_wanted(self) -> None:
+        from chatdesk.ui.chat.dialogs import choose_folder
+
+        choose_folder(self, self.choose_adapter, self.tr("Open an adapter folder"))
 
     def _on_placement_changed(self) -> None:
         if self._model.path and self._model.state in ("ready", "failed"):
