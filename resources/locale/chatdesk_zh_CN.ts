@@ -2,6 +2,21 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AdapterMenu</name>
+    <message>
+        <source>None</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>Open an adapter folder…</source>
+        <translation>打开适配器文件夹…</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
+    </message>
+</context>
+<context>
     <name>BackupsDialog</name>
     <message>
         <source>A copy of all chats is made and checked every day.</source>
@@ -103,6 +118,13 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>System: {text}</source>
         <translation>系统：{text}</translation>
+    </message>
+</context>
+<context>
+    <name>ChatPage</name>
+    <message>
+        <source>Open an adapter folder</source>
+        <translation>打开适配器文件夹</translation>
     </message>
 </context>
 <context>
@@ -1268,6 +1290,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Messages: {form}</source>
         <translation>消息格式：{form}</translation>
+    </message>
+    <message>
+        <source>Adapter: {name}</source>
+        <translation>适配器：{name}</translation>
     </message>
 </context>
 <context>
