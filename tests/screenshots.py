@@ -246,6 +246,9 @@ def pictures(out: Path) -> None:
     branches(first)
     finding(first)
     files(first, Path(first._folder.name))
+    first.do("models_page")
+    first.pause(2000)  # the plans are being made
+    first.take("models")
     first.do("settings")
     first.take("settings")
     first.do("chat")

@@ -254,3 +254,17 @@ def test_narrow(desk, page, qtbot):
     bar = page.details.horizontalScrollBar()
     assert isinstance(bar, QScrollBar)
     assert bar.maximum() == 0
+
+
+def test_large_text_in_a_narrow_window_with_downloads(desk, page, qtbot):
+    """Nothing lies over anything else."""
+    desk.settings["text_size"] = 150
+    say(desk, *(Download(f"owner/{n}", "main", "waiting") for n in range(3)))
+    looked_at(desk, page, qtbot)([PLAN])
+    desk.window.resize(700, 800)
+    qtbot.waitUntil(lambda: page.details.mapTo(page, page.details.rect().topLeft()).x() == 0)
+    qtbot.wait(50)
+    line, filter_ = page.field.geometry(), page.kind.geometry()
+    assert line.height() >= page.field.minimumSizeHint().height()
+    assert line.bottom() < filter_.top()
+    assert filter_.bottom() < page.view.geometry().top()

@@ -129,6 +129,7 @@ class DownloadRows(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.rows: dict[str, DownloadRow] = {}
         self._paths: dict[str, str] = {}
+        self._most = 0
         content = QWidget()
         content.setObjectName("content")
         self._column = QVBoxLayout(content)
@@ -151,7 +152,13 @@ class DownloadRows(QScrollArea):
             if self._column.indexOf(row) != place:
                 self._column.insertWidget(place, row)
         self.setVisible(bool(self.rows))
-        self.setFixedHeight(theme.scaled(_ROW_PX) * min(_MOST_ROWS, max(1, len(self.rows))))
+        self.fit(self._most)
+
+    def fit(self, most: int) -> None:
+        """Take ``most`` pixels of height, and at least one row; what is more is scrolled to."""
+        self._most = most
+        row = theme.scaled(_ROW_PX)
+        self.setFixedHeight(max(row, min(most, row * min(_MOST_ROWS, len(self.rows)))))
 
     def _new_row(self, name: str) -> DownloadRow:
         row = self.rows[name] = DownloadRow()

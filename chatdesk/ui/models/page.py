@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from chatdesk.tasks.changes import Change, DownloadsChanged, ModelChanged
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.models import Models
+
+_TITLED_PX = 420
 
 
 class ModelsPage(QWidget):
@@ -60,8 +63,9 @@ class ModelsPage(QWidget):
         row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
         row.setSpacing(theme.scaled(8))
         row.addWidget(self.back_button)
-        row.addWidget(Label(self.tr("Models"), kind="title"))
-        row.addSpacing(theme.scaled(16))
+        self._title = Label(self.tr("Models"), kind="title")
+        row.addWidget(self._title)
+        row.addSpacing(theme.scaled(8))
         group = QButtonGroup(self)
         for tab, part in ((self.local_tab, self.local), (self.hub_tab, self.hub)):
             tab.setCheckable(True)
@@ -71,6 +75,12 @@ class ModelsPage(QWidget):
         row.addStretch()
         self.local_tab.setChecked(True)
         return header
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The downloads leave room for the rest; in a small window the title leaves it to the tabs."""
+        super().resizeEvent(event)
+        self.downloads.fit(self.height() // 4)
+        self._title.setVisible(self.width() >= theme.scaled(_TITLED_PX))
 
     def enter(self) -> None:
         """The page is shown."""

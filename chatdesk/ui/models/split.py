@@ -42,7 +42,7 @@ class Split:
         if beside:
             side.setFixedWidth(max(theme.scaled(_LIST_PX), width * 2 // 5))
         else:
-            side.setFixedHeight(self._page.height() * 2 // 5)
+            side.setFixedHeight(max(side.minimumSizeHint().height(), self._page.height() * 2 // 5))
 
 
 def while_there(page: QWidget, call: Callable[P, object]) -> Callable[P, None]:
