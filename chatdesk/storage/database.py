@@ -70,6 +70,10 @@ class Database:
         """
         if self.read_only and not on_copy:
             raise UserError(self.read_only.fault, **self.read_only.fields)
+        is_part = self.connection.in_transaction
+        if is_part:  # of a larger one
+            yield
+            return
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

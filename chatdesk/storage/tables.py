@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -24,6 +25,10 @@ class Tables:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._index = SearchIndex(database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Several operations as one: all of them or none."""
+        return self._database.transaction()
 
     def get(self, id: str) -> Conversation:
         """One conversation, also from the trash."""

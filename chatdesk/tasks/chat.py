@@ -186,21 +186,22 @@ class Chat:
             return
         self._is_sending = True
         self.close_drafts()
-        find_home, opening, not_sent = self._open.unsent.home(), self._open.opening, self._open.unsent.sending()
+        find_home, opening = self._open.unsent.home(), self._open.opening
 
         def work(c: Conversations) -> tuple[Conversation, Turn]:
-            home = find_home(c)
-            tip = c.get(home.id).tip
-            message = c.add_message(home.id, tip, "user", text, clear_draft=True, attachments=files)
-            if not home.title:
-                c.rename(home.id, turns.title(turns.subject(text, files)))
+            with c.transaction():  # without its message no conversation is made
+                home = find_home(c)
+                tip = c.get(home.id).tip
+                message = c.add_message(home.id, tip, "user", text, clear_draft=True, attachments=files)
+                if not home.title:
+                    c.rename(home.id, turns.title(turns.subject(text, files)))
             return c.get(home.id), turns.turn(message, c.siblings(message.id), None)
 
         def then(stored: tuple[Conversation, Turn]) -> None:
             self._is_sending = False
             home, turn = stored
+            sending.stored(home)
             if opening == self._open.opening:
-                self._open.unsent.sent(home, files)
                 self._forget_undo("edit", "branch", "file")  # Undo would leave this message, or put back what is sent
                 self._open.show_files()
                 self.on_change(changes.AttachingFailed(()))
@@ -212,10 +213,11 @@ class Chat:
 
         def failed(error: UserError) -> None:
             self._is_sending = False
-            not_sent()
+            sending.refused()
             self._open.complain(Notice(error.fault, error.fields))
 
-        self._store.call(work, then, failed)
+        stored = self._store.call(work, then, failed)
+        sending = self._open.unsent.sending(lambda: stored.result()[0])
 
     def stop(self) -> None:
         """Stop the reply in the open conversation; what is written stays."""
@@ -456,4 +458,4 @@ class Chat:
         self._open.change_and_show(conversation_id, work, then)
 
     def _flush_composer(self) -> None:
-        self._open.unsent.flush(may_create=not self._is_sending)
+        self._open.unsent.flush()

@@ -108,15 +108,14 @@ class OpenConversation:
             if reply.replaces is not None and found and found[-1].id == reply.replaces.id:
                 found.pop()
             found.append(reply.turn())
-        draft = conversation.draft if conversation else ""
         self._say(changes.Opened(conversation, tuple(found), is_whole=first is None))
-        self._say(changes.DraftChanged(draft))
+        self._say(changes.DraftChanged(self.unsent.text))
         self._say(changes.AttachingFailed(()))
         self.complain(None)
         self._say(changes.ReplyingChanged(reply is not None))
         self._say(changes.ContextDropped(reply.started.unseen_before if reply and reply.started else 0))
         self.say_settings()
-        self._figures.begin(draft, self.unsent.files, reply)
+        self._figures.begin(self.unsent.text, self.unsent.files, reply)
         self._show_drafts(written)
         if first is not None:
             self._read_above(first)

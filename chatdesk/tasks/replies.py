@@ -320,9 +320,9 @@ class Replies:
         reason = reply.reason or "stop"
 
         def work(c: Conversations) -> Turn:
-            partial = _partial(c, reply)
-            message = c.finish_reply(partial.id, text, token_ids, reason, provenance)
-            turns.title_of_exchange(c, message)
+            with c.transaction():
+                message = c.finish_reply(_partial(c, reply).id, text, token_ids, reason, provenance)
+                turns.title_of_exchange(c, message)
             return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
 
         def failed(error: UserError) -> None:

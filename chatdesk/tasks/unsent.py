@@ -5,7 +5,9 @@ stays here for the next flush.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from chatdesk.errors import UserError
 from chatdesk.settings.options import CHAT, usable_chat
@@ -13,15 +15,21 @@ from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.tasks.ports import StoreLink
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+_Part: TypeAlias = Literal["text", "files", "values"]
+
+
+class Sending(NamedTuple):
+    """Says how the sending ended: ``stored``, as a message of a conversation; ``refused``, all is still unsent."""
+
+    stored: Callable[[Conversation], None]
+    refused: Callable[[], None]
 
 
 class Unsent:
     """One thread; never blocks. ``made`` hears of a conversation made for what is unsent, ``failed`` of a full disk.
 
     Attributes: ``conversation``, the open one, None while it is not stored; ``values``, its settings in force;
-    ``files``, the unsent ones.
+    ``text`` and ``files``, the unsent ones.
     """
 
     def __init__(self, store: StoreLink, made: Callable[[], None], failed: Callable[[UserError], None]) -> None:
@@ -30,33 +38,36 @@ class Unsent:
         self._on_failed = failed
         self.conversation: Conversation | None = None
         self.values: dict[str, Any] = {}
+        self.text = ""
         self.files: tuple[Attachment, ...] = ()
-        self._are_values_dirty = False
-        self._are_files_dirty = False
-        self._text: str | None = None
-        self._made: Future[Conversation] | None = None
+        self._dirty: set[_Part] = set()
+        self._made: Callable[[], Conversation] | None = None  # gives on the store's thread what is being made there
         self._opening = 0  # counts what was opened, so that a late answer of the store is not taken for another
 
     def open(self, conversation: Conversation | None, files: tuple[Attachment, ...]) -> None:
-        """Another conversation is open, with its unsent files; of the one before, what was not flushed is forgotten.
+        """Another conversation is open, with its unsent files; what is unsent of the one before is stored.
 
-        It may be the same one, changed: files that the store has not got yet are still unsent then.
+        It may be the same one, changed. What is unsent stays then: it may be newer than what the store has answered.
         """
+        if conversation is not None and self.conversation is not None and conversation.id == self.conversation.id:
+            self.conversation = conversation
+            return
+        self.flush()
         self._opening += 1
-        is_same = conversation is not None and self.conversation is not None and conversation.id == self.conversation.id
-        if not (is_same and self._are_files_dirty):
-            self.files, self._are_files_dirty = files, False
-        self.conversation, self._made, self._text = conversation, None, None
+        self.conversation, self._made = conversation, None
+        self.text, self.files = conversation.draft if conversation else "", files
         self.values = usable_chat(conversation.settings) if conversation else {}
-        self._are_values_dirty = False
+        self._dirty = set()
 
     def set_text(self, text: str) -> None:
         """The composer's text is this now."""
-        self._text = text
+        self.text = text
+        self._dirty.add("text")
 
     def set_files(self, files: tuple[Attachment, ...]) -> None:
         """The files that are to go with the text are these now."""
-        self.files, self._are_files_dirty = files, True
+        self.files = files
+        self._dirty.add("files")
 
     def set_value(self, name: str, value: Any) -> None:
         """Set an option; ``None`` goes back to the checkpoint's own. Raises `UserError`."""
@@ -65,62 +76,57 @@ class Unsent:
             self.values.pop(name, None)
         else:
             self.values[name] = checked
-        self._are_values_dirty = True
+        self._dirty.add("values")
 
     def home(self) -> Callable[[Conversations], Conversation]:
         """What finds or makes the open conversation on the store's thread; its tip and title may be newer there."""
         conversation, made, values = self.conversation, self._made, dict(self.values)
-        return lambda c: conversation or (made.result() if made else c.create("", values))
+        return lambda c: conversation or (made() if made else c.create("", values))
 
-    def sending(self) -> Callable[[], None]:
-        """Text and files go out, and the store empties both with that. What is returned says that they did not."""
-        text, opening = self._text, self._opening
-        self._text, self._are_files_dirty = None, False
+    def sending(self, home: Callable[[], Conversation]) -> Sending:
+        """Text and files go out, and the store empties both with that; ``home`` gives their conversation there."""
+        text, files, opening = self.text, self.files, self._opening
+        self._made = home
+        self.text = ""
+        self._dirty -= {"text", "files"}
 
-        def failed() -> None:
+        def stored(home: Conversation) -> None:
             if opening == self._opening:
-                self._text = text if self._text is None else self._text
-                self._are_files_dirty = True
+                self.conversation = home
+                self.files = tuple(file for file in self.files if file not in files)
 
-        return failed
+        def refused() -> None:
+            if opening == self._opening:
+                self._made = None
+                self.text = self.text if "text" in self._dirty else text
+                self._dirty |= {"text", "files"}
 
-    def sent(self, home: Conversation, files: tuple[Attachment, ...]) -> None:
-        """They have become a message of ``home``; a file that was added meanwhile is still unsent."""
-        self.conversation = home
-        self.files = tuple(file for file in self.files if file not in files)
-        self._are_files_dirty = bool(self.files)
+        return Sending(stored, refused)
 
-    def flush(self, may_create: bool = True) -> None:
+    def flush(self) -> None:
         """Store what is not stored."""
-        text, values, conversation, opening = self._text, dict(self.values), self.conversation, self._opening
-        if conversation is None:
-            if ((text and text.strip()) or self.files) and self._made is None and may_create:
-                self._text, self._are_files_dirty = None, False
-                self._create(text or "", values, self.files)
+        if self.conversation is None and self._made is None:
+            if self.text.strip() or self.files:
+                self._create()
             return
-        if text is not None:
-            self._text = None
-            self._store.call(
-                lambda c: c.set_draft(conversation.id, text),
-                failed=lambda error: self._keep(text, opening, error),
-            )
-        if self._are_files_dirty:
-            files, self._are_files_dirty = self.files, False
-            self._store.call(
-                lambda c: c.set_unsent_attachments(conversation.id, files),
-                failed=lambda error: self._keep(None, opening, error),
-            )
-        if self._are_values_dirty:
-            self._are_values_dirty = False
-            self._store.call(lambda c: c.set_settings(conversation.id, values))
+        find, text, files, values = self.home(), self.text, self.files, dict(self.values)
+        writes: dict[_Part, Callable[[Conversations], None]] = {
+            "text": lambda c: c.set_draft(find(c).id, text),
+            "files": lambda c: c.set_unsent_attachments(find(c).id, files),
+            "values": lambda c: c.set_settings(find(c).id, values),
+        }
+        dirty, self._dirty = self._dirty, set()
+        for part in sorted(dirty):
+            self._store.call(_if_there(writes[part]), failed=partial(self._keep, {part}, self._opening))
 
-    def _create(self, text: str, values: dict[str, Any], files: tuple[Attachment, ...]) -> None:
-        opening = self._opening
+    def _create(self) -> None:
+        opening, text, files, values = self._opening, self.text, self.files, dict(self.values)
+        self._dirty = set()
 
         def work(c: Conversations) -> Conversation:
-            made = c.create("", values)
-            c.set_draft(made.id, text)
-            if files:
+            with c.transaction():
+                made = c.create("", values)
+                c.set_draft(made.id, text)
                 c.set_unsent_attachments(made.id, files)
             return made
 
@@ -130,14 +136,24 @@ class Unsent:
             self._on_made()
 
         def failed(error: UserError) -> None:
-            self._made = None
-            self._keep(text, opening, error)
+            if opening == self._opening:
+                self._made = None
+            self._keep({"text", "files"}, opening, error)
 
-        self._made = self._store.call(work, then, failed)
+        self._made = self._store.call(work, then, failed).result
 
-    def _keep(self, text: str | None, opening: int, error: UserError) -> None:
-        """The disk refused: keep the text, unless there is newer text, and the files for the next flush."""
+    def _keep(self, parts: set[_Part], opening: int, error: UserError) -> None:
+        """The disk refused: what is there by now is for the next flush."""
         if opening == self._opening:
-            self._text = text if self._text is None else self._text
-            self._are_files_dirty = True
+            self._dirty |= parts
         self._on_failed(error)
+
+
+def _if_there(work: Callable[[Conversations], None]) -> Callable[[Conversations], None]:
+    """``work``, unless the conversation is gone: a backup without it has been restored meanwhile."""
+
+    def done(c: Conversations) -> None:
+        with suppress(KeyError):
+            work(c)
+
+    return done

@@ -212,9 +212,10 @@ class ChatPage(QWidget):
         """What stands unsent has changed, or nothing of it: False."""
         match change:
             case changes.DraftChanged(text):
-                self._showing_draft = True
-                self.composer.set_text(text)
-                self._showing_draft = False
+                if text != self.composer.text():  # the cursor stays where it is
+                    self._showing_draft = True
+                    self.composer.set_text(text)
+                    self._showing_draft = False
             case changes.AttachmentsChanged(files, tokens):
                 self._files = files
                 self.composer.set_files([safe_name(file.name) for file in files], tokens)

@@ -1,0 +1,150 @@
+"""What stands unsent, while the store answers, refuses, or another conversation is shown: no letter is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.records import Conversation
+from chatdesk.tasks.changes import DraftChanged, TurnAdded
+from tests.tasks.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+def full(*_: object, **__: object) -> None:
+    raise UserError(Fault.DISK_FULL, path="/data")
+
+
+def stored(desk: Desk) -> list[Conversation]:
+    desk.chat.tick()
+    desk.settle()
+    return desk.store.submit(lambda c: c.list()).result()
+
+
+def drafts(desk: Desk) -> dict[str, str]:
+    return {found.title: found.draft for found in stored(desk)}
+
+
+def typed(desk: Desk, text: str) -> None:
+    desk.chat.set_draft(text)
+    desk.changes.clear()
+
+
+@pytest.mark.parametrize("ticks", [False, True])
+def test_letters_typed_while_a_message_is_deleted_stay(desk: Desk, ticks: bool) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    typed(desk, "typed ")
+    desk.chat.delete_turn(desk.chat._open.turns[-1].id)
+    desk.chat.set_draft("typed more")
+    if ticks:  # what is written then is newer than what the store answers
+        desk.chat.tick()
+    desk.settle()
+    assert {change.text for change in desk.changes if isinstance(change, DraftChanged)} == {"typed more"}
+    assert drafts(desk) == {"Hi – Hello": "typed more"}
+
+
+def test_letters_typed_while_another_conversation_is_read_go_to_the_first(desk: Desk) -> None:
+    desk.load()
+    desk.answer("A question that is long enough for a title", "One")
+    first = desk.chat.open_id
+    desk.chat.new()
+    desk.answer("Another one that is long enough for a title", "Two")
+    desk.chat.set_draft("here")
+    desk.chat.open(first)
+    desk.chat.set_draft("here, too")
+    desk.settle()
+    assert desk.last(DraftChanged).text == ""
+    assert drafts(desk) == {
+        "A question that is long enough for a title": "",
+        "Another one that is long enough for a title": "here, too",
+    }
+
+
+def test_letters_typed_while_a_new_conversation_is_made_go_to_it(desk: Desk) -> None:
+    desk.chat.set_draft("half")
+    desk.chat.tick()
+    desk.chat.set_draft("half a letter")
+    desk.chat.new()
+    desk.settle()
+    assert desk.last(DraftChanged).text == ""
+    assert drafts(desk) == {"": "half a letter"}
+
+
+def test_letters_typed_while_the_first_message_is_stored_go_to_its_conversation(desk: Desk) -> None:
+    desk.load()
+    desk.chat.send("A question that is long enough for a title")
+    desk.chat.set_draft("and more")
+    desk.chat.new()
+    desk.settle()
+    assert drafts(desk) == {"A question that is long enough for a title": "and more"}
+
+
+def test_settings_that_the_disk_refuses_are_written_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "set_settings", full)
+        desk.chat.set_setting("temperature", 0.25)
+        desk.chat.tick()
+        desk.settle()
+    assert stored(desk)[0].settings == {"temperature": 0.25}
+
+
+def test_the_newest_of_two_refused_texts_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "set_draft", full)
+        for text in ("old", "new"):
+            desk.chat.set_draft(text)
+            desk.chat.tick()
+        desk.settle()
+    assert drafts(desk) == {"Hi – Hello": "new"}
+
+
+@pytest.mark.parametrize("refused", ["add_message", "rename"])
+def test_a_first_message_that_the_disk_refuses_makes_no_conversation(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    desk.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, refused, full)
+        desk.chat.set_draft("Hi")
+        desk.chat.send("Hi")
+        desk.settle()
+        assert desk.store.submit(lambda c: c.list()).result() == []
+    desk.send("Hi")
+    assert [change.turn.text for change in desk.changes if isinstance(change, TurnAdded)] == ["Hi", ""]
+    assert desk.texts() == ["Hi", ""]
+    assert drafts(desk) == {"Hi": ""}
+
+
+def test_a_refused_title_does_not_cost_the_reply(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    desk.stream(request, "Hello")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "rename", full)
+        desk.finish(request)
+    desk.chat.tick()
+    desk.settle()
+    assert [turn.finish_reason for turn in desk.chat._open.turns] == [None, "stop"]
+
+
+def test_a_backup_without_the_conversation_is_restored_while_one_types(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    home = desk.chat.open_id
+    desk.store.submit(lambda c: c.purge(home))
+    desk.chat.set_draft("words")
+    desk.chat.set_setting("temperature", 0.25)
+    assert stored(desk) == []
