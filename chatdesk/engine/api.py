@@ -279,10 +279,14 @@ class Pong(_Event, frozen=True):
 
 
 class Failed(_Event, frozen=True):
-    """The request has ended with a user error: ``fault`` is a `chatdesk.errors.Fault`, ``fields`` its fields."""
+    """The request has ended with a user error: ``fault`` is a `chatdesk.errors.Fault`, ``fields`` its fields.
+
+    ``keeps_model``: a load was refused before the model of before was given up, which is still there.
+    """
 
     fault: str
     fields: dict[str, str]
+    keeps_model: bool = False
 
 
 Event: TypeAlias = (

@@ -4,6 +4,7 @@ Each change is written at once. A value that cannot be used is replaced by its d
 a failed write keeps the value for this session and raises `UserError`.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from chatdesk.errors import UserError
 from chatdesk.settings import toml_file
 from chatdesk.settings.options import APPLICATION
+
+_log = logging.getLogger(__name__)
 
 
 class Settings:
@@ -37,6 +40,13 @@ class Settings:
         for watcher in self._watchers:
             watcher(name)
         self._write()
+
+    def keep(self, name: str, value: Any) -> None:
+        """Set what the program remembers by itself: where the disk refuses it, it holds until the program ends."""
+        try:
+            self[name] = value
+        except UserError as error:
+            _log.warning("not kept: %s: %s", name, error)
 
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Call ``watcher(name)`` after each change."""

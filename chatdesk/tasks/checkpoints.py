@@ -31,7 +31,7 @@ class Checkpoints:
     def keep(self, path: str) -> None:
         """Have a folder in the list from now on, newest first; the model in the box and the cache are found anyway."""
         others = tuple(folder for folder in self._settings["folders"] if folder != path)
-        self._settings["folders"] = (path, *others)[:_MOST_FOLDERS]
+        self._settings.keep("folders", (path, *others)[:_MOST_FOLDERS])
 
     def add(self, path: str, then: Callable[[Entry], None], failed: Callable[[UserError], None]) -> None:
         """Check a folder and keep it in the list."""
@@ -49,13 +49,13 @@ class Checkpoints:
     def forget_within(self, place: Path) -> None:
         """Forget all that was kept of checkpoints in ``place``: folders, uses, forms of messages, adapters."""
         settings = self._settings
-        settings["folders"] = tuple(each for each in settings["folders"] if not removing.is_within(each, place))
+        settings.keep("folders", tuple(each for each in settings["folders"] if not removing.is_within(each, place)))
         for name, mark in (("uses", " "), ("dialogues", "=")):
             lines = (line for line in settings[name] if not removing.is_within(line.partition(mark)[2], place))
-            settings[name] = tuple(lines)
+            settings.keep(name, tuple(lines))
         adapters.forget_within(settings, place)
         if settings["model"] and removing.is_within(settings["model"], place):
-            settings["model"] = ""
+            settings.keep("model", "")
 
     def removal(self, path: str, then: Callable[[Removal], None], failed: Callable[[UserError], None]) -> None:
         """What would go to the trash with a checkpoint."""

@@ -30,7 +30,7 @@ from chatdesk.library.safety import Checked
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import adapters
-from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice
+from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice, NoticeChanged
 from chatdesk.tasks.checkpoints import Checkpoints
 from chatdesk.tasks.ports import EngineLink, Post, aside
 
@@ -67,6 +67,8 @@ class Models:
         self.checkpoints = Checkpoints(find, settings, post)
         self._load: Load | None = None
         self._cancelled = False
+        self._is_planning = False
+        self._held: tuple[Load, ModelInfo] | None = None
         self._surveys: dict[int, Callable[[Surveyed | Failed], None]] = {}
         self._used_s = time.monotonic()
         self.state = ModelChanged("none")
@@ -95,7 +97,7 @@ class Models:
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
         self._load = Load(self._engine.next_id(), path, device, dtype, gpu_layers, context)
-        self._cancelled = False
+        self._cancelled = self._is_planning = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)
 
@@ -149,15 +151,19 @@ class Models:
         if self._load is None:
             return
         last, info = self._load, self.info
+        self._is_planning = True
         self._say(ModelChanged("loading", self._name(), last.path))
-        had = (info.device, info.dtype) if info else (last.device, last.dtype)
 
         def then(found: Plans) -> None:
-            plans = [] if isinstance(found, UserError) else found
-            passed = [plan for plan in plans if (plan.place.device, plan.precision) == had]
-            left = plans[plans.index(passed[-1]) + 1 :] if passed else plans
-            if self._load is not last:
+            if self._load is not last or not self._is_planning:
                 return
+            plans = [] if isinstance(found, UserError) else found
+            keys = [_key(plan) for plan in plans]
+            tried = (info.device, info.dtype) if info else (last.device, last.dtype)
+            had = (*tried, last.gpu_layers is not None)
+            if tried[1] == "auto" and keys:  # it took the first
+                had = keys[0]
+            left = plans[keys.index(had) + 1 :] if had in keys else plans
             if left:
                 self.load_plan(last.path, left[0])
             else:
@@ -175,10 +181,9 @@ class Models:
             self._say(replace(self.state, state="asleep", info=None))
 
     def wake(self) -> None:
-        """Load a sleeping model again, the way it was loaded."""
-        if self.state.state == "asleep" and self._load is not None:
-            last = self._load
-            self.load(last.path, last.device, last.dtype, last.gpu_layers, last.context)
+        """Load a sleeping model again."""
+        if self.state.state == "asleep":
+            self.reload()
 
     @property
     def dialogue(self) -> str:
@@ -191,7 +196,7 @@ class Models:
             return
         path = self.info.path
         others = tuple(kept for kept in self._settings["dialogues"] if kept.partition("=")[2] != path)
-        self._settings["dialogues"] = (f"{name}={path}", *others)[:100] if name else others
+        self._settings.keep("dialogues", (f"{name}={path}", *others)[:100] if name else others)
         self._say(replace(self.state, dialogue=name))
 
     def _dialogue_of(self, path: str) -> str:
@@ -222,20 +227,24 @@ class Models:
         else:
             take("")
 
-    def reload(self, device: Device = "auto") -> None:
-        """Load the same checkpoint again, perhaps on another device."""
-        if self._load is not None:
-            self.load(self._load.path, device, self._load.dtype)
+    def reload(self, device: Device | None = None) -> None:
+        """Load the same checkpoint again, the way it was loaded, or wholly on another device."""
+        if (last := self._load) is not None:
+            layers = last.gpu_layers if device is None else None
+            self.load(last.path, device or last.device, last.dtype, layers, last.context)
 
     def cancel_load(self) -> None:
         """Stop loading; no model is loaded then."""
-        if self._load is not None and self.is_loading:
+        if self._is_planning:
+            self.unload()
+        elif self._load is not None and self.is_loading:
             self._cancelled = True
             self._engine.cancel(self._load.id)
 
     def unload(self) -> None:
         """Leave the model and give its memory back."""
-        self._load = None
+        self._load = self._held = None
+        self._is_planning = False
         self._engine.unload()
         self._say(ModelChanged("none"))
         self.on_settled()
@@ -251,11 +260,18 @@ class Models:
                 self._say(ModelChanged("loading", self._name(), self._load.path, done, total))
             case Loaded(model=info):
                 self._say(self._ready(info))
+                self._held = self._load, info
                 self._remember(info.path)
                 self._used_s = time.monotonic()
                 self.on_settled()
-            case Failed(fault=fault, fields=fields):
-                self._failed(Fault(fault), fields)
+            case Failed(fault=fault, fields=fields, keeps_model=keeps):
+                if keeps and self._held is not None:
+                    self._load, info = self._held
+                    self._say(self._ready(info))
+                    self.on_change(NoticeChanged(Notice(Fault(fault), fields, "choose_model")))
+                    self.on_settled()
+                else:
+                    self._failed(Fault(fault), fields)
 
     def _ready(self, info: ModelInfo) -> ModelChanged:
         return ModelChanged(
@@ -269,6 +285,7 @@ class Models:
         )
 
     def _failed(self, fault: Fault, fields: dict[str, str]) -> None:
+        self._held = None
         if fault is Fault.CANCELLED or self._cancelled:
             self._load = None
             self._say(ModelChanged("none"))
@@ -279,8 +296,8 @@ class Models:
         self.on_settled()
 
     def _remember(self, path: str) -> None:
-        self._settings["model"] = path
-        self._settings["uses"] = note_use(self._settings["uses"], path, time.time())
+        self._settings.keep("model", path)
+        self._settings.keep("uses", note_use(self._settings["uses"], path, time.time()))
         self.checkpoints.keep(path)
 
     def _name(self) -> str:
@@ -289,6 +306,11 @@ class Models:
     def _say(self, state: ModelChanged) -> None:
         self.state = state
         self.on_change(state)
+
+
+def _key(plan: Plan) -> tuple[str, str, bool]:
+    """What tells the plans of one checkpoint apart: device, precision, and whether layers stand beside the GPU."""
+    return plan.place.device, plan.precision, 0 < plan.gpu_layers < plan.layers
 
 
 def _plans(check: Callable[[], Checked], answer: Surveyed | Failed, name: str = "") -> Plans:

@@ -47,6 +47,7 @@ class Prompts:
         self._callback = callback
         end, words, values = self._chat.next_prompt(unsent)  # files stand in the words by now
         self._has_unsent = bool(words.strip())
+        self._models.wake()
         state = self._models.state
         if state.state in ("none", "failed"):
             self._answer(state.notice or Notice(Fault.NO_MODEL, {}))

@@ -7,14 +7,18 @@ from PySide6.QtGui import QDropEvent
 
 
 def dropped_folder(event: QDropEvent) -> str:
-    """The folder that is being dropped, or that of a dropped file of a checkpoint or an adapter; else empty."""
+    """The folder that is being dropped, or that of a dropped file of a checkpoint or an adapter; else empty.
+
+    Other programs have a config.json, too: it counts beside weights alone.
+    """
     urls = event.mimeData().urls()
     if len(urls) != 1 or not urls[0].isLocalFile():
         return ""
     path = Path(urls[0].toLocalFile())
     if path.is_dir():
         return str(path)
-    is_part = path.suffix == ".safetensors" or path.name in ("config.json", "adapter_config.json")
+    is_config = path.name == "config.json" and any(path.parent.glob("*.safetensors"))
+    is_part = is_config or path.suffix == ".safetensors" or path.name == "adapter_config.json"
     return str(path.parent) if is_part else ""
 
 

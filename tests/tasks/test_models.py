@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import pytest
 from msgspec import structs
 
-from chatdesk.engine.api import DeviceMemory, Load, Loaded, Progress, Survey, Surveyed
-from chatdesk.errors import Fault
+from chatdesk.engine.api import DeviceMemory, Failed, Load, Loaded, Progress, Survey, Surveyed
+from chatdesk.errors import Fault, UserError
 from chatdesk.paths import starter
+from chatdesk.settings import toml_file
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import models
-from chatdesk.tasks.changes import ModelChanged
+from chatdesk.tasks.changes import ModelChanged, NoticeChanged
 from tests.tasks.desk import INFO, Desk
 
 
@@ -194,3 +195,67 @@ def test_it_never_sleeps_while_it_writes_or_where_nobody_wants_it(desk: Desk, mo
     desk.finish(request)
     desk.chat.tick()
     assert desk.models.info is not None
+
+
+def test_what_was_tried_is_not_tried_again(desk: Desk) -> None:
+    """After a load by the program's own choice the second plan comes; whole plans on the GPU before shared ones."""
+    path = str(starter())
+    desk.models.load(path)
+    desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="GPU")
+    desk.models.load_smaller()
+    survey(desk, GPU, CPU)
+    assert (desk.engine.requests[-1].device, desk.engine.requests[-1].dtype) == ("cuda", "int8")
+
+
+def test_a_choice_that_is_in_no_plan_is_followed_by_the_first(desk: Desk) -> None:
+    path = str(starter())
+    desk.models.load(path, "cuda", "float32")
+    desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="GPU")
+    desk.models.load_smaller()
+    survey(desk, GPU, CPU)
+    assert (desk.engine.requests[-1].device, desk.engine.requests[-1].dtype) == ("cuda", "bfloat16")
+
+
+def test_loading_smaller_can_be_cancelled(desk: Desk) -> None:
+    """Also while the plan is being made."""
+    desk.models.load(str(starter()))
+    desk.fail(Load(1, ""), Fault.OUT_OF_MEMORY, device="GPU")
+    desk.models.load_smaller()
+    desk.models.cancel_load()
+    assert desk.last(ModelChanged) == ModelChanged("none")
+    survey(desk, CPU)
+    assert not [r for r in desk.engine.requests[1:] if isinstance(r, Load)]
+
+
+def test_again_is_the_same_again(desk: Desk) -> None:
+    desk.models.load("/models/a", "cuda", "int4", 12, 4096)
+    desk.models.reload()
+    assert desk.engine.requests[-1] == Load(2, "/models/a", "cuda", "int4", 12, 4096)
+    desk.models.reload("cpu")
+    assert desk.engine.requests[-1] == Load(3, "/models/a", "cpu", "int4", None, 4096)
+
+
+def test_a_wrong_folder_costs_nothing(desk: Desk) -> None:
+    """What was loaded stays; the sentence stands in the conversation."""
+    desk.load()
+    desk.models.load("/models/photos")
+    desk.say(Failed(2, Fault.NOT_A_CHECKPOINT, {"path": "/models/photos", "reason": "r"}, keeps_model=True))
+    assert desk.models.info is INFO
+    assert desk.last(NoticeChanged).notice.fault == Fault.NOT_A_CHECKPOINT
+    desk.models.reload()
+    assert desk.engine.requests[-1].path == "/models/tiny"
+
+
+def test_settings_that_cannot_be_written_hold_nothing_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message that waited for the load is asked all the same."""
+
+    def full(*_: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="settings.toml")
+
+    monkeypatch.setattr(toml_file, "replace", full)
+    desk.models.load("/models/tiny")
+    desk.chat.send("Hello")
+    desk.settle()
+    desk.say(Loaded(1, INFO))
+    assert desk.asked().prompt[-1].text == "Hello"
+    assert desk.models._settings["model"] == "/models/tiny"

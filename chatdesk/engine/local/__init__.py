@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdesk.engine.api import (
@@ -27,6 +28,7 @@ from chatdesk.engine.api import (
     Surveyed,
 )
 from chatdesk.errors import Fault, UserError
+from chatdesk.library import safety
 
 if TYPE_CHECKING:
     from chatdesk.engine.local.generation import Generator
@@ -107,6 +109,12 @@ class LocalEngine:
         from chatdesk.engine.local.generation import Generator
         from chatdesk.engine.local.loading import Checkpoint, load
 
+        if self._generator is not None:
+            try:
+                safety.check(Path(request.path))
+            except UserError as error:  # a slip of the hand: what is loaded stays
+                yield Failed(request.id, error.fault, error.fields, keeps_model=True)
+                return
         self.close()
         with closing(load(request, lambda: request.id in self._cancelled)) as items:
             try:

@@ -4,6 +4,7 @@ Device ``auto`` is the first of CUDA, MPS, XPU that is there, else the CPU. Prec
 `chatdesk.library.fit`.
 """
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import psutil
@@ -96,9 +97,14 @@ def _memory(device: torch.device, loaded: torch.nn.Module | None) -> DeviceMemor
             held = torch.mps.driver_allocated_memory()
         case _:
             free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
-            weights = loaded.parameters() if loaded is not None else ()
-            held = sum(part.nbytes for part in weights if part.device.type == "cpu")
+            held = _held(loaded) if loaded is not None else 0
     return DeviceMemory(device.type, device_name(device), total, min(total, free + held), _has_bfloat16(device))
+
+
+def _held(loaded: torch.nn.Module) -> int:
+    """Bytes of the computer's memory that a model takes; quantised weights are buffers."""
+    parts = chain(loaded.parameters(), loaded.buffers())
+    return sum(part.nbytes for part in parts if part.device.type == "cpu")
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -468,7 +468,7 @@ class ChatPage(QWidget):
         choose_folder(self, self.choose_adapter, self.tr("Open an adapter folder"))
 
     def _on_placement_changed(self) -> None:
-        if self._model.path and self._model.state in ("ready", "failed"):
+        if self._model.path and self._model.state in ("ready", "failed", "asleep"):
             self.load(self._model.path)
 
     def _on_drawer_toggled(self) -> None:

@@ -274,3 +274,19 @@ def test_what_cannot_fit_is_refused_before_anything_is_read(engine, checkpoint, 
     failed = failure(engine, checkpoint("llama"))
     assert failed.fault == "does_not_fit"
     assert failed.fields["total"] == "8 MB (CPU)"
+
+
+def test_a_wrong_folder_does_not_cost_the_loaded_model(engine, checkpoint, tmp_path):
+    """It is refused before anything is given up."""
+    load(engine, checkpoint("llama"))
+    failed = events_of(engine, tmp_path)[-1]
+    assert (failed.fault, failed.keeps_model) == ("not_a_checkpoint", True)
+    assert len(ids_of(generate(engine, "Hello"))) > 0
+
+
+def test_what_is_quantised_counts_as_free_too(engine, checkpoint):
+    """The next model takes its place."""
+    load(engine, checkpoint("llama"), dtype="int8")
+    model = engine._generator.checkpoint.model
+    held = sum(part.nbytes for part in (*model.parameters(), *model.buffers()))
+    assert placement._held(model) == held > sum(part.nbytes for part in model.parameters())
