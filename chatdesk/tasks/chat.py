@@ -17,7 +17,6 @@ from chatdesk.tasks.changes import Action, Change, Notice, Turn, Undoable
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.opened import OpenConversation
 from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
-from chatdesk.tasks.replies import notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ class Chat:
     """
 
     def __init__(self, store: Store, engine: EngineLink, models: Models, post: Post) -> None:
-        self._store = StoreLink(store, post, lambda error: self._open.complain(notice(error)))
+        self._store = StoreLink(store, post, lambda error: self._open.complain(Notice(error.fault, error.fields)))
         self._models = models
         self._post = post
         self._open = OpenConversation(self._store, engine, models, lambda change: self.on_change(change), self.refresh)
@@ -78,7 +77,7 @@ class Chat:
         def warn(_: object) -> None:
             for error in (*complaints, self._store.read_only()):
                 if error is not None:
-                    self.on_change(changes.NoticeChanged(Notice(error.fault, error.fields)))
+                    self._open.complain(Notice(error.fault, error.fields))
 
         self._open.show_nothing()
         self._store.call(work, then)
@@ -181,7 +180,13 @@ class Chat:
 
         Neither words nor files, or a reply under way: nothing.
         """
-        files = self._open.unsent.files
+        self._send(text, self._open.unsent.files, is_unsent=True)
+
+    def send_example(self, text: str) -> None:
+        """Send a question that the window offers; what the person has written and attached stays unsent."""
+        self._send(text, (), is_unsent=False)
+
+    def _send(self, text: str, files: tuple[Attachment, ...], is_unsent: bool) -> None:
         if not (text.strip() or files) or self._is_sending or self._open.is_replying:
             return
         self._is_sending = True
@@ -192,7 +197,7 @@ class Chat:
             with c.transaction():  # without its message no conversation is made
                 home = find_home(c)
                 tip = c.get(home.id).tip
-                message = c.add_message(home.id, tip, "user", text, clear_draft=True, attachments=files)
+                message = c.add_message(home.id, tip, "user", text, clear_draft=is_unsent, attachments=files)
                 if not home.title:
                     c.rename(home.id, turns.title(turns.subject(text, files)))
             return c.get(home.id), turns.turn(message, c.siblings(message.id), None)
@@ -217,7 +222,7 @@ class Chat:
             self._open.complain(Notice(error.fault, error.fields))
 
         stored = self._store.call(work, then, failed)
-        sending = self._open.unsent.sending(lambda: stored.result()[0])
+        sending = self._open.unsent.sending(lambda: stored.result()[0], is_unsent)
 
     def stop(self) -> None:
         """Stop the reply in the open conversation; what is written stays."""
@@ -416,23 +421,23 @@ class Chat:
 
     def act(self, action: Action) -> None:
         """Do what a notice's button offers (``choose_model`` is the window's own)."""
+        is_of_reply = self._open.notice is not None  # else of the model: no reply was wanted
         self._open.complain(None)
         match action:
             case "retry" | "restart_engine":
                 if action == "restart_engine" or self._models.info is None:
                     self._models.reload()
-                self.regenerate()
             case "use_less":
                 self._models.load_smaller()
-                self.regenerate()
             case "use_cpu":
                 self._models.reload("cpu")
-                self.regenerate()
             case "drop_oldest":
                 self.set_setting("overflow", "drop")
-                self.regenerate()
             case "new_chat":
                 self.new()
+                return
+        if is_of_reply:
+            self.regenerate()
 
     def tick(self) -> None:
         """Write what is not yet on disk; call it at least once a second."""

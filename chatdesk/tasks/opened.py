@@ -30,8 +30,8 @@ _FIRST, _MORE = 50, 400  # turns that are shown at once, and that are brought at
 class OpenConversation:
     """One thread; never blocks. ``say`` is called with each `Change`, ``refresh`` when the list is another one.
 
-    Attributes: ``turns``, from the root to the tip; ``unsent``; ``drafts``; ``opening``, which counts what was
-    shown, so that a late answer of the store is not shown over something else.
+    Attributes: ``turns``, from the root to the tip; ``unsent``; ``drafts``; ``notice``, what went wrong under the last
+    turn; ``opening``, which counts what was shown, so that a late answer of the store is not shown over something else.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class OpenConversation:
         self.drafts = SideBySide(say)
         self.turns: list[Turn] = []
         self.opening = 0
+        self.notice: Notice | None = None
         models.on_settled = self._on_model_settled
 
     @property
@@ -149,6 +150,7 @@ class OpenConversation:
 
     def complain(self, notice: Notice | None) -> None:
         """Show an error under the last turn, or take it away."""
+        self.notice = notice
         self._say(changes.NoticeChanged(notice))
 
     def say_settings(self) -> None:

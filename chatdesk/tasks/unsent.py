@@ -83,12 +83,17 @@ class Unsent:
         conversation, made, values = self.conversation, self._made, dict(self.values)
         return lambda c: conversation or (made() if made else c.create("", values))
 
-    def sending(self, home: Callable[[], Conversation]) -> Sending:
-        """Text and files go out, and the store empties both with that; ``home`` gives their conversation there."""
-        text, files, opening = self.text, self.files, self._opening
+    def sending(self, home: Callable[[], Conversation], is_unsent: bool) -> Sending:
+        """A message goes out; ``home`` gives its conversation on the store's thread.
+
+        ``is_unsent``: it is the text with its files, and the store empties both with that.
+        """
+        parts: set[_Part] = {"text", "files"} if is_unsent else set()
+        text, files, opening = self.text, self.files if is_unsent else (), self._opening
         self._made = home
-        self.text = ""
-        self._dirty -= {"text", "files"}
+        if is_unsent:
+            self.text = ""
+        self._dirty -= parts
 
         def stored(home: Conversation) -> None:
             if opening == self._opening:
@@ -98,8 +103,9 @@ class Unsent:
         def refused() -> None:
             if opening == self._opening:
                 self._made = None
-                self.text = self.text if "text" in self._dirty else text
-                self._dirty |= {"text", "files"}
+                if is_unsent and "text" not in self._dirty:
+                    self.text = text
+                self._dirty |= parts
 
         return Sending(stored, refused)
 

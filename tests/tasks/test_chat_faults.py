@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import Generate
+from chatdesk.engine.api import Generate, Load, Loaded
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import (
+    Action,
     DraftChanged,
+    Notice,
     NoticeChanged,
     TurnAdded,
     TurnReplaced,
 )
-from tests.tasks.desk import Desk
+from tests.tasks.desk import INFO, Desk
 
 
 @pytest.fixture
@@ -111,6 +113,34 @@ def test_a_full_disk_when_the_reply_begins(desk: Desk, monkeypatch: pytest.Monke
     desk.chat.tick()
     desk.finish(request)
     assert desk.last(TurnReplaced).turn.text == "Good"
+
+
+@pytest.mark.parametrize("action", ["retry", "use_less", "use_cpu", "restart_engine"])
+def test_a_model_that_fails_does_not_make_a_finished_reply_again(desk: Desk, action: Action) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    asked = [r for r in desk.engine.requests if isinstance(r, Generate)]
+    desk.models.load("/models/tiny")
+    desk.fail(desk.engine.requests[-1], "out_of_memory")
+    desk.chat.act(action)
+    request = next(r for r in reversed(desk.engine.requests) if isinstance(r, Load))
+    desk.say(Loaded(request.id, INFO))
+    assert [r for r in desk.engine.requests if isinstance(r, Generate)] == asked
+    assert [turn.state for turn in desk.chat._open.turns] == ["done", "done"]
+
+
+def test_a_name_that_the_disk_refuses_offers_no_other_reply(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatdesk.storage.conversations import Conversations
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="/data")
+
+    desk.load()
+    desk.answer("Hi", "Hello")
+    monkeypatch.setattr(Conversations, "rename", full)
+    desk.chat.rename(desk.chat.open_id, "Greetings")
+    desk.settle()
+    assert desk.last(NoticeChanged).notice == Notice(Fault.DISK_FULL, {"path": "/data"})
 
 
 def test_a_database_that_cannot_be_written_is_said_at_the_start(

@@ -7,9 +7,11 @@ import pytest
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Conversation
-from chatdesk.tasks.changes import DraftChanged, TurnAdded
+from chatdesk.storage.records import Attachment, Conversation
+from chatdesk.tasks.changes import AttachmentsChanged, DraftChanged, TurnAdded
 from tests.tasks.desk import Desk
+
+NOTES = Attachment("notes.md", "# Notes")
 
 
 @pytest.fixture
@@ -86,6 +88,28 @@ def test_letters_typed_while_the_first_message_is_stored_go_to_its_conversation(
     desk.chat.new()
     desk.settle()
     assert drafts(desk) == {"A question that is long enough for a title": "and more"}
+
+
+def test_an_example_leaves_the_unsent_text_and_files(desk: Desk) -> None:
+    desk.load()
+    desk.chat.set_draft("half a letter")
+    desk.chat._open.set_files((NOTES,))
+    desk.chat.send_example("A question that is long enough for a title")
+    assert desk.asked().prompt[0].text == "A question that is long enough for a title"
+    assert drafts(desk) == {"A question that is long enough for a title": "half a letter"}
+    home = desk.chat.open_id
+    assert desk.store.submit(lambda c: c.unsent_attachments(home)).result() == (NOTES,)
+    assert desk.last(AttachmentsChanged).files == (NOTES,)
+
+
+def test_an_example_that_the_disk_refuses_leaves_them_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    desk.chat.set_draft("half a letter")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "add_message", full)
+        desk.chat.send_example("Who are you?")
+        desk.settle()
+    assert drafts(desk) == {"": "half a letter"}
 
 
 def test_settings_that_the_disk_refuses_are_written_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

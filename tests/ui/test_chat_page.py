@@ -81,6 +81,14 @@ def test_branches_begin_where_the_transcript_says(desk):
     assert (desk.chat.said("regenerate_at"), desk.chat.said("branch_from")) == ([("r",)], [("u",)])
 
 
+def test_an_example_goes_beside_what_stands_in_the_composer(desk):
+    desk.page.composer.set_text("half a letter")
+    desk.page.transcript.example_chosen.emit("Who are you?")
+    desk.chat.say(changes.TurnAdded(Turn("u", "user", "Who are you?")))
+    assert (desk.chat.said("send_example"), desk.chat.said("send")) == ([("Who are you?",)], [])
+    assert desk.page.composer.text() == "half a letter"
+
+
 def test_versions_by_key(desk, qtbot):
     turns = Turn("u", "user", "Hi"), Turn("r", "assistant", "two", version=2, versions=3, finish_reason="stop")
     desk.chat.show(conversation("a", "A"), *turns)

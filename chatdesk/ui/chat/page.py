@@ -149,7 +149,7 @@ class ChatPage(QWidget):
         self.composer.file_opened.connect(lambda number: self.file_wanted.emit(self._files[number]))
 
     def _connect_transcript(self) -> None:
-        self.transcript.example_chosen.connect(self._chat.send)
+        self.transcript.example_chosen.connect(self._chat.send_example)
         self.transcript.regenerate_requested.connect(self._chat.regenerate_at)
         self.transcript.branch_requested.connect(self._chat.branch_from)
         self.transcript.version_requested.connect(self._chat.choose_version)
