@@ -19,7 +19,7 @@ from chatdesk.library.safety import Checked
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}
 GROUP = 32
-"""Weights that share one scale where they are stored in four bits; in eight it is a row of the matrix."""
+"""Weights that share a step and a middle where they are stored in four bits; in eight a row shares a scale."""
 
 _SCALE_BYTES = 2
 _KEYS = re.compile(r"\.(k_proj|key_proj|k)\.weight$")
@@ -65,7 +65,7 @@ class Footprint(Struct, frozen=True):
         """Bytes of all weights in ``dtype``, a key of `BYTES`. What is not quantised is kept in two bytes."""
         if dtype not in ("int8", "int4"):
             return int((self.matrices + self.others) * BYTES[dtype])
-        scales = self.rows if dtype == "int8" else self.matrices // GROUP
+        scales = self.rows if dtype == "int8" else 2 * (self.matrices // GROUP)
         return int(self.matrices * BYTES[dtype]) + scales * _SCALE_BYTES + self.others * 2
 
     def cache_bytes(self, dtype: str, tokens: int) -> int:

@@ -7,13 +7,14 @@ that were really read are the progress, and a cancel stops at the next tensor.
 Not here: checkpoints that are quantised already, adapters (`adapters`), offloading to the disk.
 """
 
+import ctypes
 import logging
 import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -252,7 +253,15 @@ def _load_model(
         if said.text:
             raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=_short(said.text)) from error
         raise
+    _give_back()
     return model.eval().requires_grad_(False), parameters
+
+
+def _give_back() -> None:
+    """What a load needed for a moment and the C library keeps for the next time: as much again as the model."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # musl has none
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from chatdesk.library.footprint import GROUP
 DTYPE = torch.bfloat16
 """What is computed in: the operators are fast in it on every device."""
 
+_AT_ONCE = 1 << 20  # numbers quantised together: what is needed for a moment is several times as large
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
 _INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
 
@@ -34,10 +35,9 @@ class Int8Linear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        scale = weight.float().abs().amax(1).clamp(min=1e-12) / 127
-        whole = (weight.float() / scale[:, None]).round().to(torch.int8)
-        self.register_buffer("weight", whole.contiguous())  # a transposed matrix is not
-        self.register_buffer("scale", scale.to(DTYPE))
+        whole, scales = zip(*map(_in_eight_bits, _blocks(weight)), strict=True)
+        self.register_buffer("weight", torch.cat(whole))  # contiguous, of a transposed matrix, too
+        self.register_buffer("scale", torch.cat(scales))
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,14 +59,9 @@ class Int4Linear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        rows, columns = weight.shape
-        groups = weight.float().reshape(rows, columns // GROUP, GROUP)
-        least, most = groups.amin(-1), groups.amax(-1)
-        step = ((most - least) / 15).clamp(min=1e-8).to(DTYPE).float()
-        middle = (least + 8 * step).to(DTYPE)
-        whole = ((groups - middle.float()[..., None]) / step[..., None]).round().add(8).clamp(0, 15)
-        self.register_buffer("weight", _pack(whole.to(torch.int32).reshape(rows, columns)))
-        self.register_buffer("scales", torch.stack([step.to(DTYPE).T, middle.T], dim=-1).contiguous())
+        whole, scales = zip(*map(_in_four_bits, _blocks(weight)), strict=True)
+        self.register_buffer("weight", _pack(torch.cat(whole)))
+        self.register_buffer("scales", torch.cat(scales, dim=1))
         self.register_buffer("bias", bias)
         self._multiply: Callable[..., Tensor] = (
             torch._weight_int4pack_mm_for_cpu if weight.device.type == "cpu" else torch._weight_int4pack_mm
@@ -78,11 +73,33 @@ class Int4Linear(nn.Module):
         return _shaped(self._multiply(rows, self.weight, GROUP, self.scales), x, self.bias)
 
 
+def _blocks(weight: Tensor) -> tuple[Tensor, ...]:
+    """Rows of a matrix that are quantised together."""
+    return weight.split(max(1, _AT_ONCE // weight.shape[1]))
+
+
+def _in_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows in whole numbers, int8, and a scale for each."""
+    scale = weight.float().abs().amax(1).clamp(min=1e-12) / 127
+    return (weight.float() / scale[:, None]).round().to(torch.int8), scale.to(DTYPE)
+
+
+def _in_four_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows in numbers 0 to 15, uint8, and step and middle of each group ``[in / 32, out, 2]``."""
+    rows, columns = weight.shape
+    groups = weight.float().reshape(rows, columns // GROUP, GROUP)
+    least, most = groups.amin(-1), groups.amax(-1)
+    step = ((most - least) / 15).clamp(min=1e-8).to(DTYPE).float()
+    middle = (least + 8 * step).to(DTYPE)
+    whole = ((groups - middle.float()[..., None]) / step[..., None]).round().add(8).clamp(0, 15)
+    return whole.to(torch.uint8).reshape(rows, columns), torch.stack([step.to(DTYPE).T, middle.T], dim=-1)
+
+
 def _pack(whole: Tensor) -> Tensor:
-    """Numbers 0 to 15, int32 ``[out, in]``, as the device's operator reads them."""
+    """Numbers 0 to 15, uint8 ``[out, in]``, as the device's operator reads them."""
     if whole.device.type == "cpu":
-        return torch._convert_weight_to_int4pack_for_cpu(whole, 1)
-    pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).to(torch.uint8).contiguous()  # a transposed matrix is not
+        return torch._convert_weight_to_int4pack_for_cpu(whole.to(torch.int32), 1)
+    pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).contiguous()  # a transposed matrix is not
     tiles = next(tiles for tiles in _INNER_TILES if whole.shape[1] % (16 * tiles) == 0)
     return torch._convert_weight_to_int4pack(pairs, tiles)
 
@@ -102,7 +119,7 @@ def quantise(model: nn.Module, bits: int, device: torch.device, step: Callable[[
         for parent, name, layer in _layers(model):
             step(layer.weight.nbytes)
             weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
-            bias = None if layer.bias is None else layer.bias.to(device, DTYPE)
+            bias = None if layer.bias is None else layer.bias.to(device, DTYPE, copy=True)
             weight = weight.to(device)
             kind = Int4Linear if bits == 4 and _can_be_packed(weight) else Int8Linear
             setattr(parent, name, kind(weight, bias))
@@ -113,10 +130,13 @@ def quantise(model: nn.Module, bits: int, device: torch.device, step: Callable[[
 
 
 def _convert(module: nn.Module) -> None:
-    """The module's own parameters in `DTYPE`; its buffers keep theirs, as when a model is loaded in a precision."""
+    """The module's own parameters in `DTYPE`; its buffers keep theirs, as when a model is loaded in a precision.
+
+    They are copied in any case: one that lay in the mapped file would keep the whole of it in memory.
+    """
     for parameter in module.parameters(recurse=False):
         if parameter.is_floating_point():
-            parameter.data = parameter.data.to(DTYPE)
+            parameter.data = parameter.data.to(DTYPE, copy=True)
 
 
 def _can_be_packed(weight: Tensor) -> bool:
