@@ -105,7 +105,7 @@ def _append(
 
 def _spare(tokens: int) -> int:
     """The room that a text of so many tokens is given on the CPU."""
-    return tokens + max(_SPARE_TOKENS, tokens // 4)
+    return tokens + max(_SPARE_TOKENS, tokens // 16)
 
 
 _ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)

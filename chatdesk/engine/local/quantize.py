@@ -75,7 +75,8 @@ class Int4Linear(nn.Module):
 
 def _blocks(weight: Tensor) -> tuple[Tensor, ...]:
     """Rows of a matrix that are quantised together."""
-    return weight.split(max(1, _AT_ONCE // weight.shape[1]))
+    rows = max(1, _AT_ONCE // weight.shape[1])
+    return tuple(weight[first : first + rows] for first in range(0, len(weight), rows))
 
 
 def _in_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
