@@ -120,6 +120,7 @@ def make_checkpoint(
     vocabulary: int = 400,
     chat_template: str | None = None,
     dtype: str = "float32",
+    shard_size: str = "50GB",
     original_gpt2_names: bool = False,
     adds_start: bool = False,
     config: dict[str, Any] | None = None,
@@ -151,7 +152,7 @@ def make_checkpoint(
         for name, parameter in model.named_parameters():
             _widen(name, parameter)
     with _quiet():
-        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        model.to(getattr(torch, dtype)).save_pretrained(folder, max_shard_size=shard_size)
     if original_gpt2_names:
         weights = load_file(folder / "model.safetensors")
         old = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
