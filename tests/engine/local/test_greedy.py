@@ -25,7 +25,7 @@ def test_greedy_equals_generate_widely(checkpoint, model_type, prompts):
     assert compare(checkpoint(model_type), lengths, 32) <= len(lengths) // 10
 
 
-FORMS = [(shard, dtype) for shard in ("50GB", "60KB") for dtype in ("bfloat16", "float16", "float32")]
+FORMS = [(shard, dtype) for shard in ("50GB", "30KB") for dtype in ("bfloat16", "float16", "float32")]
 QUICK = [("llama", *FORMS[3]), ("gpt2", *FORMS[4]), ("qwen2", *FORMS[5]), ("bloom", *FORMS[0]), ("phi", *FORMS[1])]
 ALL = [pytest.param(m, *form, marks=pytest.mark.soak) for m in SIZES for form in FORMS if (m, *form) not in QUICK]
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
@@ -33,12 +33,12 @@ TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 
 @pytest.mark.parametrize(("model_type", "shard_size", "dtype"), [*QUICK, *ALL])
 def test_every_form_of_a_checkpoint(tmp_path, model_type, shard_size, dtype):
-    """One file or several, in each precision, with a chat template or without: planned, loaded, greedy as `generate`."""
+    """One file or several, in each precision, with or without a chat template: planned, loaded, greedy."""
     for template in (None, TEMPLATE):
         folder = tmp_path / ("chat" if template else "base")
         make_checkpoint(folder, model_type, dtype=dtype, shard_size=shard_size, chat_template=template)
         checked = safety.check(folder)
-        assert (len(checked.weight_files) > 1) == (shard_size == "60KB")
+        assert (len(checked.weight_files) > 1) == (shard_size == "30KB")
         assert (checked.dtype, checked.has_chat_template) == (dtype, template is not None)
         best = plans_of(checked, "model", [DeviceMemory("cpu", "CPU", 8 << 30, 8 << 30, True)])[0]
         assert (best.precision, best.context, best.words) == ("float32", checked.context_length or 8192, ())
