@@ -73,7 +73,7 @@ def test_what_cannot_fit_is_refused_with_the_sum() -> None:
         plans("Big", model(70), [gpu(8), cpu(16)], 4096)
     assert caught.value.fault == Fault.DOES_NOT_FIT
     assert str(caught.value) == (
-        "Big needs at least 50 GB of memory, and there are 16 GB (CPU). Choose a smaller model."
+        "Big needs at least 54 GB of memory, and there are 16 GB (CPU). Choose a smaller model."
     )
 
 
