@@ -105,10 +105,10 @@ class OpenConversation:
         first = found[0].id if len(found) == _FIRST else None
         written = self._written()
         reply = written[0] if written else None
-        if reply is not None:
-            if reply.replaces is not None and found and found[-1].id == reply.replaces.id:
+        if (last := reply or self._unsaved_below(found)) is not None:
+            if last.replaces is not None and found and found[-1].id == last.replaces.id:
                 found.pop()
-            found.append(reply.turn())
+            found.append(last.turn())
         self._say(changes.Opened(conversation, tuple(found), is_whole=first is None))
         self._say(changes.DraftChanged(self.unsent.text))
         self._say(changes.AttachingFailed(()))
@@ -323,6 +323,13 @@ class OpenConversation:
 
     def _written(self) -> list[Reply]:
         return self._replies.of(self.id) if self.id else []
+
+    def _unsaved_below(self, found: list[Turn]) -> Reply | None:
+        """The reply that the disk refused and that belongs below these turns, or in the place of the last."""
+        for reply in self._replies.unsaved(self.id):
+            if found and found[-1].id in (reply.parent_id, reply.replaces.id if reply.replaces else ""):
+                return reply
+        return None
 
     def _is_open(self, conversation_id: str) -> bool:
         return bool(conversation_id) and self.id == conversation_id

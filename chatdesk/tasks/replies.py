@@ -61,7 +61,8 @@ class Reply:
 
     ``draft``: which of the drafts of its prompt. ``replaces``: the version that was shown before it. ``continues``:
     the id of the message it goes on with; ``text`` begins with that message's then, and ``has_all_ids`` says whether
-    its tokens are known, too. ``adapter``: folder of the one that ``model`` answers with.
+    its tokens are known, too. ``adapter``: folder of the one that ``model`` answers with. ``is_refused``: it has ended,
+    but the disk did not take it.
     """
 
     turn_id: str
@@ -82,6 +83,7 @@ class Reply:
     token_ids: list[int] = field(default_factory=list)
     new_tokens: int = 0
     is_dirty: bool = False
+    is_refused: bool = False
     first_token_at: float = 0.0
 
     def go_on_with(self, message: ChatMessage) -> None:
@@ -171,12 +173,16 @@ class Replies:
         self._audience = audience
         self._asked: dict[int, list[Reply]] = {}
         self._waiting: list[list[Reply]] = []
-        self._unsaved: list[Reply] = []
+        self._ended: list[Reply] = []
 
     def of(self, conversation_id: str) -> list[Reply]:
         """The replies being written in a conversation: none, one, or the drafts of one prompt."""
         every = [*self._asked.values(), *self._waiting]
         return next((drafts for drafts in every if drafts[0].conversation_id == conversation_id), [])
+
+    def unsaved(self, conversation_id: str) -> list[Reply]:
+        """The replies of a conversation that have ended and are still to be stored."""
+        return [reply for reply in self._ended if reply.conversation_id == conversation_id]
 
     @property
     def is_busy(self) -> bool:
@@ -239,8 +245,7 @@ class Replies:
             if reply.is_dirty and reply.partial is not None:
                 reply.is_dirty = False
                 self._store.call(_extension(reply.partial, reply.text, reply.kept_ids()))
-        unsaved, self._unsaved = self._unsaved, []
-        for reply in unsaved:
+        for reply in [ended for ended in self._ended if ended.is_refused]:
             self._save(reply, None)
 
     def close(self) -> None:
@@ -318,6 +323,9 @@ class Replies:
     def _save(self, reply: Reply, why: Notice | None) -> None:
         text, token_ids, provenance = reply.text, reply.kept_ids(), reply.provenance()
         reason = reply.reason or "stop"
+        self._forget(reply)
+        self._ended.append(reply)
+        reply.is_refused = False
 
         def work(c: Conversations) -> Turn:
             with c.transaction():
@@ -325,11 +333,18 @@ class Replies:
                 turns.title_of_exchange(c, message)
             return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
 
+        def then(turn: Turn) -> None:
+            self._forget(reply)
+            self._audience.reply_ended(reply, turn, why)
+
         def failed(error: UserError) -> None:
-            self._unsaved.append(reply)
+            reply.is_refused = True
             self._audience.reply_unsaved(reply, Notice(error.fault, error.fields))
 
-        self._store.call(work, lambda turn: self._audience.reply_ended(reply, turn, why), failed)
+        self._store.call(work, then, failed)
+
+    def _forget(self, reply: Reply) -> None:
+        self._ended = [ended for ended in self._ended if ended is not reply]
 
 
 def _first_chosen(reply: Reply) -> Callable[[Conversations], object]:

@@ -14,6 +14,7 @@ from chatdesk.tasks.changes import (
     DraftChanged,
     Notice,
     NoticeChanged,
+    Opened,
     TurnAdded,
     TurnReplaced,
 )
@@ -97,6 +98,42 @@ def test_a_disk_that_refuses_keeps_the_words_and_tries_again(desk: Desk, monkeyp
     desk.chat.send("More")
     desk.settle()
     assert desk.texts()[:3] == ["Hi", "Good", "More"]
+
+
+def test_a_reply_that_the_disk_refuses_is_there_when_its_conversation_is_opened_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chatdesk.storage.conversations import Conversations
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="/data")
+
+    desk.load()
+    request = desk.send("Hi")
+    home = desk.chat.open_id
+    desk.stream(request, "Good")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "finish_reply", full)
+        desk.finish(request)
+        desk.chat.new()
+        desk.chat.open(home)
+        desk.settle()
+        assert [turn.text for turn in desk.last(Opened).turns] == ["Hi", "Good"]
+    desk.chat.tick()
+    desk.settle()
+    assert [(turn.text, turn.finish_reason) for turn in desk.chat._open.turns] == [("Hi", None), ("Good", "stop")]
+
+
+def test_a_reply_that_ends_while_its_conversation_is_opened_is_shown(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    home = desk.chat.open_id
+    desk.stream(request, "Good")
+    desk.chat.new()
+    desk.settle()
+    desk.chat.open(home)  # its messages are asked for before the reply is one
+    desk.finish(request)
+    assert [(turn.text, turn.finish_reason) for turn in desk.chat._open.turns] == [("Hi", None), ("Good", "stop")]
 
 
 def test_a_full_disk_when_the_reply_begins(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
