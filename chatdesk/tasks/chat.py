@@ -148,8 +148,13 @@ class Chat:
                 self._open.when_silent(undo)
 
     def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
-        self._undo = lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh())
-        self._undoable = what
+        self._take_undo(what, lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh()))
+
+    def _take_undo(self, what: Undoable, undo: "Callable[[], None]") -> None:
+        self._undo, self._undoable = undo, what
+        if what != "conversation" and self._deleted is not None:  # Undo no longer means that
+            self._deleted = None
+            self.refresh()
         self.on_change(changes.UndoChanged(what))
 
     def _leave(self) -> None:
@@ -235,18 +240,24 @@ class Chat:
     def regenerate_at(self, turn_id: str) -> None:
         """Another version of any reply; what followed the old one stays with it."""
         ids = [turn.id for turn in self._open.turns]
-        if self._open.is_replying or turn_id not in ids[1:]:
+        if self._open.is_replying or turn_id not in ids:
             return
         if turn_id == ids[-1]:
             self._answer_again()
             return
-        home, parent_id = self.open_id, ids[ids.index(turn_id) - 1]
+        home = self.open_id
 
-        def then(_: object) -> None:
-            self._offer_undo("branch", home, lambda c: c.show_until(ids[-1]))
-            self._open.ask(home, parent_id)
+        def work(c: Conversations) -> str | None:  # the turns above may not be here yet
+            if (parent_id := c.message(turn_id).parent_id) is not None:
+                c.show_until(parent_id)
+            return parent_id
 
-        self._change_and_show(home, lambda c: c.show_until(parent_id), then)
+        def then(parent_id: str | None) -> None:
+            if parent_id is not None:
+                self._offer_undo("branch", home, lambda c: c.show_until(ids[-1]))
+                self._open.ask(home, parent_id)
+
+        self._change_and_show(home, work, then)
 
     def branch_from(self, turn_id: str) -> None:
         """Show the conversation up to a message: the next one begins a branch there. What followed stays reachable."""
@@ -409,11 +420,7 @@ class Chat:
 
         self._open.set_files((*files[:number], *files[number + 1 :]))
         self.on_change(changes.AttachingFailed(()))
-        if self._deleted is not None:  # Undo no longer means the conversation
-            self._deleted = None
-            self.refresh()
-        self._undo, self._undoable = put_back, "file"
-        self.on_change(changes.UndoChanged("file"))
+        self._take_undo("file", put_back)
 
     def look_at(self, file: Attachment, then: "Callable[[int], None]") -> None:
         """Have the tokens of any file counted, for a person who looks at it."""

@@ -21,6 +21,7 @@ from chatdesk.tasks.changes import (
     TurnAdded,
     TurnGrew,
     TurnReplaced,
+    UndoChanged,
 )
 from tests.tasks.desk import Desk
 
@@ -207,6 +208,23 @@ def test_settings_belong_to_their_conversation(desk: Desk) -> None:
     assert "temperature" not in desk.last(SettingsChanged).values
     with pytest.raises(UserError, match="a number from 0 to 10"):
         desk.chat.set_setting("temperature", 99.0)
+
+
+def test_undo_is_of_the_last_deletion(desk: Desk) -> None:
+    desk.load()
+    desk.answer("A question that is long enough for a title", "One")
+    first = desk.chat.open_id
+    desk.chat.new()
+    desk.answer("Hi", "Two")
+    desk.chat.delete(first)
+    desk.settle()
+    assert desk.last(ListChanged).deleted.id == first
+    desk.chat.delete_turn(desk.chat._open.turns[-1].id)
+    desk.settle()
+    assert (desk.last(UndoChanged).what, desk.last(ListChanged).deleted) == ("messages", None)
+    desk.chat.undo()
+    desk.settle()
+    assert desk.texts() == ["Hi", "Two"]
 
 
 def test_delete_can_be_undone(desk: Desk) -> None:

@@ -89,6 +89,23 @@ def test_turns_added_meanwhile_stay_at_the_end(desk: Desk) -> None:
     assert [turn.text for turn in desk.chat._open.turns[len(ids) :]] == ["more", ""]
 
 
+def test_a_reply_is_made_again_whose_question_is_still_to_come(desk: Desk) -> None:
+    desk.load()
+    home, ids = fill(desk, 31)
+    desk.chat.open(home)
+    desk.store.submit(lambda c: None).result()
+    desk._posted.get()()  # the last six are shown, the first of them a reply
+    desk.chat.regenerate_at(ids[25])
+    request = desk.asked()
+    assert [message.text for message in request.prompt] == [f"{number}" for number in range(25)]
+    desk.stream(request, "again")
+    desk.finish(request)
+    desk.chat.undo()
+    for _ in range(9):
+        desk.settle()
+    assert [turn.id for turn in desk.chat._open.turns] == ids
+
+
 def test_a_message_far_up_is_found(desk: Desk) -> None:
     home, ids = fill(desk, 30)
     desk.chat.open(home, ids[2])
