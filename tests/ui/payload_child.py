@@ -20,7 +20,9 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QTextBrowser, QToolTip, QWidget
 
 from chatdesk import app
-from chatdesk.errors import Fault
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.catalogue import Entry
+from chatdesk.library.hub import Found
 from chatdesk.paths import Profile
 from chatdesk.storage.records import Attachment
 from chatdesk.storage.transfer.store import Imported
@@ -28,6 +30,8 @@ from chatdesk.storage.transfer.trees import Reason, Skipped
 from chatdesk.tasks.changes import (
     AttachingFailed,
     AttachmentsChanged,
+    Download,
+    DownloadsChanged,
     ListChanged,
     ModelChanged,
     Notice,
@@ -80,6 +84,7 @@ class Visitor:
             self.look_at_conversations,
             self.look_at_boxes,
             self.look_at_files,
+            self.look_at_models,
             self.say_faults,
             self.write_out,
             self.talk,
@@ -201,6 +206,42 @@ class Visitor:
             self.dismiss()
         self.seen(AttachmentsChanged((), ()))
         self.seen(AttachingFailed(()))
+
+    def look_at_models(self):
+        """Names, facts, faults and cards of checkpoints; what a hub says; downloads."""
+        self.desk.settings["offline"] = True
+        self.window.show_page("models")
+        page = self.window.models_page
+        self.wait(lambda: page.local.model.paths())
+        entries = []
+        for at, text in enumerate(self.texts):
+            fault = UserError(Fault.BROKEN_CONFIG, file=text, reason=text) if at % 2 else None
+            facts = {"architecture": text, "dtype": text, "licence": text, "fault": fault}
+            entries.append(Entry(text, Path(f"/nowhere/{at}"), "cache", **facts))
+        page.local._show_entries(entries)
+        for at in range(0, len(entries), self.every):
+            page.local._choose(f"/nowhere/{at}")
+            page.local.details.show_card(self.texts[at])
+            self.wait()
+            self.tips()
+        assert page.local.details.entry.path != Path("/nowhere/0")
+        page.hub_tab.click()
+        page.hub._show_found([Found(text, text, 1, 1, 1, text, True, True, text) for text in self.texts])
+        for at in range(0, len(entries), self.every):
+            page.hub.view.setCurrentIndex(page.hub.entries.index(at))
+            page.hub.details.show_error(UserError(Fault.HUB_GATED, name=self.texts[at], url=self.texts[at]))
+            page.hub.details.show_card(self.texts[at])
+            self.wait()
+            self.tips()
+        failed = [
+            Download(text, "main", "failed", notice=Notice(Fault.CHAT_TEMPLATE, {"reason": text}))
+            for text in self.texts
+        ]
+        self.seen(DownloadsChanged(tuple(failed)))
+        self.wait()
+        self.tips()
+        self.seen(DownloadsChanged(()))
+        self.window.show_page("chat")
 
     def dismiss(self):
         for dialog in self.window.findChildren(QDialog):

@@ -97,7 +97,10 @@ class CheckpointModel(QAbstractListModel):
     def set_plan(self, path: str, plans: "Plans") -> None:
         """Say how one could be loaded."""
         self._plans[path] = plans
-        self._fill()
+        place = self.row_of(path)
+        if place >= 0 and (entry := self._rows[place].entry) is not None:
+            self._rows[place] = self._row(entry)
+            self.dataChanged.emit(self.index(place), self.index(place))
 
     def forget_plans(self) -> None:
         """The memory is another one now."""
