@@ -234,6 +234,7 @@ def labels() -> "Labels":
         version=QCoreApplication.translate("Labels", "version {number} of {count}"),
         answers=QCoreApplication.translate("Labels", "answers message {number}"),
         beginning=QCoreApplication.translate("Labels", "another beginning"),
+        attachment=QCoreApplication.translate("Labels", "Attachment: {name}"),
         damaged=QCoreApplication.translate("Labels", "This message is damaged."),
         untitled=QCoreApplication.translate("Labels", "Conversation"),
     )

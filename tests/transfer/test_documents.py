@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.records import Attachment
-from chatdesk.storage.transfer import files, folder, html, markdown
+from chatdesk.storage.transfer import files, html, markdown
 from chatdesk.storage.transfer.order import Labels, lines
 from chatdesk.storage.transfer.trees import Node, Tree
 
@@ -244,18 +244,6 @@ def test_any_title_gives_a_name(title):
     assert len(name.encode()) < 200
     assert name[0] not in " ."
     assert Path(name).name == name
-
-
-def test_everything_in_a_folder(tmp_path):
-    (tmp_path / "Salt.md").write_text("mine", encoding="utf-8")
-    trees = [tree(("q", None, "One")), tree(("q", None, "Two"), title="SALT"), tree(title="?")]
-    written = folder.export_each(trees, tmp_path, ".md")
-    assert [path.name for path in written] == ["Salt (2).md", "SALT (3).md", "conversation.md"]
-    assert (tmp_path / "Salt.md").read_text(encoding="utf-8") == "mine"
-    assert "Two" in written[1].read_text(encoding="utf-8")
-    for suffix in folder.RENDERERS:
-        (path,) = folder.export_each(trees[:1], tmp_path, suffix)
-        assert b"One" in path.read_bytes()
 
 
 @pytest.mark.parametrize(("code", "fault"), [(errno.ENOSPC, Fault.DISK_FULL), (errno.EACCES, Fault.CANNOT_WRITE)])

@@ -78,18 +78,6 @@ def file_name(title: str, suffix: str) -> str:
     return f"{stem or 'conversation'}{suffix}"
 
 
-def numbered(name: str, taken: set[str]) -> str:
-    """The name, or the first of "name (2)", … that is not taken, also where letters' case does not count."""
-    stem, dot, suffix = name.rpartition(".")
-    tried = name
-    number = 1
-    while tried.casefold() in taken:
-        number += 1
-        tried = f"{stem} ({number}){dot}{suffix}"
-    taken.add(tried.casefold())
-    return tried
-
-
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Files]:
     """What is to be read at a path: a file, the known members of a zip, or of a folder; within the caps.
