@@ -1101,6 +1101,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>另一个开头</translation>
     </message>
     <message>
+        <source>Attachment: {name}</source>
+        <translation>附件：{name}</translation>
+    </message>
+    <message>
         <source>This message is damaged.</source>
         <translation>这条消息已损坏。</translation>
     </message>
