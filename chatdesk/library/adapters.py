@@ -12,7 +12,7 @@ Not here: whether the numbers are finite, and the computation (`chatdesk.engine.
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +141,27 @@ def name_of(folder: Path) -> str:
 def require_fit(adapter: Adapter, base: safety.Checked, model: str) -> None:
     """ADAPTER_DOES_NOT_FIT where the headers of ``base``, called ``model``, have no such matrices.
 
-    Names in a file may have other beginnings than those of the model's class, so up to two words of them may differ.
+    Names in a file may lack the first word or two of those of the model's class, or have as many more.
     """
-    matrices = _matrices(base.tensors)
+    matrices = {
+        key.removesuffix(".weight"): tensor.shape
+        for key, tensor in base.tensors.items()
+        if key.endswith(".weight") and len(tensor.shape) == 2
+    }
+    longer = {way: name for name in matrices for way in _ways(name)}
+    changed = set()
     for name, part in adapter.parts.items():
-        shape = next((matrices[way] for way in _ways(name) if way in matrices), None)
-        if shape is None and name == "lm_head":  # tied to the embeddings, it is in no file
+        place = next((way for way in _ways(name) if way in matrices), longer.get(name))
+        if place is None and name == "lm_head":  # tied to the embeddings, it is in no file
             continue
-        if shape is None:
+        if place is None:
             raise does_not_fit(adapter, model, f"it changes {shown(name)}, which this model does not have")
         wanted = (part.outputs, part.inputs)
-        if shape not in (wanted, wanted[::-1]):  # GPT-2's matrices lie the other way round
-            raise does_not_fit(adapter, model, other_size(name, wanted, shape))
-    changed = {way for name in adapter.parts for way in _ways(name)}
-    for name in _said_to_change(adapter, base.tensors):
-        if not changed.intersection(_ways(name)):
-            raise does_not_fit(adapter, model, f"its numbers for {shown(name)} are missing")
+        if matrices[place] not in (wanted, wanted[::-1]):  # GPT-2's matrices lie the other way round
+            raise does_not_fit(adapter, model, other_size(name, wanted, matrices[place]))
+        changed.add(place)
+    if missing := _said_to_change(adapter.targets, matrices, changed) - changed:
+        raise does_not_fit(adapter, model, f"its numbers for {shown(min(missing))} are missing")
 
 
 def does_not_fit(adapter: Adapter, model: str, reason: str) -> UserError:
@@ -284,33 +289,24 @@ def _ends(name: str) -> list[str]:
     return [".".join(words[cut:]) for cut in range(len(words))]
 
 
-def _matrices(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Shapes of the matrices, by all ways their modules may be called."""
-    found: dict[str, tuple[int, ...]] = {}
-    for key, tensor in tensors.items():
-        if key.endswith(".weight") and len(tensor.shape) == 2:
-            for way in _ways(key.removesuffix(".weight")):
-                found.setdefault(way, tensor.shape)
-    return found
-
-
 def _ways(name: str) -> list[str]:
     """A name, and without one and two of its first words."""
     return _ends(name)[:3]
 
 
-def _said_to_change(adapter: Adapter, tensors: Mapping[str, Tensor]) -> Iterator[str]:
-    """Modules of the base that the adapter says it changes.
+def _said_to_change(targets: frozenset[str], matrices: Iterable[str], changed: set[str]) -> set[str]:
+    """Matrices of the base that an adapter with these ``targets`` says it changes.
 
     Of a target that it changes in one place (a tower for pictures has names like those of the text) only the like.
     """
-    kinds = {_kind(way) for name in adapter.parts for way in _ways(name)}
-    has = {end for name in adapter.parts for end in adapter.targets.intersection(_ends(name))}
-    for key, tensor in tensors.items():
-        name = key.removesuffix(".weight")
-        said = adapter.targets.intersection(_ends(name)) if name != key and len(tensor.shape) == 2 else ()
-        if any(end not in has for end in said) or (said and kinds.intersection(map(_kind, _ways(name)))):
-            yield name
+    kinds = set(map(_kind, changed))
+    has = {end for name in changed for end in targets.intersection(_ends(name))}
+
+    def is_said(name: str) -> bool:
+        said = targets.intersection(_ends(name))
+        return bool(said - has) or (bool(said) and _kind(name) in kinds)
+
+    return set(filter(is_said, matrices))
 
 
 def _kind(name: str) -> str:

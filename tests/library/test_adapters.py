@@ -182,7 +182,7 @@ def gpt2(prefix: str = "transformer.", layers: int = 2, width: int = 4) -> dict[
     return shapes
 
 
-@pytest.mark.parametrize("prefix", ["transformer.", ""])
+@pytest.mark.parametrize("prefix", ["transformer.", "", "model.language.transformer."])
 def test_it_fits(adapter: Callable[..., Folder], make: Any, prefix: str) -> None:
     adapters.require_fit(adapters.check(adapter().path), base(make(), gpt2(prefix)), "Small")
 
@@ -193,6 +193,7 @@ def test_it_fits(adapter: Callable[..., Folder], make: Any, prefix: str) -> None
         (gpt2(width=8), "c_attn would be 12 × 4, and this model's is 8 × 24"),
         (gpt2(layers=1), "it changes transformer.h.1.attn.c_attn, which this model does not have"),
         (gpt2(layers=3), "its numbers for transformer.h.2.attn.c_attn are missing"),
+        (gpt2("model.layers."), "it changes transformer.h.0.attn.c_attn, which this"),
         ({"model.layers.0.q_proj.weight": [4, 4]}, "which this model does not have"),
     ],
 )
