@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from chatdesk.engine.api import ChatMessage, Failed, Finished, Generate, Started
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.cache import Runner
 from chatdesk.errors import Fault
 from tests.engine.adapters import TARGETS, change_config, change_tensors, make_adapter, model_of, with_adapter
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only
@@ -142,6 +143,23 @@ def test_no_keys_and_values_of_another_adapter_are_used(
         assert ids_of(events) == fresh[path]
         reused.append(only(events, Finished).reused_tokens > 0)
     assert reused == [False, False, True, False, True, False, False]
+
+
+def test_steps_over_buffers_that_stay_are_made_anew(
+    engine: LocalEngine, checkpoint: Callable[..., Path], adapter: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that a GPU has captured computes with what was on then."""
+    folder = str(adapter("llama"))
+    found = []
+    for devices in ((), ("cpu",)):
+        monkeypatch.setattr(Runner, "STEP_DEVICES", devices)
+        load(engine, checkpoint("llama"))
+        found.append([ids_of(generate(engine, PROMPT, adapter=path)) for path in ("", folder, "", folder)])
+    plain, steps = found
+    assert plain == steps
+    assert plain[0] != plain[1]
+    maker = engine._loaded()._cache.runner.steps
+    assert (maker.is_on, maker.made) == (True, 4)
 
 
 def test_drafts_all_have_it(engine: LocalEngine, checkpoint: Callable[..., Path], adapter: Callable[..., Path]) -> None:
