@@ -241,15 +241,14 @@ class MainWindow(QMainWindow):
     def _rebuild(self) -> None:
         """The same window in another language, or with other keys in its hints."""
         self._has_other_keys = False
-        text, shown = self.page.composer.text(), self._pages.shown
+        page, shown = self.page, self._pages.shown
         self._build()
         self._complete_page()
+        self.page.take_over(page)
         for change in self._kept.values():
             self.apply(change)
         if self._chat.open_id:
             self._chat.open(self._chat.open_id)
-        else:
-            self.apply(changes.DraftChanged(text))
         if shown != "chat":
             self.show_page(shown)
 

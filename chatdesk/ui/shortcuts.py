@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.ui import theme
+from chatdesk.ui.widgets.dialog import Dialog
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,12 @@ def action(owner: QWidget, name: str, done: Callable[[], object]) -> QAction:
     return found
 
 
-class KeysDialog(QDialog):
+class KeysDialog(Dialog):
     """All keys, in two blocks beside one another."""
 
     def __init__(self, parent: QWidget, enter_sends: bool = True) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title("keys"))
-        heading = QLabel(title("keys"))
-        heading.setProperty("kind", "title")
+        super().__init__(parent, title("keys"), "")
+        self.words.hide()
         grid = QGridLayout()
         grid.setHorizontalSpacing(theme.scaled(32))
         grid.setVerticalSpacing(theme.scaled(8))
@@ -188,12 +187,8 @@ class KeysDialog(QDialog):
             key = QLabel(_composer_key(name, enter_sends) or key_text(name))
             key.setProperty("kind", "soft")
             grid.addWidget(key, row, block + 1, Qt.AlignmentFlag.AlignRight)
-        column = QVBoxLayout(self)
-        margin = theme.scaled(24)
-        column.setContentsMargins(margin, margin, margin, margin)
-        column.setSpacing(theme.scaled(16))
-        column.addWidget(heading)
-        column.addLayout(grid)
+        self.body.addLayout(grid)
+        self.resize(self.sizeHint())
 
 
 def _composer_key(name: str, enter_sends: bool) -> str:

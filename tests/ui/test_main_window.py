@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QDialog, QLineEdit
 
 from chatdesk.errors import Fault
@@ -10,6 +10,7 @@ from chatdesk.tasks import changes
 from chatdesk.tasks.all import Tasks
 from chatdesk.tasks.changes import Notice, Turn
 from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.chat.editing import EditBox
 from tests.ui.scripted import conversation
 
 # What the offscreen platform says when a menu or a dialog opens.
@@ -119,10 +120,12 @@ def test_no_two_actions_have_the_same_key():
 def test_all_keys_are_listed(desk, qtbot):
     press(desk, qtbot, Qt.Key.Key_Slash, CTRL)
     dialog = next(d for d in desk.window.findChildren(QDialog) if isinstance(d, shortcuts.KeysDialog))
-    texts = [label.text() for label in dialog.findChildren(type(dialog.findChild(shortcuts.QLabel)))]
+    texts = [label.text() for label in dialog.findChildren(shortcuts.QLabel)]
     for name in filter(shortcuts.keys, shortcuts.SHORTCUTS):
         assert shortcuts.title(name) in texts
     dialog.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert desk.window.findChildren(shortcuts.KeysDialog) == []
 
 
 def test_a_wide_window_has_its_sides_beside_the_middle(desk):
@@ -230,6 +233,26 @@ def test_the_unsent_words_of_a_new_chat_survive_another_language(desk, qtbot):
     desk.settings["language"] = "zh_CN"
     qtbot.waitUntil(lambda: desk.page is not old)
     assert desk.page.composer.text() == "half a thought"
+
+
+@pytest.mark.parametrize("setting", [("language", "zh_CN"), ("keys", ("find=Ctrl+G",))])
+def test_what_is_typed_and_chosen_survives_another_language_and_other_keys(desk, qtbot, setting):
+    desk.show_some()
+    turns = Turn("u", "user", "Hi"), Turn("r", "assistant", "Ho", finish_reason="stop")
+    desk.chat.show(conversation("b", "Second"), *turns)
+    desk.page.transcript.edit("u")
+    desk.page.transcript.findChild(EditBox)._text.setPlainText("Hi, half an edit")
+    desk.page.composer.set_text("half a thought")
+    desk.page.model_menu.device, desk.page.model_menu.dtype = "cpu", "int8"
+    old = desk.page
+    desk.window.show_page("settings")
+    desk.settings[setting[0]] = setting[1]
+    desk.window.show_page("chat")
+    qtbot.waitUntil(lambda: desk.page is not old)
+    assert desk.page.composer.text() == "half a thought"
+    assert (desk.page.model_menu.device, desk.page.model_menu.dtype) == ("cpu", "int8")
+    desk.chat.show(conversation("b", "Second"), *turns)
+    assert desk.page.transcript.findChild(EditBox).text() == "Hi, half an edit"
 
 
 def test_a_full_disk_does_not_stop_the_window(desk, monkeypatch):

@@ -99,6 +99,12 @@ class ChatPage(QWidget):
         for change in early:
             self.apply(change)
 
+    def take_over(self, other: "ChatPage") -> None:
+        """What a person has typed and chosen in a page that goes away, and that no change tells."""
+        self.apply(changes.DraftChanged(other.composer.text()))
+        self.transcript.take_over(other.transcript)
+        self.model_menu.device, self.model_menu.dtype = other.model_menu.device, other.model_menu.dtype
+
     def _lay_out(self) -> None:
         middle = QVBoxLayout()
         middle.setSpacing(0)

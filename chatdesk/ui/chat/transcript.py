@@ -28,7 +28,7 @@ from chatdesk.ui.chat.turn_rows import TurnRows
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView, PlainView, RowView
 
 _PAINT_MS = 33
-_REST = 16  # after a paint the window rests at least this many times as long as the paint took
+_REST = 4  # after a paint the window rests at least this many times as long as the paint took
 
 
 class Transcript(TurnRows):
@@ -68,6 +68,7 @@ class Transcript(TurnRows):
         self._arrived: dict[str, list[str]] = {}
         self._paint = QTimer(self)
         self._paint.setSingleShot(True)
+        self._paint.setInterval(_PAINT_MS)
         self._paint.timeout.connect(self.flush)
         theme.watcher.changed.connect(self._on_theme_changed)
         self._show_empty_state()
@@ -124,7 +125,7 @@ class Transcript(TurnRows):
         if id in self._entries:
             self._arrived.setdefault(id, []).append(text)
             if not self._paint.isActive():
-                self._paint.start(_PAINT_MS)
+                self._paint.start()
 
     def replace(self, id: str, turn: Turn) -> None:
         """Turn ``id`` is now ``turn``. What is shown of its text stays, if the text goes on from there."""
@@ -179,6 +180,7 @@ class Transcript(TurnRows):
         self._notice = None if text is None else (text, button)
         self._notice_row = None
         if text is not None:
+            self._saved = ""  # it may have been refused: the box stays
             self._notice_row = Row("notice", gap=theme.scaled(16), height=theme.scaled(56))
             self.rows.insert(len(self.rows), [self._notice_row])
         self._show_empty_state()
@@ -340,6 +342,12 @@ class Transcript(TurnRows):
             row.view.focus()
             self.reveal(row.view)
 
+    def take_over(self, other: "Transcript") -> None:
+        """What is being edited in another transcript is edited in this one from now on."""
+        for row in other.live():
+            other.keep_typed(row)
+        self._edits, self._saved = dict(other._edits), other._saved
+
     def go_to(self, id: str) -> None:
         """Bring a turn into view; as soon as it is there, where it is still to come."""
         entry = self._entries.get(id)
@@ -391,9 +399,13 @@ class Transcript(TurnRows):
 
     def release(self, row: Row) -> None:
         """Take the widget of a row away; what is typed into it is kept."""
+        self.keep_typed(row)
+        super().release(row)
+
+    def keep_typed(self, row: Row) -> None:
+        """Keep what is typed into the widget of a row."""
         if isinstance(row.view, EditBox) and row.entry is not None and row.entry.turn.id in self._edits:
             self._edits[row.entry.turn.id] = Edited(row.view.text(), row.view.files)
-        super().release(row)
 
     # -- the empty state, theme ----------------------------------------------------------------------------------------
 

@@ -158,6 +158,18 @@ def test_an_own_message_is_edited_and_asked_again(transcript, qtbot) -> None:
     assert not [each for each in transcript.findChildren(EditBox) if each.isVisible()]
 
 
+def test_an_edit_that_was_refused_is_there_when_its_conversation_is_opened_again(transcript, qtbot) -> None:
+    transcript.show_turns([own(0, "First words"), reply(0)])
+    transcript.edit("u0")
+    typed(transcript).setPlainText("Other words")
+    with qtbot.waitSignal(transcript.edit_saved):
+        qtbot.keyClick(typed(transcript), Qt.Key.Key_Return, CTRL)
+    transcript.set_notice("The disk is full.")
+    transcript.show_turns([own(7)])
+    transcript.show_turns([own(0, "First words"), reply(0)])
+    assert typed(transcript).toPlainText() == "Other words"
+
+
 def test_a_reply_is_edited(transcript, qtbot) -> None:
     transcript.show_turns([own(0), reply(0, "# An answer")])
     visible(transcript, "Edit the reply")[0].click()

@@ -97,6 +97,20 @@ def test_growing_is_painted_by_a_timer(transcript: Transcript, qtbot) -> None:
     qtbot.waitUntil(lambda: "x" * 200 in shown_text(transcript))
 
 
+def test_the_window_rests_after_a_slow_paint(transcript: Transcript, monkeypatch) -> None:
+    transcript.add(Turn("s", "assistant", "", state="waiting"))
+    clock = iter((0.0, 1.0, 2.0, 2.001))
+    monkeypatch.setattr("chatdesk.ui.chat.transcript.time.perf_counter", lambda: next(clock))
+    rests = []
+    for _ in range(3):
+        transcript.grow("s", "x ")
+        rests.append(transcript._paint.interval())
+        transcript._paint.stop()
+        if len(rests) < 3:
+            transcript.flush()
+    assert rests == [33, 4000, 33]
+
+
 def test_only_what_is_near_has_widgets(transcript: Transcript, qtbot) -> None:
     transcript.show_turns(conversation(100))
     for step in range(30):
