@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 from chatdesk.errors import Fault
 from chatdesk.storage.backups import Backup
+from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.storage.transfer.trees import Reason, Skipped
 from chatdesk.tasks.changes import Notice, Turn
@@ -242,6 +243,7 @@ def trash(desk):
 
 def test_restoring_from_the_trash(desk, trash):
     assert [line.split(",")[0] for line in entries(trash)] == ["First", "New chat"]
+    assert trash.words.text() == f"Deleted chats stay here for {TRASH_DAYS} days."
     trash.restore_button.click()
     assert desk.shelf.said("restore") == [("a",)]
     desk.shelf.callbacks["trash"]([])
@@ -306,6 +308,18 @@ def test_going_back_to_a_backup(desk, backups, notice, words):
     assert desk.shelf.said("restore_backup") == [(Path("/b/daily-1.db"),)]
     desk.shelf.callbacks["restore_backup"](notice)
     assert message_box(desk).text().startswith(words)
+
+
+def test_a_restore_that_ends_after_its_dialog_is_told(desk, backups, qtbot):
+    backups.restore_button.click()
+    click(backups.findChild(QMessageBox), "Restore")
+    with qtbot.waitSignal(backups.destroyed):
+        backups.accept()
+    desk.shelf.callbacks["restore_backup"](Notice(Fault.DISK_FULL, {"path": "/disk"}))
+    assert message_box(desk).text().startswith("The disk with /disk is full.")
+    click(message_box(desk), "OK")
+    desk.shelf.callbacks["restore_backup"](None)
+    assert message_box(desk).text() == "The chats of the backup are here again."
 
 
 # -- pins and folders --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QWidget
 
+from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks.changes import Notice
 from chatdesk.ui import theme
@@ -86,7 +87,8 @@ class TrashDialog(_ListDialog):
     """What was deleted: bring it back, or delete it for good."""
 
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
-        super().__init__(parent, self.tr("Trash"), self.tr("Deleted chats stay here."), self.tr("The trash is empty."))
+        words = self.tr("Deleted chats stay here for {days} days.").format(days=TRASH_DAYS)
+        super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
         self._shelf = shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
         self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge)
@@ -138,21 +140,19 @@ class BackupsDialog(_ListDialog):
     def _restore(self, backup: "Backup") -> None:
         question = self.tr("Go back to the chats of {when}?").format(when=exactly(backup.made_at))
         facts = self.tr("The present state is kept aside, as a backup in this list.")
+        done = self.tr("The chats of the backup are here again.")
         ask_whether(
             self,
             question,
             facts,
             self.tr("Restore"),
-            lambda: self._shelf.restore_backup(backup.path, self._restored),
+            lambda: self._shelf.restore_backup(backup.path, lambda notice: self._restored(notice, done)),
         )
 
-    def _restored(self, notice: Notice | None) -> None:
-        words = self.tr("The chats of the backup are here again.")
-        words = words if notice is None else sentence(notice.fault, notice.fields)
-        if self._is_gone:
-            return
-        tell(self._window, words)
-        if notice is None:
+    def _restored(self, notice: Notice | None, done: str) -> None:
+        """Say how it ended, even if this dialog is gone by now."""
+        tell(self._window, done if notice is None else sentence(notice.fault, notice.fields))
+        if notice is None and not self._is_gone:
             self.accept()
 
 
