@@ -1660,8 +1660,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>回收站</translation>
     </message>
     <message>
-        <source>Deleted chats stay here.</source>
-        <translation>删除的对话会留在这里。</translation>
+        <source>Deleted chats stay here for {days} days.</source>
+        <translation>删除的对话会在这里保留 {days} 天。</translation>
     </message>
     <message>
         <source>The trash is empty.</source>
