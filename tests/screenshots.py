@@ -231,6 +231,7 @@ def models(first: Photographer, folder: Path) -> None:
     empty = folder / "my-model"
     empty.mkdir()
     (empty / "pytorch_model.bin").write_bytes(b"\x80\x02.")
+    first.desk.models.unload()
     first.desk.chat.new()
     first.load(str(empty))
     first.say("Are you there?")
