@@ -470,4 +470,4 @@ class Chat:
         self._open.change_and_show(conversation_id, work, then)
 
     def _flush_composer(self) -> None:
-        self._open.unsent.flush()
+        self._open.flush_unsent()

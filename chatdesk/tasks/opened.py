@@ -50,7 +50,8 @@ class OpenConversation:
         self._figures = Figures(engine, models, say)
         self._asked = 0
         self._after_reply: Callable[[], None] | None = None
-        self.unsent = Unsent(store, refresh, lambda error: self.complain(Notice(error.fault, error.fields)))
+        self.unsent = self._unsent_of(None, ())
+        self._left: list[Unsent] = []  # of conversations shown before, until it is stored
         self.drafts = SideBySide(say)
         self.turns: list[Turn] = []
         self.opening = 0
@@ -60,7 +61,7 @@ class OpenConversation:
     @property
     def id(self) -> str:
         """Of the conversation; empty while it is not stored."""
-        return self.unsent.conversation.id if self.unsent.conversation else ""
+        return self.unsent.id
 
     @property
     def is_replying(self) -> bool:
@@ -100,7 +101,7 @@ class OpenConversation:
     def _show(self, conversation: Conversation | None, found: list[Turn], files: tuple[Attachment, ...]) -> None:
         self.drafts.close()
         self._after_reply = None
-        self.unsent.open(conversation, files)
+        self._turn_to(conversation, files)
         self.turns = found
         first = found[0].id if len(found) == _FIRST else None
         written = self._written()
@@ -120,6 +121,28 @@ class OpenConversation:
         self._show_drafts(written)
         if first is not None:
             self._read_above(first)
+
+    def _turn_to(self, conversation: Conversation | None, files: tuple[Attachment, ...]) -> None:
+        """What is unsent is that of this conversation from now on.
+
+        What is known of it here may be newer than what the store has answered, and stays.
+        """
+        self.flush_unsent()
+        known = [unsent for unsent in (self.unsent, *self._left) if conversation and unsent.id == conversation.id]
+        if self.unsent not in known and not self.unsent.is_stored:
+            self._left.append(self.unsent)
+        self.unsent = known[0] if known else self._unsent_of(conversation, files)
+        self.unsent.conversation = conversation
+        self._left = [unsent for unsent in self._left if unsent is not self.unsent]
+
+    def _unsent_of(self, conversation: Conversation | None, files: tuple[Attachment, ...]) -> Unsent:
+        return Unsent(
+            self._store,
+            self._refresh,
+            lambda error: self.complain(Notice(error.fault, error.fields)),
+            conversation,
+            files,
+        )
 
     def _read_above(self, first: str) -> None:
         """Bring the turns above ``first``, some at a time, so that nobody waits for all of a long conversation."""
@@ -244,6 +267,12 @@ class OpenConversation:
         """Take an engine event."""
         self._replies.on_event(event)
         self._figures.on_event(event)
+
+    def flush_unsent(self) -> None:
+        """Write what is not yet on disk of what is unsent, here and in conversations shown before."""
+        for unsent in (*self._left, self.unsent):
+            unsent.flush()
+        self._left = [unsent for unsent in self._left if not unsent.is_stored]
 
     def flush(self) -> None:
         """Write what is not yet on disk of the replies."""

@@ -1,7 +1,7 @@
-"""What is not stored yet of the open conversation: the composer's text, the files to go with it, changed settings.
+"""What is not stored yet of a conversation: the composer's text, the files to go with it, changed settings.
 
 `Unsent.flush` stores them; the first unsent words or files of a new conversation make it one. What the disk refuses
-stays here for the next flush.
+stays here for the next flush, also when another conversation is shown by then.
 """
 
 from collections.abc import Callable
@@ -26,38 +26,43 @@ class Sending(NamedTuple):
 
 
 class Unsent:
-    """One thread; never blocks. ``made`` hears of a conversation made for what is unsent, ``failed`` of a full disk.
+    """Of one conversation. One thread; never blocks.
 
-    Attributes: ``conversation``, the open one, None while it is not stored; ``values``, its settings in force;
-    ``text`` and ``files``, the unsent ones.
+    ``made`` hears of a conversation made for what is unsent, ``failed`` of a full disk. Attributes: ``conversation``,
+    None while it is not stored; ``values``, its settings in force; ``text`` and ``files``, the unsent ones.
     """
 
-    def __init__(self, store: StoreLink, made: Callable[[], None], failed: Callable[[UserError], None]) -> None:
+    def __init__(
+        self,
+        store: StoreLink,
+        made: Callable[[], None],
+        failed: Callable[[UserError], None],
+        conversation: Conversation | None = None,
+        files: tuple[Attachment, ...] = (),
+    ) -> None:
         self._store = store
         self._on_made = made
         self._on_failed = failed
-        self.conversation: Conversation | None = None
-        self.values: dict[str, Any] = {}
-        self.text = ""
-        self.files: tuple[Attachment, ...] = ()
+        self.conversation = conversation
+        self.values: dict[str, Any] = usable_chat(conversation.settings) if conversation else {}
+        self.text = conversation.draft if conversation else ""
+        self.files = files
         self._dirty: set[_Part] = set()
+        self._pending = 0  # answers of the store that are still to come
         self._made: Callable[[], Conversation] | None = None  # gives on the store's thread what is being made there
-        self._opening = 0  # counts what was opened, so that a late answer of the store is not taken for another
 
-    def open(self, conversation: Conversation | None, files: tuple[Attachment, ...]) -> None:
-        """Another conversation is open, with its unsent files; what is unsent of the one before is stored.
+    @property
+    def id(self) -> str:
+        """Of the conversation; empty while it is not stored."""
+        return self.conversation.id if self.conversation else ""
 
-        It may be the same one, changed. What is unsent stays then: it may be newer than what the store has answered.
-        """
-        if conversation is not None and self.conversation is not None and conversation.id == self.conversation.id:
-            self.conversation = conversation
-            return
-        self.flush()
-        self._opening += 1
-        self.conversation, self._made = conversation, None
-        self.text, self.files = conversation.draft if conversation else "", files
-        self.values = usable_chat(conversation.settings) if conversation else {}
-        self._dirty = set()
+    @property
+    def is_stored(self) -> bool:
+        """Whether all that there is has arrived in the store."""
+        return not self._pending and (self._is_nothing() or not self._dirty)
+
+    def _is_nothing(self) -> bool:
+        return self.conversation is None and self._made is None and not (self.text.strip() or self.files)
 
     def set_text(self, text: str) -> None:
         """The composer's text is this now."""
@@ -89,31 +94,35 @@ class Unsent:
         ``is_unsent``: it is the text with its files, and the store empties both with that.
         """
         parts: set[_Part] = {"text", "files"} if is_unsent else set()
-        text, files, opening = self.text, self.files if is_unsent else (), self._opening
+        text, files = self.text, self.files if is_unsent else ()
+        self._pending += 1
         self._made = home
         if is_unsent:
             self.text = ""
         self._dirty -= parts
 
         def stored(home: Conversation) -> None:
-            if opening == self._opening:
-                self.conversation = home
-                self.files = tuple(file for file in self.files if file not in files)
+            self._pending -= 1
+            self.conversation = home
+            if is_unsent and self.files != files:  # a flush meanwhile has stored sent ones as unsent
+                self._dirty.add("files")
+            self.files = tuple(file for file in self.files if file not in files)
 
         def refused() -> None:
-            if opening == self._opening:
-                self._made = None
-                if is_unsent and "text" not in self._dirty:
-                    self.text = text
-                self._dirty |= parts
+            self._pending -= 1
+            self._made = None
+            if is_unsent and "text" not in self._dirty:
+                self.text = text
+            self._dirty |= parts
 
         return Sending(stored, refused)
 
     def flush(self) -> None:
         """Store what is not stored."""
+        if self._is_nothing():
+            return
         if self.conversation is None and self._made is None:
-            if self.text.strip() or self.files:
-                self._create()
+            self._create()
             return
         find, text, files, values = self.home(), self.text, self.files, dict(self.values)
         writes: dict[_Part, Callable[[Conversations], None]] = {
@@ -123,11 +132,13 @@ class Unsent:
         }
         dirty, self._dirty = self._dirty, set()
         for part in sorted(dirty):
-            self._store.call(_if_there(writes[part]), failed=partial(self._keep, {part}, self._opening))
+            self._pending += 1
+            self._store.call(_if_there(writes[part]), self._on_stored, partial(self._keep, {part}))
 
     def _create(self) -> None:
-        opening, text, files, values = self._opening, self.text, self.files, dict(self.values)
+        text, files, values = self.text, self.files, dict(self.values)
         self._dirty = set()
+        self._pending += 1
 
         def work(c: Conversations) -> Conversation:
             with c.transaction():
@@ -137,21 +148,23 @@ class Unsent:
             return made
 
         def then(made: Conversation) -> None:
-            if opening == self._opening and self.conversation is None:
-                self.conversation = made
+            self.conversation = self.conversation or made
+            self._on_stored()
             self._on_made()
 
         def failed(error: UserError) -> None:
-            if opening == self._opening:
-                self._made = None
-            self._keep({"text", "files"}, opening, error)
+            self._made = None
+            self._keep({"text", "files"}, error)
 
         self._made = self._store.call(work, then, failed).result
 
-    def _keep(self, parts: set[_Part], opening: int, error: UserError) -> None:
+    def _on_stored(self, _: object = None) -> None:
+        self._pending -= 1
+
+    def _keep(self, parts: set[_Part], error: UserError) -> None:
         """The disk refused: what is there by now is for the next flush."""
-        if opening == self._opening:
-            self._dirty |= parts
+        self._pending -= 1
+        self._dirty |= parts
         self._on_failed(error)
 
 

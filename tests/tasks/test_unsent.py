@@ -11,7 +11,7 @@ from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.tasks.changes import AttachmentsChanged, DraftChanged, TurnAdded
 from tests.tasks.desk import Desk
 
-NOTES = Attachment("notes.md", "# Notes")
+NOTES, CODE = Attachment("notes.md", "# Notes"), Attachment("a.py", "a = 1")
 
 
 @pytest.fixture
@@ -121,6 +121,57 @@ def test_settings_that_the_disk_refuses_are_written_later(desk: Desk, monkeypatc
         desk.chat.tick()
         desk.settle()
     assert stored(desk)[0].settings == {"temperature": 0.25}
+
+
+def test_what_the_disk_refuses_of_a_conversation_that_is_left_is_written_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    first = desk.chat.open_id
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "set_draft", full)
+        desk.chat.set_draft("here")
+        desk.chat.new()
+        desk.settle()
+        desk.chat.set_draft("a new one")
+        desk.chat.open(first)
+        desk.settle()
+        assert desk.last(DraftChanged).text == "here"
+        desk.chat.new()
+        desk.settle()
+    assert drafts(desk) == {"Hi – Hello": "here", "": "a new one"}
+    desk.chat.tick()
+    assert desk.chat._open._left == []
+
+
+def test_a_message_that_the_disk_refuses_in_a_conversation_that_is_left_is_unsent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "add_message", full)
+        desk.chat.set_draft("Hi")
+        desk.chat.send("Hi")
+        desk.chat.new()
+        desk.settle()
+    assert drafts(desk) == {"": "Hi"}
+
+
+@pytest.mark.parametrize(("now", "left"), [((NOTES, CODE), (CODE,)), ((CODE,), (CODE,)), ((), ())])
+def test_files_that_change_while_the_message_is_stored(
+    desk: Desk, now: tuple[Attachment, ...], left: tuple[Attachment, ...]
+) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    desk.chat._open.set_files((NOTES,))
+    desk.chat.send("Look")
+    desk.chat._open.set_files(now)
+    desk.chat.tick()  # before the store has answered
+    desk.asked()
+    home = stored(desk)[0].id
+    assert desk.chat._open.unsent.files == left
+    assert desk.store.submit(lambda c: c.unsent_attachments(home)).result() == left
 
 
 def test_the_newest_of_two_refused_texts_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
