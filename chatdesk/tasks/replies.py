@@ -47,6 +47,8 @@ _ACTIONS: dict[Fault, Action] = {
     Fault.CHAT_TEMPLATE: "choose_model",
     Fault.NOT_AN_ADAPTER: "choose_model",
     Fault.ADAPTER_DOES_NOT_FIT: "choose_model",
+    Fault.FILE_NOT_FOUND: "choose_model",  # the adapter's folder: the menu has it
+    Fault.BROKEN_SAFETENSORS: "choose_model",
 }
 
 

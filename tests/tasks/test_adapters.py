@@ -10,7 +10,7 @@ from chatdesk.engine.api import Load, Loaded
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import adapters
-from chatdesk.tasks.changes import ModelChanged
+from chatdesk.tasks.changes import ModelChanged, NoticeChanged
 from tests.library.conftest import CONFIG as BASE
 from tests.library.conftest import SHAPES, Folder
 from tests.tasks.desk import INFO, Desk, answered
@@ -99,6 +99,14 @@ def test_a_reply_under_way_keeps_its_own(desk: Desk, base: str, tmp_path: Path) 
     desk.models.choose_adapter("", lambda error: pytest.fail(str(error)))
     desk.finish(asked)
     assert desk.chat._open.turns[-1].model == "Tiny + pirate"
+
+
+def test_one_that_is_gone_meanwhile_leads_to_the_menu(desk: Desk, base: str, tmp_path: Path) -> None:
+    load(desk, base)
+    choose(desk, adapter(tmp_path / "pirate"))
+    desk.fail(desk.send("Hello"), Fault.FILE_NOT_FOUND, path=str(tmp_path / "pirate"))
+    notice = desk.last(NoticeChanged).notice
+    assert (notice.fault, notice.action) == (Fault.FILE_NOT_FOUND, "choose_model")
 
 
 def test_it_is_remembered_for_each_checkpoint(desk: Desk, base: str, tmp_path: Path) -> None:
