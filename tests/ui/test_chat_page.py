@@ -239,6 +239,9 @@ def test_a_dropped_folder_is_loaded(desk, tmp_path):
     assert drop(desk, tmp_path)
     (tmp_path / "config.json").write_text("{}")
     assert drop(desk, tmp_path / "config.json")
+    assert desk.chat.said("attach") == [([tmp_path / "config.json"],)], "other programs have one, too"
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert drop(desk, tmp_path / "config.json")
     assert desk.models.calls == [("load", str(tmp_path), "auto", "auto")] * 2
 
 
