@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _TICK_MS = 500
-_KEPT = (ListChanged, SettingsChanged, StatusChanged, ModelChanged, AttachmentsChanged)
+_KEPT = (
+    ListChanged,
+    SettingsChanged,
+    StatusChanged,
+    ModelChanged,
+    AttachmentsChanged,
+    changes.UndoChanged,
+)
 
 
 class MainWindow(QMainWindow):

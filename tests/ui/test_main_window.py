@@ -244,12 +244,14 @@ def test_what_is_typed_and_chosen_survives_another_language_and_other_keys(desk,
     desk.page.transcript.findChild(EditBox)._text.setPlainText("Hi, half an edit")
     desk.page.composer.set_text("half a thought")
     desk.page.model_menu.device, desk.page.model_menu.dtype = "cpu", "int8"
+    desk.chat.say(changes.UndoChanged("messages"))
     old = desk.page
     desk.window.show_page("settings")
     desk.settings[setting[0]] = setting[1]
     desk.window.show_page("chat")
     qtbot.waitUntil(lambda: desk.page is not old)
     assert desk.page.composer.text() == "half a thought"
+    assert not desk.page.undo_bar.isHidden()
     assert (desk.page.model_menu.device, desk.page.model_menu.dtype) == ("cpu", "int8")
     desk.chat.show(conversation("b", "Second"), *turns)
     assert desk.page.transcript.findChild(EditBox).text() == "Hi, half an edit"
