@@ -20,6 +20,7 @@ from typing import Any
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import architectures
 from chatdesk.library.headers import shown, unique
+from chatdesk.library.tokenizer_json import MAX_ADDED
 
 MAX_DEPTH = 64
 MAX_TEMPLATE_BYTES = 256 * 2**10
@@ -73,7 +74,23 @@ _LEFT_OUT = (
     )
 )
 _DTYPES = frozenset(["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
-_COUNTS = re.compile(r"(num|n)_\w*(layers?|experts|blocks)|(en|de)coder_layers")
+_COUNTS = re.compile(r"(num|n)_\w*(layers?|experts|blocks)|(en|de)coder_layers|num_labels")
+_SIZES = frozenset(
+    [
+        "vocab_size",
+        "hidden_size",
+        "n_embd",
+        "d_model",
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+        "num_attention_heads",
+        "n_head",
+        "n_heads",
+        "num_heads",
+    ]
+)
 _CONTEXT_KEYS = ["max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_seq_len", "seq_length"]
 _GENERATION_KEYS = frozenset(
     [
@@ -109,7 +126,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(name: str, raw: bytes) -> dict[str, Any]:
     """What `read_json` finds in the bytes of the file ``name``."""
     try:
-        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=unique)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except RecursionError as error:
         raise _too_deep(name) from error
     except ValueError as error:
@@ -119,6 +136,14 @@ def parse_json(name: str, raw: bytes) -> dict[str, Any]:
     for key, item in _walk(name, value, "", 1):
         _refuse_code(name, key, item)
     return value
+
+
+def check_text(path: Path) -> None:
+    """BROKEN_CONFIG for a file that is not UTF-8."""
+    try:
+        path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _broken(path.name, "it is no text in UTF-8") from error
 
 
 def _walk(name: str, value: object, path: str, depth: int) -> Iterator[tuple[str, object]]:
@@ -150,6 +175,16 @@ def _shipped(value: object) -> bool:
     return not value or (isinstance(value, str) and value in _SHIPPED_IMPLEMENTATIONS)
 
 
+def _check_sizes(config: dict[str, Any]) -> None:
+    """BROKEN_CONFIG where a size of the model is no number to count with."""
+    text = config.get("text_config")
+    for place in (config, text if isinstance(text, dict) else {}):
+        for key in sorted(_SIZES & place.keys()):
+            value = place[key]
+            if value is not None and (type(value) is not int or value < 1):
+                raise _broken("config.json", f"{key} is {shown(str(value), 30)}, no number of anything")
+
+
 def architecture(config: dict[str, Any]) -> tuple[str, str]:
     """Model type and class of a config.json; UNKNOWN_ARCHITECTURE when transformers does not ship it as causal LM."""
     model_type, named = config.get("model_type"), config.get("architectures") or []
@@ -161,6 +196,7 @@ def architecture(config: dict[str, Any]) -> tuple[str, str]:
     fitting = shipped if not named else [item for item in shipped if item.lower() in map(str.lower, named)]
     if not fitting:
         raise UserError(Fault.UNKNOWN_ARCHITECTURE, architecture=shown((named or [model_type])[0]))
+    _check_sizes(config)
     return model_type, fitting[0]
 
 
@@ -237,6 +273,8 @@ def clean_tokenizer(file: str, raw: dict[str, Any]) -> dict[str, Any]:
         path = key.endswith("_file") and isinstance(value, str) and key != "special_tokens_map_file"
         if path and re.search(r"[/\\:]|^\.\.?$", value):
             raise UserError(Fault.UNSAFE_PATH, file=f"{file}: {shown(key)}")
+    if len(raw.get("added_tokens_decoder") or ()) > MAX_ADDED:
+        raise UserError(Fault.LIMIT_EXCEEDED, file=file, reason=f"it adds more than {MAX_ADDED:,} words")
     templates = raw.get("chat_template")
     for template in templates if isinstance(templates, list) else [templates]:
         text = template.get("template") if isinstance(template, dict) else template

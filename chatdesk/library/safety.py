@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import configs, headers
+from chatdesk.library import configs, headers, tokenizer_json
 from chatdesk.library.headers import Tensor, shown
 
 _log = logging.getLogger(__name__)
@@ -277,6 +277,11 @@ def _tokenizer(folder: Path, files: Mapping[str, int], config: dict[str, Any]) -
             configs.read_json(folder / name)
     if not _has_tokenizer(files):
         raise UserError(Fault.NO_TOKENIZER, path=_path(folder))
+    if fast:
+        tokenizer_json.check(folder / "tokenizer.json")
+    for name in files:
+        if name.endswith(".jinja"):
+            configs.check_text(folder / name)
     name = "tokenizer_config.json"
     if name not in files:
         return {}

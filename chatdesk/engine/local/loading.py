@@ -34,9 +34,12 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
 from chatdesk.library.fit import UNBOUNDED_CONTEXT, Word, plans_of
+from chatdesk.library.footprint import measure
 from chatdesk.paths import starter
 
 _LISTED = 3
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_FEW_LAYERS = 64
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_seq_length")
 
 
@@ -159,7 +162,8 @@ class _Report(logging.Handler):
 def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress | Checkpoint, None, None]:
     """Load a folder: `Progress` in bytes, at the end the `Checkpoint`.
 
-    Raises `UserError`: what `safety.check` finds, ``NO_DEVICE``, ``NO_TOKENIZER``, ``TENSORS_DO_NOT_MATCH``,
+    Raises `UserError`: what `safety.check` finds, ``BROKEN_CONFIG``, ``NO_DEVICE``, ``NO_TOKENIZER``,
+    ``TENSORS_DO_NOT_MATCH``,
     ``CANCELLED``; memory errors as they come.
     """
     started = time.perf_counter()
@@ -169,10 +173,11 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     how = _how(request, checked)
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
+    config = _config(checked)
     tokens = Tokens.load(checked)
     model: Any = None
     parameters = 0
-    for item in _in_thread(lambda report: _load_model(checked, how, report, is_cancelled)):
+    for item in _in_thread(lambda report: _load_model(checked, config, how, report, is_cancelled)):
         if isinstance(item, int):
             yield Progress(request.id, item, checked.weight_bytes)
         else:
@@ -219,12 +224,34 @@ def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
         thread.join()
 
 
+def _config(checked: safety.Checked) -> Any:
+    """What transformers makes of config.json, once a model can be made of it.
+
+    Raises ``BROKEN_CONFIG``, and ``TENSORS_DO_NOT_MATCH`` for what could not be weights, or for many more layers than
+    the files hold, which would take minutes to be made.
+    """
+    odd = [name for name, tensor in checked.tensors.items() if name.endswith("weight") and "F" not in tensor.dtype]
+    if odd:
+        raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=f"no floating-point numbers: {_listed(sorted(odd))}")
+    held = measure(checked).blocks
+    layers = next((n for key in _LAYERS if isinstance(n := checked.config.get(key), int)), held)
+    if layers > 2 * held + _FEW_LAYERS:
+        raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=f"{layers} layers in config.json, {held} in the files")
+    model_class = getattr(transformers, checked.architecture)
+    try:
+        config = model_class.config_class.from_dict(dict(checked.config))
+        with torch.device("meta"):
+            model_class(config)
+    except Exception as error:  # a file of a stranger: transformers raises whatever it meets
+        raise UserError(Fault.BROKEN_CONFIG, file="config.json", reason=_short(str(error) or repr(error))) from error
+    return config
+
+
 def _load_model(
-    checked: safety.Checked, how: _How, report: Callable[[int], None], is_cancelled: Callable[[], bool]
+    checked: safety.Checked, config: Any, how: _How, report: Callable[[int], None], is_cancelled: Callable[[], bool]
 ) -> tuple[Any, int]:
     """The model and the number of its parameters."""
     model_class = getattr(transformers, checked.architecture)
-    config = model_class.config_class.from_dict(dict(checked.config))
     reading = _Reading(checked.weight_bytes, (lambda _: None) if how.bits else report, is_cancelled)
     quantising = _Reading(checked.weight_bytes, report, is_cancelled)
     try:

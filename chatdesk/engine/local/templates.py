@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from chatdesk.engine import template_child
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.headers import shown
 
 RENDER_S = 2.0
 """How long one rendering may take, in seconds."""
@@ -24,7 +25,7 @@ class TemplateError(UserError):
     """A template failed; its sentence is that of ``CHAT_TEMPLATE``."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(Fault.CHAT_TEMPLATE, reason=reason)
+        super().__init__(Fault.CHAT_TEMPLATE, reason=shown(reason, 300))
 
 
 class TemplateRenderer:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.headers import shown
 from chatdesk.library.safety import Checked
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Tokens:
 
     @classmethod
     def load(cls, checked: Checked) -> "Tokens":
-        """The tokenizer of a checkpoint folder; ``NO_TOKENIZER`` where there is none."""
+        """The tokenizer of a checkpoint folder; ``NO_TOKENIZER`` where there is none, ``BROKEN_CONFIG`` where none can
+        be made of the files.
+        """
         from transformers import AutoTokenizer
 
         folder = str(checked.folder)
@@ -54,7 +57,9 @@ class Tokens:
         except MemoryError:
             raise
         except Exception as error:  # files of a stranger: transformers and the Rust side raise whatever they meet
-            raise UserError(Fault.NO_TOKENIZER, path=folder) from error
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            file = "tokenizer.json" if (checked.folder / "tokenizer.json").is_file() else "tokenizer"
+            raise UserError(Fault.BROKEN_CONFIG, file=file, reason=shown(reason, 200)) from error
         if not getattr(tokenizer, "is_fast", False):
             raise UserError(Fault.NO_TOKENIZER, path=folder)
         return cls(tokenizer)
