@@ -27,7 +27,7 @@ _FUSED = re.compile(r"\.(c_attn|query_key_value|qkv_proj|Wqkv|qkv)\.weight$")
 _LATENT = re.compile(r"\.kv_b_proj\.weight$")
 _NUMBER = re.compile(r"\.(\d+)\.")
 _MASKS = re.compile(r"\.(attn|attention)\.(bias|masked_bias)$|rotary_emb\.inv_freq$")
-_EMBEDDINGS = re.compile(r"(embed|wte|wpe|lm_head|embed_out|word_embeddings)")
+_UNPACKED = re.compile(r"(embed|wte|wpe|lm_head|embed_out|word_embeddings|\.experts\.)")  # never quantised
 _WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 _NARROW = frozenset(["sliding_attention", "chunked_attention"])
@@ -84,7 +84,7 @@ def measure(checked: Checked) -> Footprint:
     tensors = {name: tensor for name, tensor in checked.tensors.items() if not _MASKS.search(name)}
     if config.get("tie_word_embeddings") is True and len(tensors) > 1:
         tensors.pop("lm_head.weight", None)
-    matrices = {name: t for name, t in tensors.items() if len(t.shape) >= 2 and not _EMBEDDINGS.search(name)}
+    matrices = {name: t for name, t in tensors.items() if len(t.shape) == 2 and not _UNPACKED.search(name)}
     inner = sum(tensor.elements for tensor in matrices.values())
     return Footprint(
         matrices=inner,
