@@ -32,7 +32,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.engine.api import Progress as LoadProgress
-from chatdesk.errors import Fault, UserError
+from chatdesk.errors import REMARKS, Fault, Remark, UserError
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
 from chatdesk.paths import Profile, starter
@@ -108,6 +108,8 @@ def complete(
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
     with_it = _checked(adapter, model)
     with _engine(model, device, dtype, quiet=as_json) as (engine, info):
+        if not as_json:
+            _say_remarks(info, is_chat=False)
         result = Completion(max(alternatives, 1))
         request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
         for event in engine.run(request):
@@ -155,6 +157,7 @@ def chat(
             notes.print(
                 f"{called(info.name, with_it)} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim"
             )
+        _say_remarks(info, is_chat=not dialogue)
         for number, line in enumerate(_lines(is_terminal), 2):
             messages.append(ChatMessage("user", line))
             request = Generate(number, tuple(messages), sampling, seed, dialogue=dialogue, adapter=with_it)
@@ -265,6 +268,12 @@ def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> It
         yield engine, info
     finally:
         engine.close()
+
+
+def _say_remarks(info: ModelInfo, is_chat: bool) -> None:
+    for remark in map(Remark, info.remarks):
+        if is_chat or remark != Remark.NO_CHAT_TEMPLATE:
+            _note(REMARKS[remark])
 
 
 def _say_dropped(started: Started) -> None:

@@ -151,7 +151,10 @@ class DeviceMemory(Struct, frozen=True):
 
 
 class ModelInfo(Struct, frozen=True):
-    """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open."""
+    """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open.
+
+    ``remarks``: each a `chatdesk.errors.Remark`.
+    """
 
     name: str
     path: str
@@ -164,6 +167,7 @@ class ModelInfo(Struct, frozen=True):
     has_chat_template: bool
     sampling: Sampling
     load_s: float
+    remarks: tuple[str, ...] = ()
 
 
 class _Event(Struct, frozen=True, tag=True):

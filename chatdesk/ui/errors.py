@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from chatdesk.errors import QT_TRANSLATE_NOOP, SENTENCES, Fault, UserError
+from chatdesk.errors import QT_TRANSLATE_NOOP, REMARKS, SENTENCES, Fault, Remark, UserError
 
 _BUTTONS = {
     "retry": QT_TRANSLATE_NOOP("errors", "Try again"),
@@ -30,6 +30,11 @@ def sentence(fault: Fault, fields: dict[str, str]) -> str:
 def sentence_of(error: UserError) -> str:
     """The `sentence` of a raised error."""
     return sentence(error.fault, error.fields)
+
+
+def remark(code: str) -> str:
+    """A `Remark` on a loaded model, translated."""
+    return QCoreApplication.translate("errors", REMARKS[Remark(code)])
 
 
 def button(action: str) -> str:

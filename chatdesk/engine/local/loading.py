@@ -28,6 +28,7 @@ from safetensors import safe_open
 from chatdesk.engine.api import Load, ModelInfo, Progress
 from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name, memory
 from chatdesk.engine.local.quantize import quantise
+from chatdesk.engine.local.remarks import end_ids, named_ends, remarks
 from chatdesk.engine.local.sampling import checkpoint_defaults
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, UserError
@@ -72,23 +73,24 @@ class _How:
             return device_map(model_class(config), self.gpu_layers, self.device)
 
 
-def _planned(request: Load, checked: safety.Checked, name: str) -> Load:
-    """What is left to us is filled in as the best plan has it. Raises ``DOES_NOT_FIT``."""
+def _planned(request: Load, checked: safety.Checked, name: str) -> tuple[Load, tuple[Word, ...]]:
+    """What is left to us is filled in as the best plan has it, whose words are told. Raises ``DOES_NOT_FIT``."""
     if request.dtype != "auto" or request.gpu_layers is not None:
-        return request
+        return request, ()
     devices = memory(None)
     if request.device != "auto":
         wanted = choose_device(request.device).type
         devices = tuple(each for each in devices if each.device == wanted)
     best = plans_of(checked, name, devices)[0]
     shorter = best.context if Word.SHORT in best.words else None
-    return replace(
+    filled = replace(
         request,
         device=best.place.device,
         dtype=best.precision,
         gpu_layers=best.gpu_layers if 0 < best.gpu_layers < best.layers else None,
         context=request.context or shorter,
     )
+    return filled, best.words
 
 
 def _how(request: Load, checked: safety.Checked) -> _How:
@@ -169,7 +171,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     started = time.perf_counter()
     checked = safety.check(Path(request.path))
     name = name_and_source(checked, starter())[0]
-    request = _planned(request, checked, name)
+    request, words = _planned(request, checked, name)
     how = _how(request, checked)
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
@@ -184,6 +186,9 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
             model, parameters = item
     if is_cancelled():
         raise UserError(Fault.CANCELLED)
+    sampling = checkpoint_defaults(checked.generation_config)
+    named = named_ends(checked, tokens.eos_id)
+    ends = end_ids(named, model.get_input_embeddings().weight.shape[0])
     info = ModelInfo(
         name=name,
         path=str(checked.folder),
@@ -194,10 +199,11 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
         dtype=f"int{how.bits}" if how.bits else str(how.dtype).removeprefix("torch."),
         context_length=min(_context_length(model.config.get_text_config(decoder=True)), request.context or sys.maxsize),
         has_chat_template=tokens.chat_template is not None,
-        sampling=checkpoint_defaults(checked.generation_config),
+        sampling=sampling,
         load_s=time.perf_counter() - started,
+        remarks=remarks(checked, sampling, named, ends, words),
     )
-    yield Checkpoint(model, tokens, info, _eos_ids(checked, tokens))
+    yield Checkpoint(model, tokens, info, ends)
 
 
 def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
@@ -363,10 +369,3 @@ def _context_length(config: Any) -> int:
         if isinstance(value, int) and value > 0:
             return value
     return UNBOUNDED_CONTEXT
-
-
-def _eos_ids(checked: safety.Checked, tokens: Tokens) -> frozenset[int]:
-    """End tokens as generation_config.json names them, else config.json; the tokenizer's own besides."""
-    named = checked.generation_config.get("eos_token_id", checked.config.get("eos_token_id"))
-    listed = named if isinstance(named, list) else [named]
-    return frozenset(i for i in (*listed, tokens.eos_id) if isinstance(i, int) and not isinstance(i, bool))

@@ -16,7 +16,7 @@ from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.adapter_menu import AdapterMenu
 from chatdesk.ui.chat.dialogue_bar import DialogueMenu
-from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.errors import remark, sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel, tip
 
@@ -200,7 +200,7 @@ class ModelButton(TextButton):
                 context=info.context_length,
                 device=info.device_name,
             )
-            self.setToolTip(tip(facts))
+            self.setToolTip(tip("\n".join([facts, *map(remark, info.remarks)])))
         else:
             is_named = state.state in ("loading", "asleep")
             self._name = self._whole = state.name if is_named else self.tr("Choose a model")
