@@ -59,8 +59,8 @@ def child_environment(log: Path | None) -> dict[str, str]:
 
     Threads of OpenMP that wait actively hold up each other as soon as other programs want the cores, too: on two busy
     cores the model in the box wrote 12 tokens a second, and 140 with threads that sleep. oneDNN keeps a kernel for each
-    shape it has met, 1,024 of them if it may: after one long prompt in bfloat16 up to a hundred megabytes for shapes that
-    do not come again. Who sets another policy keeps it.
+    shape it has met, 1,024 of them if it may: after a long prompt in bfloat16 up to a hundred megabytes for shapes
+    that do not come again. Who sets another policy keeps it.
     """
     environment = (
         {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}

@@ -35,8 +35,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from chatdesk.engine.child import child_environment
-
 WORDS = {"vocab_size": 8000, "bos_token_id": 1, "eos_token_id": 0, "pad_token_id": 0}
 SIZE = {"hidden_size": 1024, "num_hidden_layers": 5, "num_attention_heads": 16, "max_position_embeddings": 4096}
 GATED = SIZE | {"intermediate_size": 2816}
@@ -133,6 +131,8 @@ class Watched:
     """A child, and its memory in bytes, read from outside while it works."""
 
     def __init__(self, *arguments: str) -> None:
+        from chatdesk.engine.child import child_environment
+
         environment = child_environment(None) | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__, "--child", *arguments],
