@@ -108,8 +108,6 @@ def complete(
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
     with_it = _checked(adapter, model)
     with _engine(model, device, dtype, quiet=as_json) as (engine, info):
-        if not as_json:
-            _say_remarks(info, is_chat=False)
         result = Completion(max(alternatives, 1))
         request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
         for event in engine.run(request):
@@ -127,6 +125,7 @@ def complete(
         for number, draft in enumerate(result.drafts, 1):
             print(shown(f"{number}. {text}{draft.text}\n"))
     if not as_json and result.finished is not None:
+        _say_remarks(info, is_chat=False)
         _say_speed(result.finished)
 
 
@@ -157,11 +156,13 @@ def chat(
             notes.print(
                 f"{called(info.name, with_it)} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim"
             )
-        _say_remarks(info, is_chat=not dialogue)
+            _say_remarks(info, is_chat=not dialogue)
         for number, line in enumerate(_lines(is_terminal), 2):
             messages.append(ChatMessage("user", line))
             request = Generate(number, tuple(messages), sampling, seed, dialogue=dialogue, adapter=with_it)
             messages.append(_answer(engine, request))
+        if not is_terminal:
+            _say_remarks(info, is_chat=not dialogue)
 
 
 @cli.command()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from chatdesk.errors import REMARKS, Remark
 from chatdesk.library.dialogues import DIALOGUES
 from tests.ui.scripted import READY
 
@@ -57,3 +58,11 @@ def test_the_bar_shows_what_the_model_sees(desk, qtbot) -> None:
     dialog = next(child for child in desk.window.children() if type(child).__name__ == "ExactPromptDialog")
     assert dialog.isVisible()
     dialog.close()
+
+
+def test_what_a_checkpoint_leaves_open_stands_in_the_tip_of_its_button(desk) -> None:
+    button = desk.page.header.model_button
+    desk.chat.say(READY)
+    assert "\n" not in button.toolTip()
+    desk.chat.say(replace(READY, info=structs.replace(READY.info, remarks=("no_end_token", "swaps"))))
+    assert button.toolTip().splitlines()[1:] == [REMARKS[Remark.NO_END_TOKEN], REMARKS[Remark.SWAPS]]
