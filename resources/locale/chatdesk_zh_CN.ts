@@ -2113,6 +2113,38 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 不存在。请检查名称。</translation>
     </message>
     <message>
+        <source>It does not fit on the GPU: the CPU computes some or all of it.</source>
+        <translation>显存放不下：部分或全部由 CPU 计算。</translation>
+    </message>
+    <message>
+        <source>It takes more memory than is free and may be very slow.</source>
+        <translation>所需内存超过空闲内存，可能会非常慢。</translation>
+    </message>
+    <message>
+        <source>To fit into memory, its context is shorter than it could be.</source>
+        <translation>为了放进内存，上下文比它本来能用的短。</translation>
+    </message>
+    <message>
+        <source>It names no end token, so a reply ends only at its length.</source>
+        <translation>它没有指明结束词元，回复只会在达到长度时结束。</translation>
+    </message>
+    <message>
+        <source>It names an end token that it does not have; that one is unused.</source>
+        <translation>它指明了一个自己没有的结束词元；该词元不会使用。</translation>
+    </message>
+    <message>
+        <source>It brings no sampling values (generation_config.json); those of chatdesk are used.</source>
+        <translation>它没有附带采样参数（generation_config.json）；使用 chatdesk 的默认值。</translation>
+    </message>
+    <message>
+        <source>Some sampling values that it brings are out of range and were left out.</source>
+        <translation>它附带的一些采样参数超出范围，已忽略。</translation>
+    </message>
+    <message>
+        <source>It has no chat template; messages are written as plain dialogue unless you choose another form.</source>
+        <translation>它没有对话模板；除非另选格式，消息按普通对话书写。</translation>
+    </message>
+    <message>
         <source>Try again</source>
         <translation>再试一次</translation>
     </message>
