@@ -22,6 +22,7 @@ DTYPE = torch.bfloat16
 """What is computed in: the operators are fast in it on every device."""
 
 _AT_ONCE = 1 << 20  # numbers quantised together: what is needed for a moment is several times as large
+_READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
 _INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
 
@@ -150,5 +151,5 @@ def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear | Conv
     for blocks in [part for part in model.modules() if isinstance(part, nn.ModuleList)]:
         for parent in list(blocks.modules()):
             for name, layer in list(parent.named_children()):
-                if isinstance(layer, nn.Linear | Conv1D):
+                if isinstance(layer, nn.Linear | Conv1D) and name not in _READ_DIRECTLY:
                     yield parent, name, layer
