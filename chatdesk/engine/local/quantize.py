@@ -132,13 +132,16 @@ def quantise(model: nn.Module, bits: int, device: torch.device, step: Callable[[
 
 
 def _convert(module: nn.Module) -> None:
-    """The module's own parameters in `DTYPE`; its buffers keep theirs, as when a model is loaded in a precision.
+    """The module's own parameters in `DTYPE`, and masks; other buffers keep theirs, as in a model loaded in it.
 
     They are copied in any case: one that lay in the mapped file would keep the whole of it in memory.
     """
     for parameter in module.parameters(recurse=False):
         if parameter.is_floating_point():
             parameter.data = parameter.data.to(DTYPE, copy=True)
+    for name, buffer in module.named_buffers(recurse=False):
+        if name == "bias" and buffer.is_floating_point():
+            module.register_buffer(name, buffer.to(DTYPE))
 
 
 def _can_be_packed(weight: Tensor) -> bool:
