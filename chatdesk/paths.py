@@ -20,6 +20,12 @@ def starter() -> Path:
     return resources() / "starter"
 
 
+def kernel_cache() -> Path:
+    """Folder of what is compiled for this machine: in ``CHATDESK_CACHE`` or the system's folder for caches."""
+    named = os.environ.get("CHATDESK_CACHE")
+    return (Path(named) if named else Path(platformdirs.user_cache_dir("chatdesk", appauthor=False))) / "kernels"
+
+
 @dataclass(frozen=True)
 class Profile:
     """All data of one person: ``--profile DIR``, ``CHATDESK_PROFILE``, or the system's folder for user data."""

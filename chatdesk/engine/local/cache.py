@@ -8,8 +8,8 @@ text again at every step.
 A forward pass can be stopped between two layers, so that a cancel waits neither for a long chunk of a prompt nor for
 a slow step; the cache then forgets what the layers before had taken in.
 
-On a GPU the single tokens of a decode go through `graphs.Step`, which writes into the same buffers; what the layers
-say about their length is put right before anything else looks at them.
+The single tokens of a decode go through steps, `graphs.Step` on a GPU and `lean.step.LeanStep` on the CPU, which write
+into the same buffers; what the layers say about their length is put right before anything else looks at them.
 """
 
 import inspect
@@ -22,6 +22,7 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
+from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
 
 _SPARE_TOKENS = 64
 _KEPT_ROOM = 8192
@@ -43,9 +44,13 @@ class Brake:
         for block in blocks:
             block.register_forward_pre_hook(self._before_layer)
 
-    def _before_layer(self, _module: torch.nn.Module, _arguments: object) -> None:
+    def check(self) -> None:
+        """Raise `Stopped` where that is asked for."""
         if self.should_stop():
             raise Stopped
+
+    def _before_layer(self, _module: torch.nn.Module, _arguments: object) -> None:
+        self.check()
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -129,7 +134,12 @@ class Runner:
         self.device: torch.device = next(model.parameters()).device
         self.brake = Brake(model)
         has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
-        self.steps = StepMaker(has_places and self.device.type in self.STEP_DEVICES)
+        is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
+        self.steps = (
+            LeanMaker(model, self.brake.check)
+            if is_lean
+            else StepMaker(has_places and self.device.type in self.STEP_DEVICES)
+        )
 
     def new_cache(self) -> Any:
         """An empty cache of the kind that the model's layers need; None for a model without one."""
@@ -167,7 +177,7 @@ class Batch:
         self._cache = runner.new_cache()
         self.rows: list[list[int]] = [[]]
         self._places, self._cache_rows = [0], 1
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[int, Step | LeanStep] = {}
         self._wants_steps = True
         self._is_behind = False  # whether steps have written tokens that the layers do not count in
 
@@ -209,17 +219,21 @@ class Batch:
         step = self._steps.get(bucket(self.length + 1))
         if step is None:
             logits = self.extend([[i] for i in ids])
-            if self._wants_steps and self._runner.steps.is_on:
+            if self._wants_steps and self._runner.steps.is_ready:
                 self._make_step(ids, logits)
             return logits
-        if self._runner.brake.should_stop():
-            raise Stopped
+        self._runner.brake.check()
         given = [0] * step.rows
         for place, row, new in zip(self._places, self.rows, ids, strict=True):
             given[place] = new
             row.append(new)
         self._is_behind = True
-        logits = step(given, self.length - 1)
+        try:
+            logits = step(given, self.length - 1)
+        except Stopped:
+            for row in self.rows:
+                row.pop()
+            raise
         return logits[self._places] if len(ids) < step.rows else logits
 
     def _make_step(self, ids: Items[int], logits: torch.Tensor) -> None:

@@ -26,6 +26,7 @@ from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.cache import PrefixCache, Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
+from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.prompts import Prompt, PromptMaker
 from chatdesk.engine.local.sampling import (
@@ -54,7 +55,8 @@ class Generator:
         self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
 
     def close(self) -> None:
-        """Free the cache and end the template process."""
+        """Free the cache and end the template process, and a compilation that is under way."""
+        COMPILER.close()
         self._cache.forget()
         self._prompts.close()
 

@@ -125,6 +125,11 @@ class StepMaker:
         self.made = 0
         self._stream: torch.cuda.Stream | None = None  # one for all: a library keeps its workspace for each
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether steps can be made now."""
+        return self.is_on
+
     def make(
         self, forward: Forward, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor
     ) -> Step | None:
@@ -138,7 +143,7 @@ class StepMaker:
             if self._stream is None and expected.is_cuda:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             step = Step(forward, buffers, room, self._stream)
-            self._check(step(ids, position), expected, buffers[0][0].dtype)
+            check(step(ids, position), expected, buffers[0][0].dtype)
         except torch.OutOfMemoryError:
             return None
         except Exception as error:  # whatever a model's own code does not like about this way of being called
@@ -148,9 +153,10 @@ class StepMaker:
         self.made += 1
         return step
 
-    @staticmethod
-    @torch.inference_mode()
-    def _check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
-        difference = float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
-        if not difference <= _FAR.get(dtype, _FAR_HALF):
-            raise ValueError(f"its logits differ by {difference:.2g} of their size")
+
+@torch.inference_mode()
+def check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
+    """Raise `ValueError` where logits are further from those of the ordinary forward than rounding explains."""
+    difference = float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
+    if not difference <= _FAR.get(dtype, _FAR_HALF):
+        raise ValueError(f"its logits differ by {difference:.2g} of their size")

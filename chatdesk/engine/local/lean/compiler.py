@@ -1,0 +1,113 @@
+"""Compiling the kernels of the lean step, once for a machine: ``python compiler.py FOLDER`` does it.
+
+numba holds Python's lock for seconds when it compiles, which would hold up the reply that is being written. So a
+child process of low priority compiles into the cache folder, and a thread then loads what is there: less than a
+second. numba knows by itself when its cache is of another version, another processor or an older `kernels`.
+"""
+
+import importlib
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+import threading
+from types import ModuleType
+
+from chatdesk.paths import kernel_cache
+
+_LONGEST_S = 300.0
+_logger = logging.getLogger(__name__)
+
+
+class Compiler:
+    """Brings the kernels into this process. One is enough for all models."""
+
+    def __init__(self) -> None:
+        self.kernels: ModuleType | None = None
+        self.has_failed = False
+        self._thread: threading.Thread | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, in the background; harmless when it has begun."""
+        if self._thread is None and self.kernels is None and not self.has_failed:
+            self._thread = threading.Thread(target=self._work, name="kernels", daemon=True)
+            self._is_closed = False
+            self._thread.start()
+
+    def wait(self) -> bool:
+        """Whether the kernels are there, once that is known."""
+        self.start()
+        if self._thread is not None:
+            self._thread.join()
+        return self.kernels is not None
+
+    def close(self) -> None:
+        """End a compilation that is under way; the next `start` begins again."""
+        with self._lock:
+            self._is_closed = True
+            if self._child is not None:
+                self._child.kill()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        try:
+            if importlib.util.find_spec("numba") is None:
+                raise ImportError("numba is not installed")
+            folder = kernel_cache()
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._compile(str(folder)):
+                self.kernels = _load(str(folder))
+        except Exception as error:  # a machine where numba cannot be had keeps torch's path
+            self.has_failed = True
+            _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
+
+    def _compile(self, folder: str) -> bool:
+        """Let the child fill the cache; False where that was ended from here."""
+        with self._lock:
+            if self._is_closed:
+                return False
+            search = os.pathsep.join(path for path in sys.path if path)
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, folder],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": search},
+            )
+        child = self._child
+        try:
+            _, said = child.communicate(timeout=_LONGEST_S)
+        finally:
+            child.kill()
+            child.wait()
+            with self._lock:
+                self._child = None
+        if self._is_closed:
+            return False
+        if child.returncode != 0:
+            raise RuntimeError(said.decode(errors="replace").strip()[-300:])
+        return True
+
+
+def _load(folder: str) -> ModuleType:
+    """The module of the kernels; compiles what is not in the folder."""
+    numba = importlib.import_module("numba")
+    numba.config.CACHE_DIR = folder
+    numba.config.THREADING_LAYER = "workqueue"  # the only one that is sure to be there
+    return importlib.import_module("chatdesk.engine.local.lean.kernels")
+
+
+COMPILER = Compiler()
+"""That of this process."""
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(10)
+    _load(sys.argv[1])

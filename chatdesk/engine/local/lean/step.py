@@ -1,0 +1,86 @@
+"""Steps over `kernels.run`, made and checked as those of a GPU are (`graphs.StepMaker`)."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from chatdesk.engine.local.graphs import Buffers, Forward, check
+from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
+from chatdesk.engine.local.lean.description import ARCHITECTURES
+
+SWITCH = "CHATDESK_LEAN"
+"""Environment variable: ``off`` keeps torch's own path."""
+
+_logger = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()  # numba's threads serve one caller; two would end the process
+
+
+class LeanStep:
+    """One token for each row of a batch, over its buffers. ``brake`` raises where the step is to be stopped."""
+
+    def __init__(self, program: Any, run: Any, buffers: Buffers, brake: Callable[[], None]) -> None:
+        self.buffers, self.rows = buffers, buffers[0][0].shape[0]
+        self._program, self._run, self._brake = program, run, brake
+        self._turns = program.turns.numpy()
+
+    def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
+        """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
+        program, given = self._program, torch.tensor(ids).numpy()
+        with _one_at_a_time:
+            for first, last in program.portions:
+                self._brake()
+                ops = program.ops[first:last]
+                self._run(ops, program.attentions, given, self._turns, position, torch.get_num_threads())
+        logits: torch.Tensor = program.logits
+        return logits
+
+
+class LeanMaker:
+    """Makes the steps of one model on the CPU. ``is_on``: whether it can; turned off for good by one that is wrong."""
+
+    def __init__(self, model: Any, brake: Callable[[], None], compiler: Compiler = COMPILER) -> None:
+        self._model, self._brake, self._compiler = model, brake, compiler
+        self._architecture = ARCHITECTURES.get(model.config.model_type)
+        self.is_on = self._architecture is not None and os.environ.get(SWITCH) != "off"
+        self.made = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether steps can be made now; begins to compile what they need."""
+        if self.is_on and self._compiler.kernels is None:
+            self._compiler.start()
+            self.is_on = not self._compiler.has_failed
+        return self.is_on and self._compiler.kernels is not None
+
+    @torch.inference_mode()
+    def make(
+        self, forward: Forward, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor
+    ) -> LeanStep | None:
+        """A step that was checked, or None where there can be none: see `graphs.StepMaker.make`.
+
+        With an adapter on there is none, for it hangs on the model's own modules.
+        """
+        del forward
+        kernels = self._compiler.kernels
+        if kernels is None or self._architecture is None or _has_hooks(self._model):
+            return None
+        from chatdesk.engine.local.lean.program import Program
+
+        try:
+            program = Program(self._model, self._architecture, buffers)
+            step = LeanStep(program, kernels.run, buffers, self._brake)
+            check(step(*fed), expected, buffers[0][0].dtype)
+        except Exception as error:  # whatever a model has that its description does not say
+            self.is_on = False
+            _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
+            return None
+        self.made += 1
+        return step
+
+
+def _has_hooks(model: torch.nn.Module) -> bool:
+    return any(module._forward_hooks for module in model.modules())
