@@ -11,7 +11,7 @@ looks at its cache in another way, keeps the ordinary one.
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -143,7 +143,8 @@ class StepMaker:
             if self._stream is None and expected.is_cuda:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             step = Step(forward, buffers, room, self._stream)
-            check(step(ids, position), expected, buffers[0][0].dtype)
+            with unharmed(buffers, position):
+                check(step(ids, position), expected, buffers[0][0].dtype)
         except torch.OutOfMemoryError:
             return None
         except Exception as error:  # whatever a model's own code does not like about this way of being called
@@ -160,3 +161,17 @@ def check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> No
     difference = float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
     if not difference <= _FAR.get(dtype, _FAR_HALF):
         raise ValueError(f"its logits differ by {difference:.2g} of their size")
+
+
+@contextlib.contextmanager
+def unharmed(buffers: Buffers, position: int) -> Iterator[None]:
+    """Put back what the buffers held at a position where a step over them fails: it may have written what is wrong."""
+    with torch.inference_mode():
+        before = [(keys[:, :, position].clone(), values[:, :, position].clone()) for keys, values in buffers]
+    try:
+        yield
+    except BaseException:
+        with torch.inference_mode():
+            for now, then in zip(buffers, before, strict=True):
+                now[0][:, :, position], now[1][:, :, position] = then
+        raise

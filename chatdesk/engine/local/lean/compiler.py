@@ -28,14 +28,14 @@ class Compiler:
         self.has_failed = False
         self._thread: threading.Thread | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Begin, in the background; harmless when it has begun."""
         if self._thread is None and self.kernels is None and not self.has_failed:
             self._thread = threading.Thread(target=self._work, name="kernels", daemon=True)
-            self._is_closed = False
+            self._closed.clear()
             self._thread.start()
 
     def wait(self) -> bool:
@@ -48,7 +48,7 @@ class Compiler:
     def close(self) -> None:
         """End a compilation that is under way; the next `start` begins again."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             if self._child is not None:
                 self._child.kill()
         if self._thread is not None:
@@ -70,7 +70,7 @@ class Compiler:
     def _compile(self, folder: str) -> bool:
         """Let the child fill the cache; False where that was ended from here."""
         with self._lock:
-            if self._is_closed:
+            if self._closed.is_set():
                 return False
             search = os.pathsep.join(path for path in sys.path if path)
             self._child = subprocess.Popen(
@@ -88,7 +88,7 @@ class Compiler:
             child.wait()
             with self._lock:
                 self._child = None
-        if self._is_closed:
+        if self._closed.is_set():
             return False
         if child.returncode != 0:
             raise RuntimeError(said.decode(errors="replace").strip()[-300:])

@@ -79,6 +79,8 @@ ATTENTION = np.dtype(
     align=True,
 )
 
+_intrinsic: Any = intrinsic  # its stub knows no function that is made at run time
+_CPointer: Any = types.CPointer
 _FAST = {"reassoc", "contract", "nsz", "arcp", "nnan"}
 _LANES = 64  # output columns summed at once, where a matrix lies by columns
 _GROUP = 32  # numbers that share a scale, in four bits
@@ -90,12 +92,12 @@ def _pointer(to: types.Type, name: str) -> Any:
 
     def typed(_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(to)))
+            return builder.inttoptr(arguments[0], context.get_value_type(_CPointer(to)))
 
-        return types.CPointer(to)(address), generate
+        return _CPointer(to)(address), generate
 
     typed.__name__ = name
-    return intrinsic(typed)
+    return _intrinsic(typed)
 
 
 _f32 = _pointer(types.float32, "_f32")
@@ -104,7 +106,7 @@ _i8 = _pointer(types.int8, "_i8")
 _u8 = _pointer(types.uint8, "_u8")
 
 
-@intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def _as_float(_context: Any, bits: Any) -> Any:
     """The float32 of these 32 bits."""
 
@@ -114,7 +116,7 @@ def _as_float(_context: Any, bits: Any) -> Any:
     return types.float32(types.uint32), generate
 
 
-@intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def _as_bits(_context: Any, number: Any) -> Any:
     """The 32 bits of a float32."""
 
@@ -124,26 +126,26 @@ def _as_bits(_context: Any, number: Any) -> Any:
     return types.uint32(types.float32), generate
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _wide(bits: Any) -> Any:
     """A bfloat16 as float32."""
     return _as_float(np.uint32(bits) << np.uint32(16))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _narrow(number: Any) -> Any:
     """A float32 as the nearest bfloat16, ties to even."""
     bits = _as_bits(np.float32(number))
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _number(kind: Any, address: Any, index: Any) -> Any:
     """One number of a tensor, float32."""
     return _f32(address)[index] if kind == FLOAT32 else _wide(_u16(address)[index])
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _exp(x: Any) -> Any:
     """The exponential to the last bits of float32, in a form that compilers make vectors of."""
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
@@ -158,7 +160,7 @@ def _exp(x: Any) -> Any:
     return (p * r * r + r + np.float32(1.0)) * _as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _activate(then: Any, x: Any) -> Any:
     one, half = np.float32(1.0), np.float32(0.5)
     if then == SILU:
@@ -171,7 +173,7 @@ def _activate(then: Any, x: Any) -> Any:
     return max(x, np.float32(0.0))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _dot_f32(w: Any, x: Any, width: Any) -> Any:
     total = np.float32(0.0)
     for i in range(width):
@@ -179,7 +181,7 @@ def _dot_f32(w: Any, x: Any, width: Any) -> Any:
     return total
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _dot_bf16(w: Any, x: Any, width: Any) -> Any:
     total = np.float32(0.0)
     for i in range(width):
@@ -187,7 +189,7 @@ def _dot_bf16(w: Any, x: Any, width: Any) -> Any:
     return total
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _dot_int8(w: Any, x: Any, width: Any) -> Any:
     total = np.float32(0.0)
     for i in range(width):
@@ -195,7 +197,7 @@ def _dot_int8(w: Any, x: Any, width: Any) -> Any:
     return total
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _by_rows(op: Any, rows: Any, first: Any, last: Any) -> None:
     """Products of the rows ``first`` to ``last`` of a matrix ``[height, width]``: a weight is fetched once for all."""
     width, kind = op.width, op.kind
@@ -212,7 +214,7 @@ def _by_rows(op: Any, rows: Any, first: Any, last: Any) -> None:
             _finish(op, row, o, total)
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _by_columns(op: Any, rows: Any, first: Any, last: Any) -> None:
     """As `_by_rows` for a matrix that lies ``[width, height]``, `_LANES` results at once."""
     height, kind = op.height, op.kind
@@ -230,7 +232,7 @@ def _by_columns(op: Any, rows: Any, first: Any, last: Any) -> None:
                 _finish(op, row, start + lane, sums[lane])
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _add_columns_f32(at: Any, x: Any, sums: Any, width: Any, height: Any, count: Any) -> None:
     for i in range(width):
         w = _f32(at + 4 * i * height)
@@ -242,7 +244,7 @@ def _add_columns_f32(at: Any, x: Any, sums: Any, width: Any, height: Any, count:
                 sums[lane] += w[lane] * x[i]
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _add_columns_bf16(at: Any, x: Any, sums: Any, width: Any, height: Any, count: Any) -> None:
     for i in range(width):
         w = _u16(at + 2 * i * height)
@@ -254,7 +256,7 @@ def _add_columns_bf16(at: Any, x: Any, sums: Any, width: Any, height: Any, count
                 sums[lane] += _wide(w[lane]) * x[i]
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
     """Scale, bias, activation, gate and residual of one result, and where it goes."""
     total *= np.float32(op.number)
@@ -268,7 +270,7 @@ def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
     target[o] = total + (target[o] if op.adds else np.float32(0.0))
 
 
-@njit(parallel=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(parallel=True, fastmath=_FAST)
 def _products(ops: Any, first: Any, rows: Any, threads: Any) -> None:
     for thread in prange(threads):
         for index in range(first, first + ops[first].parts):
@@ -281,7 +283,7 @@ def _products(ops: Any, first: Any, rows: Any, threads: Any) -> None:
                 _by_columns(op, rows, start, min(end, op.height))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _embed(op: Any, ids: Any, position: Any, rows: Any) -> None:
     for row in range(rows):
         index = (ids[row] if op.then == BY_TOKEN else position) * op.width
@@ -291,7 +293,7 @@ def _embed(op: Any, ids: Any, position: Any, rows: Any) -> None:
             target[i] = number + (target[i] if op.adds else np.float32(0.0))
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _norm(op: Any, rows: Any) -> None:
     """``height`` vectors of ``width`` numbers in each row, all with the same weights."""
     size = op.width
@@ -314,7 +316,7 @@ def _norm(op: Any, rows: Any) -> None:
                 y[i] = (x[i] - mean) * factor * weight + bias
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _turn(x: Any, turns: Any, size: Any) -> None:
     """Rotary position: number ``i`` of the first half with ``i`` of the second; ``turns``: cosines, then sines."""
     half = size // 2
@@ -324,7 +326,7 @@ def _turn(x: Any, turns: Any, size: Any) -> None:
         x[i + half] = right * turns[half + i] + left * turns[size + half + i]
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _remember(a: Any, position: Any, turns: Any, rows: Any) -> None:
     """Turn queries and keys by their position, and write keys and values into the cache."""
     for row in range(rows):
@@ -345,7 +347,7 @@ def _remember(a: Any, position: Any, turns: Any, rows: Any) -> None:
                     _u16(a.values)[at + i] = _narrow(value[i])
 
 
-@njit(fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(fastmath=_FAST)
 def _attend_head(a: Any, row: Any, head: Any, tokens: Any, sums: Any) -> None:
     size = a.size
     query = _f32(a.query + 4 * (row * a.stride + head * a.query_step))
@@ -380,7 +382,7 @@ def _attend_head(a: Any, row: Any, head: Any, tokens: Any, sums: Any) -> None:
         result[i] = sums[i] / total
 
 
-@njit(parallel=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+@njit(parallel=True, fastmath=_FAST)
 def _attend(attentions: Any, which: Any, tokens: Any, rows: Any, threads: Any) -> None:
     for thread in prange(threads):
         a = attentions[which]
@@ -390,7 +392,7 @@ def _attend(attentions: Any, which: Any, tokens: Any, rows: Any, threads: Any) -
             _attend_head(a, index // a.heads, index % a.heads, tokens, sums)
 
 
-@njit(  # type: ignore[untyped-decorator]
+@njit(
     types.void(
         from_dtype(OP)[::1],
         from_dtype(ATTENTION)[::1],

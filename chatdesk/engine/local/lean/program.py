@@ -85,8 +85,8 @@ class Program:
     def _embed(self) -> None:
         tables = [self._what.embedding, *filter(None, [self._what.positions])]
         for kind, name in enumerate(tables):
-            table = self._model.get_submodule(name)
-            scale = getattr(table, "embed_scale", None)
+            table: Any = self._model.get_submodule(name)
+            scale: Any = getattr(table, "embed_scale", None)
             self._add(
                 kernels.EMBED,
                 None,
@@ -96,7 +96,7 @@ class Program:
                 width=table.weight.shape[1],
                 then=kind,
                 adds=kind,
-                number=1.0 if scale is None else float(scale.to(table.weight.dtype)),
+                number=1.0 if scale is None else scale.to(table.weight.dtype).item(),
             )
 
     def _block(self, block: nn.Module, keys: Tensor, values: Tensor) -> None:
@@ -111,13 +111,14 @@ class Program:
             self._norm(block.get_submodule(what.inner_norm), self._x, inner_source)
         then = _activation(block.get_submodule(what.activation))
         inner = [block.get_submodule(name) for name in what.inner]
+        gate = self._gate.data_ptr()
         if what.fused:
             half = _height(inner[0]) // 2
             self._product(inner[0], inner_source, self._gate, part=(0, half))
-            self._product(inner[0], inner_source, self._inner, part=(half, half), gate=self._gate, then=then, joins=1)
+            self._product(inner[0], inner_source, self._inner, part=(half, half), gate=gate, then=then, joins=1)
         elif len(inner) > 1:
             self._product(inner[0], inner_source, self._gate)
-            self._product(inner[1], inner_source, self._inner, gate=self._gate, then=then, joins=1)
+            self._product(inner[1], inner_source, self._inner, gate=gate, then=then, joins=1)
         else:
             self._product(inner[0], inner_source, self._inner, then=then)
         self._product(block.get_submodule(what.down), self._inner, self._x, adds=1)
@@ -191,12 +192,10 @@ class Program:
         target: Tensor,
         *,
         part: tuple[int, int] | None = None,
-        gate: Tensor | None = None,
-        then: int = 0,
-        adds: int = 0,
         joins: int = 0,
+        **more: int,
     ) -> None:
-        """A matrix, or ``part`` of its outputs: the first and how many. ``joins``: the region of the op before."""
+        """A matrix, or ``part`` of its outputs: the first and how many. ``joins``: the region of so many ops before."""
         if not _is_matrix(matrix):
             raise NotServed(f"a {type(matrix).__name__} where a matrix was thought to be")
         weight, is_turned = matrix.weight, isinstance(matrix, Conv1D)
@@ -221,10 +220,8 @@ class Program:
             bias_kind=0 if bias is None else _kind(bias),
             height=height,
             width=width,
-            gate=0 if gate is None else gate.data_ptr(),
-            then=then,
-            adds=adds,
             number=1.0,
+            **more,
         )
 
     def _add(self, code: int, source: Tensor | None, target: Tensor, **more: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from chatdesk.engine.local.graphs import Buffers, Forward, check
+from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 
@@ -73,7 +73,8 @@ class LeanMaker:
         try:
             program = Program(self._model, self._architecture, buffers)
             step = LeanStep(program, kernels.run, buffers, self._brake)
-            check(step(*fed), expected, buffers[0][0].dtype)
+            with unharmed(buffers, fed[1]):
+                check(step(*fed), expected, buffers[0][0].dtype)
         except Exception as error:  # whatever a model has that its description does not say
             self.is_on = False
             _logger.info("no lean decode step: %s: %s", type(error).__name__, error)

@@ -1,0 +1,227 @@
+"""The lean decode step on the CPU: what it says is what the model's own forward says, and nothing is lost with it."""
+
+import copy
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec import structs
+
+from chatdesk.engine.api import Finished, TokenEvent
+from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.cache import Stopped
+from chatdesk.engine.local.lean import step as steps
+from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
+from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.step import LeanStep
+from tests.engine.checkpoints import make_checkpoint
+from tests.engine.local.driving import NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.local.greedy import compare, prompt_of
+
+PROMPT = "Once upon a time there was a small model"
+CONFIG = {"mistral": {"sliding_window": None}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> Iterator[None]:
+    """Once for the checkout: the first run takes about ten seconds longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
+        patch.delenv("CHATDESK_LEAN")
+        assert COMPILER.wait()
+        yield
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Rows and positions that steps were asked for."""
+    made: list[tuple[int, int]] = []
+    plain = LeanStep.__call__
+
+    def call(step: LeanStep, ids: list[int], position: int) -> torch.Tensor:
+        made.append((len(ids), position))
+        return plain(step, ids, position)
+
+    monkeypatch.setattr(LeanStep, "__call__", call)
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory):
+    """Makes a checkpoint once for all tests."""
+    made: dict[str, Path] = {}
+
+    def make(model_type: str) -> Path:
+        if model_type not in made:
+            place = tmp_path_factory.mktemp(model_type)
+            made[model_type] = make_checkpoint(place, model_type, config=CONFIG.get(model_type))
+        return made[model_type]
+
+    return make
+
+
+def loaded(folder: Path, dtype: str = "float32") -> LocalEngine:
+    engine = LocalEngine()
+    load(engine, folder, dtype)
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    return engine
+
+
+def maker(engine: LocalEngine):
+    return engine._loaded()._cache.runner.steps
+
+
+@pytest.mark.parametrize("model_type", list(ARCHITECTURES))
+def test_greedy_equals_generate(folder, model_type, calls):
+    """Short and long, and past the end of a buffer."""
+    assert compare(folder(model_type), [1, 2, 63, 244], 20) <= 1
+    assert len(calls) >= 4 * 17
+    assert max(calls)[1] > 256
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("model_type", list(ARCHITECTURES))
+def test_greedy_equals_generate_for_prompts_up_to_600(tmp_path, model_type, calls):
+    config = {**CONFIG.get(model_type, {}), "n_positions" if model_type == "gpt2" else "max_position_embeddings": 1024}
+    lengths = [*range(1, 40), *range(40, 600, 7), 600]
+    assert compare(make_checkpoint(tmp_path, model_type, config=config), lengths, 8) <= 2
+    assert len(calls) >= 6 * len(lengths)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+@pytest.mark.parametrize("model_type", list(ARCHITECTURES))
+def test_two_bytes_are_as_near_to_the_truth_as_torchs(folder, model_type, dtype):
+    """The truth: the same weights, computed with in float32. torch rounds between all operations, a lean step not."""
+    engine = loaded(folder(model_type), dtype)
+    checkpoint, batch = engine._loaded().checkpoint, engine._loaded()._cache.take([1, 2])
+    ids = checkpoint.tokens.encode(prompt_of(engine, 60, 1))
+    batch.extend([ids[:20]])
+    with torch.inference_mode():
+        lean = torch.cat([batch.step([i]).clone() for i in ids[20:]]).log_softmax(-1)
+        whole = torch.tensor([ids])
+        plain, truth = (
+            model(whole).logits[0, 20:].float().log_softmax(-1)
+            for model in (checkpoint.model, copy.deepcopy(checkpoint.model).float())
+        )
+    assert maker(engine).made == 1
+    errors = [float((found - truth).square().mean().sqrt()) for found in (lean, plain)]
+    difference = float((lean - plain).abs().max())
+    print(f"{model_type} {dtype}: off by {errors[0]:.4f}, torch by {errors[1]:.4f}; at most {difference:.3f} apart")
+    assert errors[0] < 1.1 * errors[1]
+    engine.close()
+
+
+@pytest.mark.parametrize("model_type", ["llama", "gpt2"])
+def test_a_conversation_reuses_what_was_read(folder, model_type, calls):
+    """After steps, turn after turn and after going back: as with nothing cached."""
+    engine = loaded(folder(model_type))
+    text, branch = PROMPT, ""
+    for turn in range(8):
+        cached = generate(engine, text)
+        assert (only(cached, Finished).reused_tokens > 0) == (turn > 0)
+        branch, text = text, text + text_of(cached) + " and then "
+    back = generate(engine, branch + "?")
+    assert only(back, Finished).reused_tokens > 100
+    engine._loaded()._cache.forget()
+    assert ids_of(generate(engine, branch)) == ids_of(cached)
+    engine._loaded()._cache.forget()
+    assert ids_of(generate(engine, branch + "?")) == ids_of(back)
+    assert len(calls) > 8 * 14
+    engine.close()
+
+
+@pytest.mark.parametrize("words", [5, 220])
+def test_draft_i_is_the_single_draft_with_seed_plus_i(folder, words, calls):
+    """Drafts that end early leave their row unused, and the others go on, past the end of a buffer, too."""
+    engine = loaded(folder("qwen2"))
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset(range(0, 400, 16)))
+    sampling = structs.replace(NEUTRAL, top_k=40, max_new_tokens=40)
+    prompt = prompt_of(engine, words, 3)
+    together = generate(engine, prompt, sampling, seed=50, drafts=5)
+    assert {rows for rows, _ in calls} == {5}
+    alone = [generate(engine, prompt, sampling, seed=50 + draft) for draft in range(5)]
+    assert [ids_of(together, draft) for draft in range(5)] == [ids_of(events) for events in alone]
+    assert len({len(ids_of(events)) for events in alone}) > 1
+    engine.close()
+
+
+def test_a_cancelled_reply_goes_on_as_if_it_had_not_been(folder, monkeypatch):
+    """Also where it is stopped in the middle of a step: the half of it that was done leaves no trace."""
+    engine = loaded(folder("llama"))
+    expected = ids_of(generate(engine, PROMPT))
+    engine._loaded()._cache.forget()
+    batch = engine._loaded()._cache.take(prompt := engine._loaded().checkpoint.tokens.encode(PROMPT))
+    logits, found = batch.extend([prompt]), []
+    program = "chatdesk.engine.local.lean.program._PORTION"
+    monkeypatch.setattr(program, 1)  # asked after every matrix
+    for token in range(16):
+        found.append(int(logits[0].argmax()))
+        if token > 2:
+            asked = iter([False] * (2 + token % 6) + [True] * 2)
+            monkeypatch.setattr(batch._runner.brake, "should_stop", lambda asked=asked: next(asked))
+            with pytest.raises(Stopped):
+                batch.step([found[-1]])
+            monkeypatch.undo()
+            assert batch.length == len(prompt) + token
+        logits = batch.step([found[-1]])
+    assert found == expected
+    engine.close()
+
+
+def test_a_step_that_goes_wrong_is_not_used(folder, monkeypatch, caplog):
+    """Said once, and the ordinary forward goes on."""
+    engine = loaded(folder("llama"))
+    expected = ids_of(generate(engine, PROMPT))
+    engine.close()
+    monkeypatch.setitem(steps.ARCHITECTURES, "llama", replace(ARCHITECTURES["llama"], weights_plus_one=True))
+    engine = loaded(folder("llama"))
+    with caplog.at_level(logging.INFO, steps.__name__):
+        assert ids_of(generate(engine, PROMPT)) == expected
+        assert ids_of(generate(engine, PROMPT + "!"))
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["no lean decode step"]
+    assert not maker(engine).is_on
+    engine.close()
+
+
+@pytest.mark.parametrize("model_type", ["gpt_neo", "mamba", "mistral"])
+def test_others_keep_their_own_forward(tmp_path, model_type, calls):
+    """No description, no cache of keys and values, a sliding window."""
+    assert compare(make_checkpoint(tmp_path, model_type), [40], 16) <= 1
+    assert calls == []
+
+
+def test_torch_answers_while_the_kernels_are_compiled(folder, monkeypatch, tmp_path, calls):
+    """And a close ends the compilation. The folder is empty, so it takes seconds."""
+    monkeypatch.setenv("CHATDESK_CACHE", str(tmp_path))
+    compiler = Compiler()
+    engine = loaded(folder("llama"))
+    expected = ids_of(generate(engine, PROMPT))
+    calls.clear()
+    monkeypatch.setattr(maker(engine), "_compiler", compiler)
+    engine._loaded()._cache.forget()
+    assert ids_of(generate(engine, PROMPT)) == expected
+    assert calls == []
+    assert compiler._thread is not None
+    compiler.close()
+    assert (compiler.kernels, compiler.has_failed) == (None, False)
+    engine.close()
+
+
+def test_a_machine_without_numba_keeps_torchs_path(folder, monkeypatch, calls, caplog):
+    """Whatever the reason is: it is said once."""
+    monkeypatch.setenv("CHATDESK_CACHE", os.devnull)
+    compiler = Compiler()
+    engine = loaded(folder("llama"))
+    monkeypatch.setattr(maker(engine), "_compiler", compiler)
+    with caplog.at_level(logging.INFO, "chatdesk.engine.local.lean.compiler"):
+        assert not compiler.wait()
+        assert len(ids_of(generate(engine, PROMPT))) == 16
+    assert calls == []
+    assert not maker(engine).is_on
+    assert len(caplog.records) == 1
+    engine.close()
