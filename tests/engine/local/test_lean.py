@@ -11,7 +11,7 @@ import pytest
 import torch
 from msgspec import structs
 
-from chatdesk.engine.api import Finished, TokenEvent
+from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Stopped
 from chatdesk.engine.local.lean import step as steps
@@ -224,4 +224,15 @@ def test_a_machine_without_numba_keeps_torchs_path(folder, monkeypatch, calls, c
     assert calls == []
     assert not maker(engine).is_on
     assert len(caplog.records) == 1
+    engine.close()
+
+
+@pytest.mark.parametrize(("model_type", "most"), [("llama", 8), ("gpt2", 4)])
+def test_many_drafts_are_left_to_torch(folder, model_type, most, calls):
+    """Where it is as fast."""
+    engine = loaded(folder(model_type))
+    generate(engine, PROMPT, NEUTRAL, seed=1, drafts=most + 1)
+    assert calls == []
+    generate(engine, PROMPT, NEUTRAL, seed=1, drafts=most)
+    assert {rows for rows, _ in calls} == {most}
     engine.close()

@@ -217,43 +217,45 @@ def _by_rows(op: Any, rows: Any, first: Any, last: Any) -> None:
 @njit(fastmath=_FAST)
 def _by_columns(op: Any, rows: Any, first: Any, last: Any) -> None:
     """As `_by_rows` for a matrix that lies ``[width, height]``, `_LANES` results at once."""
-    height, kind = op.height, op.kind
-    sums = np.empty(_LANES, np.float32)
-    for row in range(rows):
-        x = _f32(op.source + 4 * row * op.source_stride)
-        for start in range(first, last, _LANES):
-            count = min(_LANES, last - start)
-            sums[:] = np.float32(0.0)
-            if kind == BFLOAT16:
-                _add_columns_bf16(op.weight + 2 * start, x, sums, op.width, height, count)
+    sums = np.empty((rows, _LANES), np.float32)
+    for start in range(first, last, _LANES):
+        count = min(_LANES, last - start)
+        sums[:] = np.float32(0.0)
+        if op.kind == BFLOAT16:
+            _add_columns_bf16(op, start, sums, rows, count)
+        else:
+            _add_columns_f32(op, start, sums, rows, count)
+        for row in range(rows):
+            for lane in range(count):
+                _finish(op, row, start + lane, sums[row, lane])
+
+
+@njit(fastmath=_FAST)
+def _add_columns_f32(op: Any, start: Any, sums: Any, rows: Any, count: Any) -> None:
+    for i in range(op.width):
+        w = _f32(op.weight + 4 * (i * op.height + start))
+        for row in range(rows):
+            x = _f32(op.source + 4 * row * op.source_stride)[i]
+            if count == _LANES:
+                for lane in range(_LANES):
+                    sums[row, lane] += w[lane] * x
             else:
-                _add_columns_f32(op.weight + 4 * start, x, sums, op.width, height, count)
-            for lane in range(count):
-                _finish(op, row, start + lane, sums[lane])
+                for lane in range(count):
+                    sums[row, lane] += w[lane] * x
 
 
 @njit(fastmath=_FAST)
-def _add_columns_f32(at: Any, x: Any, sums: Any, width: Any, height: Any, count: Any) -> None:
-    for i in range(width):
-        w = _f32(at + 4 * i * height)
-        if count == _LANES:
-            for lane in range(_LANES):
-                sums[lane] += w[lane] * x[i]
-        else:
-            for lane in range(count):
-                sums[lane] += w[lane] * x[i]
-
-
-@njit(fastmath=_FAST)
-def _add_columns_bf16(at: Any, x: Any, sums: Any, width: Any, height: Any, count: Any) -> None:
-    for i in range(width):
-        w = _u16(at + 2 * i * height)
-        if count == _LANES:
-            for lane in range(_LANES):
-                sums[lane] += _wide(w[lane]) * x[i]
-        else:
-            for lane in range(count):
-                sums[lane] += _wide(w[lane]) * x[i]
+def _add_columns_bf16(op: Any, start: Any, sums: Any, rows: Any, count: Any) -> None:
+    for i in range(op.width):
+        w = _u16(op.weight + 2 * (i * op.height + start))
+        for row in range(rows):
+            x = _f32(op.source + 4 * row * op.source_stride)[i]
+            if count == _LANES:
+                for lane in range(_LANES):
+                    sums[row, lane] += _wide(w[lane]) * x
+            else:
+                for lane in range(count):
+                    sums[row, lane] += _wide(w[lane]) * x
 
 
 @njit(fastmath=_FAST)

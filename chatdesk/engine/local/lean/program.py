@@ -86,7 +86,7 @@ class Program:
         tables = [self._what.embedding, *filter(None, [self._what.positions])]
         for kind, name in enumerate(tables):
             table: Any = self._model.get_submodule(name)
-            scale: Any = getattr(table, "embed_scale", None)
+            scale = getattr(table, "embed_scale", None)
             self._add(
                 kernels.EMBED,
                 None,

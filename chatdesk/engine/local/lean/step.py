@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
@@ -14,6 +15,9 @@ from chatdesk.engine.local.lean.description import ARCHITECTURES
 
 SWITCH = "CHATDESK_LEAN"
 """Environment variable: ``off`` keeps torch's own path."""
+
+_MOST_ROWS, _MOST_ROWS_BY_COLUMNS = 8, 4
+"""With more drafts torch is as fast: every row widens the weights anew."""
 
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # numba's threads serve one caller; two would end the process
@@ -47,6 +51,8 @@ class LeanMaker:
         self._architecture = ARCHITECTURES.get(model.config.model_type)
         self.is_on = self._architecture is not None and os.environ.get(SWITCH) != "off"
         self.made = 0
+        by_columns = any(isinstance(module, Conv1D) for module in model.modules())
+        self._most_rows = _MOST_ROWS_BY_COLUMNS if by_columns else _MOST_ROWS
 
     @property
     def is_ready(self) -> bool:
@@ -67,6 +73,8 @@ class LeanMaker:
         del forward
         kernels = self._compiler.kernels
         if kernels is None or self._architecture is None or _has_hooks(self._model):
+            return None
+        if len(buffers[0][0]) > self._most_rows:
             return None
         from chatdesk.engine.local.lean.program import Program
 
