@@ -138,7 +138,7 @@ class Program:
             if name:
                 part = self._projected[:, first:]
                 self._norm(block.get_submodule(name), part, part, groups=heads)
-        module = block.get_submodule(what.attention)
+        module: Any = block.get_submodule(what.attention)
         self._add(kernels.ATTEND, self._projected, self._attended, attention=len(self._attentions))
         self._attentions.append(
             {
@@ -159,7 +159,7 @@ class Program:
                 "values": values.data_ptr(),
                 "room": self._room,
                 "scores": self._scores.data_ptr(),
-                "scale": float(module.scaling),
+                "scale": module.scaling,
             }
         )
         if values.shape != keys.shape:
