@@ -50,7 +50,8 @@ class Brake:
             raise Stopped
 
     def _before_layer(self, _module: torch.nn.Module, _arguments: object) -> None:
-        self.check()
+        if self.should_stop():
+            raise Stopped
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
