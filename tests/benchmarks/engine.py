@@ -28,6 +28,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Failed, Finished, Generate, Load, Loaded, Sampling
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.lean.compiler import COMPILER
+from chatdesk.engine.local.lean.step import LeanMaker
 from tests.engine.checkpoints import make_tokenizer, write_tokenizer
 from tests.engine.local.greedy import prompt_of
 
@@ -98,6 +100,8 @@ class Bench:
         object.__setattr__(generator.checkpoint, "eos_ids", frozenset())
         self.model, self.cache = generator.checkpoint.model, generator._cache
         self.device = self.cache.runner.device
+        if isinstance(self.cache.runner.steps, LeanMaker) and self.cache.runner.steps.is_on:
+            COMPILER.wait()
 
     def wait(self) -> None:
         if self.device.type == "cuda":
@@ -177,7 +181,8 @@ class Bench:
         """Of all weights but the rows of the embedding that are not looked up."""
         table, head = self.model.get_input_embeddings().weight, self.model.get_output_embeddings().weight
         unread = table.nbytes if table is not head else 0
-        return sum(parameter.nbytes for parameter in self.model.parameters()) - unread
+        held = [*self.model.parameters(), *self.model.buffers()]  # what is quantised lies in buffers
+        return sum(tensor.nbytes for tensor in held) - unread
 
 
 @contextmanager
