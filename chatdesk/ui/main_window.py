@@ -162,6 +162,7 @@ class MainWindow(QMainWindow):
         self.page.composer.focus()
         # Modules and widgets stay: a collector that looked at them again held the window up for 60 ms at a time.
         gc.freeze()
+        gc.set_threshold(700, 10, 100)  # nor at all of a long conversation while it opens
 
     def _complete_page(self) -> None:
         from chatdesk.settings.presets import Presets
