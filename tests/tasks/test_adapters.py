@@ -11,8 +11,8 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import adapters
 from chatdesk.tasks.changes import ModelChanged, NoticeChanged
-from tests.library.conftest import CONFIG as BASE
-from tests.library.conftest import SHAPES, Folder
+from tests.library.folders import CONFIG as BASE
+from tests.library.folders import SHAPES, Folder
 from tests.tasks.desk import INFO, Desk, answered
 
 MATRIX = "transformer.h.0.attn.c_attn"
