@@ -19,7 +19,8 @@ from chatdesk import app
 from chatdesk.engine.api import DeviceMemory, Survey, Surveyed
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import catalogue, removing, safety, tokens
-from chatdesk.library.fit import Plan, Word, plans_of, short_bytes
+from chatdesk.library.figures import short_bytes, short_count
+from chatdesk.library.fit import Plan, Word, plans_of
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.storage.lock import acquire_lock
@@ -187,7 +188,7 @@ def search(
         return
     table = _table("name", "architecture", "parameters", "kind", "licence", "downloads", "access")
     for each in found:
-        size = catalogue.short_count(each.parameters) if each.parameters else ""
+        size = short_count(each.parameters) if each.parameters else ""
         access = "gated" if each.is_gated else ""
         is_for = "chat" if each.is_chat else "base"
         table.add_row(each.name, each.architecture, size, is_for, each.licence, f"{each.downloads:,}", access)

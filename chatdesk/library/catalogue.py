@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from chatdesk.errors import UserError
 from chatdesk.library import safety
+from chatdesk.library.figures import short_count
 from chatdesk.library.headers import shown
 
 _CARD_BYTES = 2**16
@@ -123,14 +124,6 @@ def hub_cache() -> Path:
     home = os.environ.get("HF_HOME") or f"{home}/huggingface"
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
     return Path(os.path.expandvars(cache)).expanduser()
-
-
-def short_count(number: int) -> str:
-    """A number of parameters in two or three figures: 7M, 1.2B, 124M."""
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if number >= unit:
-            return f"{number / unit:.1f}{letter}" if number < 2 * unit else f"{number / unit:.0f}{letter}"
-    return str(number)
 
 
 def name_and_source(checked: safety.Checked, starter: Path | None) -> tuple[str, Source]:

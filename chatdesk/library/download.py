@@ -21,7 +21,7 @@ from msgspec import Struct
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import partial, snapshots
 from chatdesk.library.connection import Answer, Connection, Transient
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes
 from chatdesk.library.hub import RemoteFile, Repository, resolve_path
 from chatdesk.library.partial import Partial
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.figures import short_bytes
 from chatdesk.library.footprint import Footprint, measure
 from chatdesk.library.safety import Checked
 
@@ -146,14 +147,6 @@ def usual_precision(device: str, has_bfloat16: bool, stored: str | None, paramet
     if device == "cpu":
         return "bfloat16" if stored == "bfloat16" and parameters > LARGE and has_bfloat16 else "float32"
     return "float16" if stored == "float16" or not has_bfloat16 else "bfloat16"
-
-
-def short_bytes(number: float) -> str:
-    """A number of bytes as people write it: 820 MB, 1.4 GB, 14 GB."""
-    gigabytes = number / 1e9
-    if gigabytes < 0.9995:
-        return f"{max(1, round(number / 1e6))} MB"
-    return f"{gigabytes:.1f} GB" if gigabytes < 9.95 else f"{gigabytes:.0f} GB"
 
 
 def _plans(size: Footprint, places: Sequence[Place], context: int) -> Iterator[Plan]:

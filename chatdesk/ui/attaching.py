@@ -55,7 +55,7 @@ class Attaching(QObject):
 
     def choose(self) -> None:
         """Ask for files, and attach them."""
-        from chatdesk.ui.chat.dialogs import choose_files
+        from chatdesk.ui.widgets.dialogs import choose_files
 
         choose_files(self._window, self.attach)
 
@@ -66,8 +66,8 @@ class Attaching(QObject):
 
     def show(self, file: Attachment) -> None:
         """Show a file that goes or went with a message."""
-        from chatdesk.ui.chat.dialogs import choose_place
         from chatdesk.ui.chat.file_view import FileDialog
+        from chatdesk.ui.widgets.dialogs import choose_place
 
         dialog = FileDialog(self._window, file)
 

@@ -105,7 +105,7 @@ class Shelving(QObject):
     def export(self, kind: str, conversation_id: str = "") -> None:
         """Write a conversation (the open one, when none is named) where the person says: JSON has all its branches."""
         from chatdesk.storage.transfer.files import file_name
-        from chatdesk.ui.chat.dialogs import choose_target
+        from chatdesk.ui.widgets.dialogs import choose_target
 
         conversation_id = conversation_id or self._chat.open_id
         if (found := self._found(conversation_id)) is None:
@@ -116,7 +116,7 @@ class Shelving(QObject):
 
     def export_message(self, message_id: str) -> None:
         """Write one message where the person says, in the format that is chosen there."""
-        from chatdesk.ui.chat.dialogs import KINDS, choose_target
+        from chatdesk.ui.widgets.dialogs import KINDS, choose_target
 
         name = self.tr("Message")
         choose_target(
@@ -125,7 +125,7 @@ class Shelving(QObject):
 
     def export_all(self) -> None:
         """Write all conversations into one file."""
-        from chatdesk.ui.chat.dialogs import choose_target
+        from chatdesk.ui.widgets.dialogs import choose_target
 
         kinds = ("json", "markdown", "html", "pdf")
         choose_target(self._window, "chatdesk", kinds, lambda path, kind: self._write(path, kind, "all", ""))
@@ -148,7 +148,7 @@ class Shelving(QObject):
         PdfExport(html, path, lambda notice: self._wrote(path, notice), self)
 
     def _wrote(self, path: Path, notice: Notice | None) -> None:
-        from chatdesk.ui.chat.dialogs import tell
+        from chatdesk.ui.widgets.dialogs import tell
 
         QGuiApplication.restoreOverrideCursor()
         if notice is None:
@@ -158,7 +158,7 @@ class Shelving(QObject):
 
     def import_from(self, is_folder: bool = False) -> None:
         """Bring in conversations of this and other programs."""
-        from chatdesk.ui.chat.dialogs import choose_source
+        from chatdesk.ui.widgets.dialogs import choose_source
 
         def take(path: Path) -> None:
             self._busy()
@@ -212,7 +212,7 @@ class Shelving(QObject):
         QGuiApplication.setOverrideCursor(Qt.CursorShape.BusyCursor)
 
     def _complain(self, notice: Notice) -> None:
-        from chatdesk.ui.chat.dialogs import tell
+        from chatdesk.ui.widgets.dialogs import tell
 
         tell(self._window, sentence(notice.fault, notice.fields))
 

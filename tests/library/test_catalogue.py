@@ -147,18 +147,3 @@ def test_last_use(make: Any, tmp_path: Path) -> None:
     for number in range(300):
         uses = catalogue.note_use(uses, f"/models/{number}", number)
     assert len(uses) == 200
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (999, "999"),
-        (560_000, "560K"),
-        (7_100_000, "7M"),
-        (124_439_808, "124M"),
-        (1_240_000_000, "1.2B"),
-        (7 * 10**9, "7B"),
-    ],
-)
-def test_short_count(number: int, text: str) -> None:
-    assert catalogue.short_count(number) == text

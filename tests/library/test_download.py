@@ -334,7 +334,7 @@ def test_too_little_space_is_said_beforehand(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr(downloading._Job, "_free", lambda self: 1_000_000)
     before = desk.look() and len(desk.server.asked)
     error = desk.fails()
-    assert (error.fault, error.fields["free"]) == (Fault.DOWNLOAD_NO_SPACE, "1 MB")
+    assert (error.fault, error.fields["free"]) == (Fault.DOWNLOAD_NO_SPACE, "1.0 MB")
     assert len(desk.server.asked) == before + 2  # the list and config.json
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library.fit import Place, Word, plans, short_bytes
+from chatdesk.library.fit import Place, Word, plans
 from chatdesk.library.footprint import Footprint, Layer
 
 GB = 10**9
@@ -109,10 +109,3 @@ def test_every_plan_keeps_to_the_memory(
     assert len(set(keys)) == len(keys)
     whole = [p for p in found if p.place.device == "cuda" and p.gpu_layers == p.layers]
     assert all(a.weight_bytes >= b.weight_bytes for a, b in pairwise(whole))
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(0, "1 MB"), (820e6, "820 MB"), (999.6e6, "1.0 GB"), (1.44e9, "1.4 GB"), (14.2e9, "14 GB")]
-)
-def test_bytes_in_words(number: float, text: str) -> None:
-    assert short_bytes(number) == text

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QMessageBox
 from chatdesk.errors import Fault
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import ModelChanged, Notice, Turn
+from chatdesk.ui.widgets import dialogs
 from tests.ui.scripted import conversation
 
 # What the offscreen platform says when a menu or a dialog opens.
@@ -139,7 +140,7 @@ def test_every_action_has_a_button():
 
 def test_a_link_shows_its_address_before_it_is_opened(desk, monkeypatch, qtbot):
     opened = []
-    monkeypatch.setattr("chatdesk.ui.chat.dialogs.QDesktopServices.openUrl", lambda url: opened.append(url.toString()))
+    monkeypatch.setattr(dialogs.QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
     desk.page.transcript.link_clicked.emit("https://example.org/a?b=1")
     box = desk.window.findChild(QMessageBox)
     assert (box.informativeText(), opened) == ("https://example.org/a?b=1", [])

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView,
 from chatdesk.storage.records import Conversation
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.conversation_rows import FOLDER_ROLE, ID_ROLE, ConversationModel, RowDelegate
-from chatdesk.ui.chat.dialogs import add_exports, ask_folder
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.dialogs import add_exports, ask_folder
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 
 

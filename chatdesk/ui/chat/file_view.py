@@ -11,12 +11,12 @@ from chatdesk.storage.records import Attachment
 from chatdesk.tasks.attachments import safe_name
 from chatdesk.tasks.changes import Notice
 from chatdesk.ui import theme
-from chatdesk.ui.chat.long_text import LongText
-from chatdesk.ui.chat.markdown import inert
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel
+from chatdesk.ui.widgets.long_text import LongText
 
 _HEADING_PX = 640
 

@@ -10,9 +10,9 @@ from chatdesk.tasks.changes import Turn
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.buttons import QuietButton
 from chatdesk.ui.chat.figures import facts
-from chatdesk.ui.chat.markdown import inert
 from chatdesk.ui.chat.rows import is_cut_off
 from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel
 
 _OF_BRANCHES = ("compare", "regenerate", "branch", "delete")

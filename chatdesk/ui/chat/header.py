@@ -5,9 +5,9 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QStackedWidget
 
 from chatdesk.ui import shortcuts, theme
-from chatdesk.ui.chat.dialogs import add_exports
 from chatdesk.ui.chat.model_menu import ModelButton
 from chatdesk.ui.widgets.buttons import IconButton
+from chatdesk.ui.widgets.dialogs import add_exports
 from chatdesk.ui.widgets.labels import ElidedLabel
 
 

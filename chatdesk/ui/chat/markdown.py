@@ -5,13 +5,13 @@ becomes its description and address as text, a link keeps its address only for h
 characters are shown as ^[ and the like.
 """
 
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from chatdesk.ui.chat import mathematics
+from chatdesk.ui.widgets.inert import inert
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -32,7 +32,6 @@ _KINDS: dict[str, BlockKind] = {
 }
 
 # Characters that a terminal or Qt's documents would act on; tab and newline are meant as they are.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufdd0\ufdd1\ufffc\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,6 @@ def blocks(text: str) -> list[Block]:
             found.append(Block(_KINDS.get(first.type, "paragraph"), "\n".join(lines[begin:end]), tuple(opened)))
             opened = []
     return found
-
-
-def inert(text: str) -> str:
-    """The text with control characters made visible: an escape sequence is shown, not obeyed."""
-    if not _ACTIVE.search(text):
-        return text
-    return _ACTIVE.sub(_caret, text.replace("\r\n", "\n"))
-
-
-def _caret(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code in (0x2028, 0x2029, 0x0D):
-        return "\n"
-    return "^" + chr(code ^ 0x40) if code < 0x20 or code == 0x7F else "\ufffd"
 
 
 def address(href: object) -> str:

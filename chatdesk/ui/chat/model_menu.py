@@ -9,8 +9,9 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QVBoxLayout
 
-from chatdesk.engine.api import Device, Dtype, ModelInfo
+from chatdesk.engine.api import Device, Dtype
 from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import shortcuts, theme
@@ -19,17 +20,13 @@ from chatdesk.ui.chat.dialogue_bar import DialogueMenu
 from chatdesk.ui.errors import remark, sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel, tip
+from chatdesk.ui.wording import GROUPS, asleep, device
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
 
 _Value = TypeVar("_Value", Device, Dtype)
 
-GROUPS = {
-    "box": QT_TRANSLATE_NOOP("ModelMenu", "In the box"),
-    "folder": QT_TRANSLATE_NOOP("ModelMenu", "Your folders"),
-    "cache": QT_TRANSLATE_NOOP("ModelMenu", "On this machine"),
-}
 _DEVICES: dict[Device, str] = {
     "auto": QT_TRANSLATE_NOOP("ModelMenu", "Automatic"),
     "cpu": QT_TRANSLATE_NOOP("ModelMenu", "CPU"),
@@ -37,36 +34,6 @@ _DEVICES: dict[Device, str] = {
     "mps": QT_TRANSLATE_NOOP("ModelMenu", "Apple GPU"),
     "xpu": QT_TRANSLATE_NOOP("ModelMenu", "Intel GPU"),
 }
-
-
-def parameters(count: int) -> str:
-    """A number of parameters the way models are named: 7M, 1.5B."""
-    for unit, word in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K")):
-        if count >= unit:
-            number = count / unit
-            return f"{number:.1f}".removesuffix(".0") + word if number < 10 else f"{number:.0f}{word}"
-    return str(count)
-
-
-def size(count: int) -> str:
-    """A number of bytes for people."""
-    for unit, word in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")):
-        if count >= unit:
-            number = count / unit
-            return f"{number:.1f} {word}" if number < 10 else f"{number:.0f} {word}"
-    return f"{count} B"
-
-
-def device(info: ModelInfo) -> str:
-    """Where a model runs, in one word."""
-    return "CPU" if info.device == "cpu" else "GPU"
-
-
-def asleep() -> str:
-    """What it means that a model sleeps."""
-    return QCoreApplication.translate(
-        "ModelMenu", "It was not used for a while, so its memory was given back. The next message wakes it."
-    )
 
 
 class ModelMenu(QMenu):
@@ -146,7 +113,7 @@ class ModelMenu(QMenu):
             self.addMenu(self.adapters)
 
     def _add_entry(self, entry: "Entry") -> None:
-        facts = [parameters(entry.parameters), entry.dtype or "", size(entry.size_bytes)]
+        facts = [short_count(entry.parameters), entry.dtype or "", short_bytes(entry.size_bytes)]
         name = entry.name.replace("&", "&&")
         if entry.fault is not None:
             action = self.addAction(theme.icon("warning", "danger", 16), name)
@@ -196,7 +163,7 @@ class ModelButton(TextButton):
             self._whole = f"{self._name} · {info.dtype} · {device(info)}"
             facts = self.tr("{architecture}, {parameters} parameters, {context} tokens of context, on {device}").format(
                 architecture=info.architecture,
-                parameters=parameters(info.parameters),
+                parameters=short_count(info.parameters),
                 context=info.context_length,
                 device=info.device_name,
             )

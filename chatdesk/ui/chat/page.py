@@ -376,7 +376,7 @@ class ChatPage(QWidget):
 
     def choose_adapter(self, path: str) -> None:
         """Answer with this adapter from now on, or with none; say it where it does not fit the model."""
-        from chatdesk.ui.chat.dialogs import tell
+        from chatdesk.ui.widgets.dialogs import tell
 
         self._models.choose_adapter(path, lambda error: tell(self, sentence_of(error)))
 
@@ -459,17 +459,17 @@ class ChatPage(QWidget):
             self._chat.act(notice.action)
 
     def _on_link_clicked(self, address: str) -> None:
-        from chatdesk.ui.chat.dialogs import offer_link
+        from chatdesk.ui.widgets.dialogs import offer_link
 
         offer_link(self, address)
 
     def _on_folder_wanted(self) -> None:
-        from chatdesk.ui.chat.dialogs import choose_folder
+        from chatdesk.ui.widgets.dialogs import choose_folder
 
         choose_folder(self, self.load)
 
     def _on_adapter_wanted(self) -> None:
-        from chatdesk.ui.chat.dialogs import choose_folder
+        from chatdesk.ui.widgets.dialogs import choose_folder
 
         choose_folder(self, self.choose_adapter, self.tr("Open an adapter folder"))
 

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QMenu
 
 from chatdesk.errors import UserError
 from chatdesk.settings.presets import NAMES, Preset, Presets
-from chatdesk.ui.chat.dialogs import ask_text, ask_whether, tell
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.dialogs import ask_text, ask_whether, tell
 
 if TYPE_CHECKING:
     from chatdesk.tasks.chat import Chat

@@ -29,7 +29,8 @@ from PySide6.QtGui import (
 
 from chatdesk.ui import theme
 from chatdesk.ui.chat.formulas import LONGEST, Formula, drawing, is_known, picture
-from chatdesk.ui.chat.markdown import Block, address, inert
+from chatdesk.ui.chat.markdown import Block, address
+from chatdesk.ui.widgets.inert import inert
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

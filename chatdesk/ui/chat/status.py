@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt
 from chatdesk.tasks.changes import ModelChanged, StatusChanged
 from chatdesk.ui import theme
 from chatdesk.ui.chat.figures import first_token, speed
-from chatdesk.ui.chat.model_menu import device
 from chatdesk.ui.widgets.labels import ElidedLabel
+from chatdesk.ui.wording import device
 
 if TYPE_CHECKING:
     from chatdesk.engine.api import ModelInfo

@@ -8,11 +8,11 @@ from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from chatdesk.ui import theme
-from chatdesk.ui.chat.markdown import inert
 from chatdesk.ui.chat.pieces import Piece
 from chatdesk.ui.chat.rendering import plain_document
 from chatdesk.ui.chat.surface import Surface
 from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.inert import inert
 
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LAST_CHARACTERS = 400

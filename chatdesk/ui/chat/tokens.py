@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
 from chatdesk.ui import theme
-from chatdesk.ui.chat.markdown import inert
+from chatdesk.ui.widgets.inert import inert
 
 _PORTION_S = 0.006
 _ROW_PX, _CHIP_PX, _GAP_PX, _SIDE_PX = 27, 23, 2, 4

@@ -12,10 +12,11 @@ from chatdesk.ui import theme
 from chatdesk.ui.chat import formulas
 from chatdesk.ui.chat.buttons import QuietButton
 from chatdesk.ui.chat.highlight import Colouring
-from chatdesk.ui.chat.markdown import Block, blocks, inert
+from chatdesk.ui.chat.markdown import Block, blocks
 from chatdesk.ui.chat.pieces import Piece
 from chatdesk.ui.chat.rendering import append_code, block_document, code_document, plain_document
 from chatdesk.ui.chat.surface import Surface
+from chatdesk.ui.widgets.inert import inert
 
 _CELL_WIDTH = 96  # a table of many columns becomes wider than the text rather than narrower cells than this
 _GAP = 12

@@ -6,19 +6,19 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import theme
-from chatdesk.ui.chat.long_text import LongText
-from chatdesk.ui.chat.markdown import inert
-from chatdesk.ui.chat.model_menu import asleep, parameters
 from chatdesk.ui.dates import exactly
 from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.models.ways import WaysTable
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.wording import asleep
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -207,7 +207,7 @@ class Details(QScrollArea):
         self.facts.show_facts(
             (
                 (self.tr("Architecture"), entry.architecture),
-                (self.tr("Parameters"), parameters(entry.parameters) if is_sound else ""),
+                (self.tr("Parameters"), short_count(entry.parameters) if is_sound else ""),
                 (self.tr("On disk"), short_bytes(entry.disk_bytes or entry.size_bytes) if is_sound else ""),
                 (self.tr("Stored in"), words.precision(entry.dtype or "")),
                 (self.tr("Context"), self._context(entry)),

@@ -6,10 +6,9 @@ from functools import partial
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes
 from chatdesk.tasks.changes import Download
 from chatdesk.ui import theme
-from chatdesk.ui.chat.model_menu import size
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.models.facts import dress
 from chatdesk.ui.widgets.buttons import TextButton
@@ -88,7 +87,7 @@ class DownloadRow(QWidget):
             case "waiting":
                 said = [self.tr("waiting for the others"), sizes]
             case "fetching":
-                rate = self.tr("{size}/s").format(size=size(round(download.bytes_per_s)))
+                rate = self.tr("{size}/s").format(size=short_bytes(round(download.bytes_per_s)))
                 said = [sizes, rate if download.bytes_per_s else "", self._left(download.seconds_left)]
             case "checking":
                 said = [self.tr("checking"), sizes]

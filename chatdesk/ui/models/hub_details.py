@@ -6,16 +6,15 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.ui import theme
-from chatdesk.ui.chat.long_text import LongText
-from chatdesk.ui.chat.markdown import inert
-from chatdesk.ui.chat.model_menu import parameters, size
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.long_text import LongText
 
 if TYPE_CHECKING:
     from chatdesk.library.hub import Found, Repository
@@ -111,7 +110,7 @@ class HubDetails(QScrollArea):
         self.download.show()
         self.files_title.show()
         self.files.show()
-        self.files.show_facts((size(file.size), file.path) for file in repository.files)
+        self.files.show_facts((short_bytes(file.size), file.path) for file in repository.files)
         say(self.plan, words.outcome(None)[0], "soft")
         self._show_facts()
 
@@ -154,7 +153,7 @@ class HubDetails(QScrollArea):
         self.facts.show_facts(
             (
                 (self.tr("Architecture"), found.architecture),
-                (self.tr("Parameters"), parameters(count) if count else ""),
+                (self.tr("Parameters"), short_count(count) if count else ""),
                 (self.tr("Download"), short_bytes(repository.size_bytes) if repository else ""),
                 (self.tr("Stored in"), words.precision(checked.dtype or "") if checked else ""),
                 (self.tr("Context"), self.tr("{count} tokens").format(count=f"{context:,}") if context else ""),

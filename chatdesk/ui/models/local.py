@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QListView, QVBoxLa
 
 from chatdesk.errors import UserError
 from chatdesk.library import removing
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.dropping import dropped_folder
@@ -222,7 +222,7 @@ class LocalModels(QWidget):
                 self._models.reload()
 
     def _choose_folder(self) -> None:
-        from chatdesk.ui.chat.dialogs import choose_folder
+        from chatdesk.ui.widgets.dialogs import choose_folder
 
         choose_folder(self, self.add_folder)
 
@@ -244,7 +244,7 @@ class LocalModels(QWidget):
             self._models.checkpoints.removal(self._chosen, self._if_there(self._confirm), self._if_there(self._fail))
 
     def _confirm(self, what: "Removal") -> None:
-        from chatdesk.ui.chat.dialogs import ask_whether
+        from chatdesk.ui.widgets.dialogs import ask_whether
 
         entry = self.model.entry(self._chosen)
         if entry is None or removing.place_of(entry.path) != what.place:

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from chatdesk.errors import UserError
+from chatdesk.library.figures import short_count
 from chatdesk.ui import theme
-from chatdesk.ui.chat.model_menu import parameters
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import say
@@ -170,12 +170,12 @@ class HubModels(QWidget):
     def _entry(self, found: "Found") -> Entry:
         facts = [
             words.family(found.architecture),
-            parameters(found.parameters) if found.parameters else "",
+            short_count(found.parameters) if found.parameters else "",
             words.kind_of(found.is_chat),
             found.licence,
             self.tr("terms to accept") if found.is_gated else "",
         ]
-        aside = self.tr("{count} downloads").format(count=parameters(found.downloads))
+        aside = self.tr("{count} downloads").format(count=short_count(found.downloads))
         return Entry(found, found.name, aside=aside, detail=" · ".join(fact for fact in facts if fact))
 
     def _on_current(self, index: QModelIndex, _before: QModelIndex) -> None:

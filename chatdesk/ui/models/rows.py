@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import theme
-from chatdesk.ui.chat.model_menu import GROUPS
 from chatdesk.ui.dates import when
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.widgets.labels import tip
+from chatdesk.ui.wording import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

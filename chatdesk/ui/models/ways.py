@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from chatdesk.library.fit import short_bytes
+from chatdesk.library.figures import short_bytes
 from chatdesk.ui import theme
 from chatdesk.ui.models import words
 from chatdesk.ui.widgets.buttons import TextButton

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from chatdesk.errors import QT_TRANSLATE_NOOP, Fault, UserError
-from chatdesk.library.fit import Plan, Word, short_bytes
-from chatdesk.ui.chat.model_menu import parameters
+from chatdesk.library.figures import short_bytes, short_count
+from chatdesk.library.fit import Plan, Word
 from chatdesk.ui.errors import sentence_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def facts(entry: "Entry") -> str:
         return str(entry.path)
     found = [
         family(entry.architecture),
-        parameters(entry.parameters),
+        short_count(entry.parameters),
         short_bytes(entry.disk_bytes or entry.size_bytes),
         precision(entry.dtype or ""),
         translate("models", "context {count}").format(count=tokens(entry.context_length))

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QWidget
 
+from chatdesk.library.figures import short_bytes
 from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks.changes import Notice
 from chatdesk.ui import theme
-from chatdesk.ui.chat.dialogs import ask_whether, tell
-from chatdesk.ui.chat.model_menu import size
 from chatdesk.ui.dates import exactly, when
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.dialogs import ask_whether, tell
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
 
@@ -126,7 +126,7 @@ class BackupsDialog(_ListDialog):
 
     def _entry(self, backup: "Backup") -> Entry:
         facts = [
-            size(backup.size_bytes),
+            short_bytes(backup.size_bytes),
             self.tr("{count} chats").format(count=backup.conversations),
             self.tr("{count} messages").format(count=backup.messages),
         ]

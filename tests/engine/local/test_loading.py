@@ -273,7 +273,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_read(engine, checkpoint, 
     monkeypatch.setattr(loading, "memory", lambda _: small)
     failed = failure(engine, checkpoint("llama"))
     assert failed.fault == "does_not_fit"
-    assert failed.fields["total"] == "8 MB (CPU)"
+    assert failed.fields["total"] == "8.4 MB (CPU)"
 
 
 def test_a_wrong_folder_does_not_cost_the_loaded_model(engine, checkpoint, tmp_path):

@@ -22,7 +22,7 @@ Run: TypeAlias = tuple[bool, str]
 class LongText(QPlainTextEdit):
     """A text of any length, to be read and copied: it is filled in portions between events; nothing in it is markup.
 
-    What is given must be inert (`chatdesk.ui.chat.markdown.inert`).
+    What is given must be inert (`chatdesk.ui.widgets.inert`).
     """
 
     def __init__(self, name: str) -> None:
