@@ -13,6 +13,7 @@ into the same buffers; what the layers say about their length is put right befor
 """
 
 import inspect
+import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from copy import copy, deepcopy
@@ -217,12 +218,27 @@ class Batch:
 
     def step(self, ids: Items[int]) -> torch.Tensor:
         """Feed one token to each row, as `extend` does; the logits are good until the next call."""
-        step = self._steps.get(bucket(self.length + 1))
+        step, maker = self._steps.get(bucket(self.length + 1)), self._runner.steps
         if step is None:
             logits = self.extend([[i] for i in ids])
-            if self._wants_steps and self._runner.steps.is_ready:
+            if self._wants_steps and maker.is_ready:
                 self._make_step(ids, logits)
             return logits
+        if not isinstance(maker, LeanMaker) or len(ids) < step.rows:
+            return self._by(step, ids)
+        race = maker.races[step.rows]
+        if race.is_over and race.is_lean:
+            return self._by(step, ids)
+        if race.is_over:
+            self._steps, self._wants_steps = {}, False
+            return self.step(ids)
+        is_lean, began = race.is_lean, time.perf_counter()
+        logits = self._by(step, ids) if is_lean else self.extend([[i] for i in ids])
+        race.took(is_lean, time.perf_counter() - began)
+        return logits
+
+    def _by(self, step: Step | LeanStep, ids: Items[int]) -> torch.Tensor:
+        """As `step`, over the buffers."""
         self._runner.brake.check()
         given = [0] * step.rows
         for place, row, new in zip(self._places, self.rows, ids, strict=True):

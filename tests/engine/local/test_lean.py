@@ -19,10 +19,11 @@ from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.lean.step import LeanStep
 from tests.engine.checkpoints import make_checkpoint
-from tests.engine.local.driving import NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 from tests.engine.local.greedy import compare, prompt_of
 
 PROMPT = "Once upon a time there was a small model"
+LONGER = structs.replace(GREEDY, max_new_tokens=60)
 CONFIG = {"mistral": {"sliding_window": None}}
 
 
@@ -38,7 +39,8 @@ def _compiled() -> Iterator[None]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Rows and positions that steps were asked for."""
+    """Rows and positions that steps were asked for. No time is taken: they are used whether they are faster or not."""
+    monkeypatch.setattr(steps, "TRIALS", 0)
     made: list[tuple[int, int]] = []
     plain = LeanStep.__call__
 
@@ -227,12 +229,31 @@ def test_a_machine_without_numba_keeps_torchs_path(folder, monkeypatch, calls, c
     engine.close()
 
 
-@pytest.mark.parametrize(("model_type", "most"), [("llama", 8), ("gpt2", 4)])
-def test_many_drafts_are_left_to_torch(folder, model_type, most, calls):
-    """Where it is as fast."""
-    engine = loaded(folder(model_type))
-    generate(engine, PROMPT, NEUTRAL, seed=1, drafts=most + 1)
-    assert calls == []
-    generate(engine, PROMPT, NEUTRAL, seed=1, drafts=most)
-    assert {rows for rows, _ in calls} == {most}
+@pytest.mark.parametrize("lean_wins", [True, False])
+def test_the_slower_way_is_not_used_again(folder, monkeypatch, lean_wins):
+    """Both are tried in turns on the first tokens; the text is the same whichever wins."""
+    ways: list[bool] = []
+    stepped: list[int] = []
+    took, plain = steps.Race.took, LeanStep.__call__
+
+    def timed(race: steps.Race, is_lean: bool, seconds: float) -> None:
+        ways.append(is_lean)
+        took(race, is_lean, 1.0 if is_lean is lean_wins else 2.0)
+
+    def call(step: LeanStep, ids: list[int], position: int) -> torch.Tensor:
+        stepped.append(position)
+        return plain(step, ids, position)
+
+    engine = loaded(folder("llama"))
+    with pytest.MonkeyPatch.context() as off:
+        off.setattr(maker(engine), "is_on", False)
+        expected = ids_of(generate(engine, PROMPT, LONGER))
+    monkeypatch.setattr(steps.Race, "took", timed)
+    monkeypatch.setattr(LeanStep, "__call__", call)
+    assert ids_of(generate(engine, PROMPT, LONGER)) == expected
+    assert ways == [True, False] * steps.TRIALS
+    after = stepped[-1] - stepped[steps.TRIALS]
+    assert after > 30 if lean_wins else len(stepped) == steps.TRIALS + 1  # one of them was the check
+    assert maker(engine).races[1].is_lean is lean_wins
+    assert ids_of(generate(engine, "another text", LONGER)) != expected
     engine.close()

@@ -1,13 +1,18 @@
-"""Steps over `kernels.run`, made and checked as those of a GPU are (`graphs.StepMaker`)."""
+"""Steps over `kernels.run`, made and checked as those of a GPU are (`graphs.StepMaker`).
+
+Which way is faster depends on the model, its precision, the processor and the number of rows, so both are tried on the
+first tokens, in turns, and the slower one is not used again.
+"""
 
 import logging
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 import torch
-from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
@@ -16,8 +21,8 @@ from chatdesk.engine.local.lean.description import ARCHITECTURES
 SWITCH = "CHATDESK_LEAN"
 """Environment variable: ``off`` keeps torch's own path."""
 
-_MOST_ROWS, _MOST_ROWS_BY_COLUMNS = 8, 4
-"""With more drafts torch is as fast: every row widens the weights anew."""
+TRIALS = 8
+"""Tokens for which each of the two ways is timed before one is chosen."""
 
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # numba's threads serve one caller; two would end the process
@@ -43,6 +48,30 @@ class LeanStep:
         return logits
 
 
+class Race:
+    """The lean step and the model's own forward, in turns until the median times of both are known."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether both were timed often enough."""
+        return all(len(seconds) >= TRIALS for seconds in self._seconds.values())
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether the next token is for the lean step; when it is over, whether the lean step has won."""
+        lean, own = self._seconds[True], self._seconds[False]
+        if self.is_over:
+            return not TRIALS or median(lean) <= median(own)
+        return len(lean) <= len(own)
+
+    def took(self, is_lean: bool, seconds: float) -> None:
+        """A token was made in this time."""
+        self._seconds[is_lean].append(seconds)
+
+
 class LeanMaker:
     """Makes the steps of one model on the CPU. ``is_on``: whether it can; turned off for good by one that is wrong."""
 
@@ -51,8 +80,8 @@ class LeanMaker:
         self._architecture = ARCHITECTURES.get(model.config.model_type)
         self.is_on = self._architecture is not None and os.environ.get(SWITCH) != "off"
         self.made = 0
-        by_columns = any(isinstance(module, Conv1D) for module in model.modules())
-        self._most_rows = _MOST_ROWS_BY_COLUMNS if by_columns else _MOST_ROWS
+        self.races: defaultdict[int, Race] = defaultdict(Race)
+        """By the number of rows."""
 
     @property
     def is_ready(self) -> bool:
@@ -74,7 +103,8 @@ class LeanMaker:
         kernels = self._compiler.kernels
         if kernels is None or self._architecture is None or _has_hooks(self._model):
             return None
-        if len(buffers[0][0]) > self._most_rows:
+        race = self.races[len(buffers[0][0])]
+        if race.is_over and not race.is_lean:
             return None
         from chatdesk.engine.local.lean.program import Program
 
