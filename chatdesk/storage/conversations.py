@@ -77,13 +77,6 @@ class Conversations(Replies, Search):
         """Keep it at the top of the list, or no longer."""
         self._change(id, is_pinned=is_pinned)
 
-    def folders(self) -> _Names:
-        """The names of the folders that hold a conversation which is not in the trash, in alphabetical order."""
-        found = self._database.query(
-            "SELECT DISTINCT folder FROM conversations WHERE folder != '' AND deleted_at IS NULL"
-        )
-        return sorted((name for (name,) in found), key=str.casefold)
-
     # -- the trash
 
     def trash(self) -> _List:

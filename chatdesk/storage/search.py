@@ -9,7 +9,7 @@ import time
 from chatdesk.storage.index import searched
 from chatdesk.storage.messages import LIVE, Messages
 from chatdesk.storage.records import Hit
-from chatdesk.storage.words import Query, exactly, query, ranges, snippet
+from chatdesk.storage.words import Query, query, ranges, snippet
 
 _RANKED = 500
 _MONTH_S = 30 * 86400.0
@@ -45,20 +45,6 @@ class Search(Messages):
             self._title_hit(id, asked) if is_title else self._hit(id, asked) for id, is_title in page[offset:][:limit]
         ]
         return [hit for hit in hits if hit is not None]
-
-    def find_in(self, conversation_id: str, text: str) -> list[tuple[str, int, int]]:
-        """Where a text stands in the shown branch, as it is typed: (message id, start, length in characters).
-
-        Case, accents and the width of letters do not count; from the first message to the last.
-        """
-        pattern = exactly(text)
-        if not pattern.pattern:
-            return []
-        return [
-            (message.id, start, length)
-            for message in self.branch(conversation_id)
-            for start, length in ranges(message.text, (pattern,))
-        ]
 
     def _ranked(self, sql: str, asked: Query, wanted: int) -> list[str]:
         """Ids, best first; the order does not depend on how many are wanted."""

@@ -75,11 +75,6 @@ def query(text: str) -> Query:
     return Query(" ".join(expressions), tuple(patterns))
 
 
-def exactly(text: str) -> re.Pattern[str]:
-    """The pattern of a text as it stands, anywhere, in a folded text."""
-    return re.compile(re.escape(text.translate(_folded)))
-
-
 def ranges(text: str, patterns: Sequence[re.Pattern[str]]) -> Ranges:
     """Where patterns are found: (start, length) in characters of the text, in order, none over another."""
     folded = text.translate(_folded)

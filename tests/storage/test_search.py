@@ -11,7 +11,7 @@ from chatdesk.storage import database as databases
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.database import open_database
 from chatdesk.storage.records import Attachment
-from chatdesk.storage.words import exactly, indexed, query, ranges, snippet
+from chatdesk.storage.words import indexed, query, ranges, snippet
 
 TEXT = "Das Café in der Straße: 今天天气很好。Python天气 🌿, don't STOP"
 
@@ -107,9 +107,6 @@ def test_a_word_of_a_text_is_found_where_it_stands(word, before, after):
     if indexed(word) and patterns:
         assert places
     assert all(0 <= start < start + length <= len(text) for start, length in places)
-    folded = exactly(word)
-    if folded.pattern:
-        assert ranges(text, [folded])
 
 
 def test_titles_come_first_and_follow_a_renaming(conversations):
@@ -183,20 +180,6 @@ def test_a_snippet_stands_around_its_match(conversations):
     assert marked(hit) == ["amber"]
     assert len(hit.snippet) < 170
     assert snippet("short", []) == ("short", ())
-
-
-def test_finding_in_the_shown_branch(conversations):
-    id = conversations.create("x").id
-    first = conversations.add_message(id, None, "user", "Straße, strasse: 天天天")
-    second = conversations.add_message(id, first.id, "assistant", "no (a|b)* STRASSE")
-    conversations.add_message(id, first.id, "assistant", "strasse")
-    conversations.choose(second.id)
-    assert conversations.find_in(id, "SSE") == [(first.id, 4, 2), (first.id, 12, 3), (second.id, 14, 3)]
-    assert conversations.find_in(id, "天天") == [(first.id, 17, 2)]
-    assert conversations.find_in(id, "(A|b)*") == [(second.id, 3, 6)]
-    assert conversations.find_in(id, "") == []
-    with pytest.raises(KeyError):
-        conversations.find_in("nobody", "x")
 
 
 @pytest.mark.parametrize(

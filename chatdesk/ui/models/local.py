@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.library import removing
@@ -15,7 +15,7 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.dropping import dropped_folder
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models.details import Details
-from chatdesk.ui.models.rows import ROW_ROLE, CheckpointDelegate, CheckpointModel
+from chatdesk.ui.models.rows import ROW_ROLE, CheckpointDelegate, CheckpointModel, RowsView
 from chatdesk.ui.models.split import Split, while_there
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
@@ -58,15 +58,8 @@ class LocalModels(QWidget):
         self._lay_out()
         self.show_state(models.state)
 
-    def _make_view(self) -> QListView:
-        view = QListView()
-        view.setModel(self.model)
-        view.setItemDelegate(CheckpointDelegate(view))
-        view.setAccessibleName(self.tr("Models on this machine"))
-        view.setFrameShape(QFrame.Shape.NoFrame)
-        view.setMouseTracking(True)
-        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    def _make_view(self) -> RowsView:
+        view = RowsView(self.model, CheckpointDelegate(), self.tr("Models on this machine"))
         view.selectionModel().currentChanged.connect(self._on_current)
         view.doubleClicked.connect(lambda _: self.load())
         view.installEventFilter(self)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLineEdit,
-    QListView,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import say
 from chatdesk.ui.models.hub_details import HubDetails
+from chatdesk.ui.models.rows import RowsView
 from chatdesk.ui.models.split import Split, while_there
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.labels import Label
@@ -78,15 +78,8 @@ class HubModels(QWidget):
         for filter_ in (self.kind, self.most, self.licence):
             filter_.chosen.connect(lambda: self.search() if self._was_asked else None)
 
-    def _make_view(self) -> QListView:
-        view = QListView()
-        view.setModel(self.entries)
-        view.setItemDelegate(EntryDelegate(view))
-        view.setAccessibleName(self.tr("Models on the hub"))
-        view.setFrameShape(QFrame.Shape.NoFrame)
-        view.setMouseTracking(True)
-        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    def _make_view(self) -> RowsView:
+        view = RowsView(self.entries, EntryDelegate(), self.tr("Models on the hub"))
         view.selectionModel().currentChanged.connect(self._on_current)
         return view
 
