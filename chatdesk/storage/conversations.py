@@ -15,7 +15,6 @@ from chatdesk.storage.search import Search
 from chatdesk.storage.tables import SELECT, new_id, storable, storable_attachments
 
 _List: TypeAlias = list[Conversation]  # inside the class below, ``list`` is the method
-_Names: TypeAlias = list[str]
 
 TRASH_DAYS = 30
 _DAY_S = 86400.0

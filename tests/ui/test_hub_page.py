@@ -101,7 +101,7 @@ def test_files_sizes_and_the_plan_before_anything_is_fetched(desk, page, qtbot):
     assert [label.words() for label in details.files.values] == ["config.json", "model.safetensors"]
     assert [title for title, _ in details.files.shown] == ["700 B", "3.4 GB"]
     assert details.download.text().strip() == "Download 3.4 GB"
-    assert details.plan.text() == "Fits on the GPU in bf16 · 15 GB of 22 GB · context 8k."
+    assert details.plan.text() == "Fits on the GPU in bf16 · 15 GB of 22 GB · context 8k"
     assert "2026-02-03" in [label.words() for label in details.facts.values]
     assert desk.downloads.calls == []
 

@@ -191,7 +191,7 @@ class Details(QScrollArea):
             say(self.plan, sentence_of(entry.fault), "danger")
         elif isinstance(plans, list):
             first = words.how_it_fits(plans[0])
-            say(self.plan, first[:1].upper() + first[1:] + ".")
+            say(self.plan, first[:1].upper() + first[1:])
         elif isinstance(plans, UserError):
             say(self.plan, sentence_of(plans), "danger")
         else:

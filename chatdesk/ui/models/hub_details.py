@@ -127,7 +127,7 @@ class HubDetails(QScrollArea):
             dress(self.download, "")
         else:
             first = words.how_it_fits(plans[0])
-            say(self.plan, first[:1].upper() + first[1:] + ".")
+            say(self.plan, first[:1].upper() + first[1:])
             say(self.loud, words.loud(plans[0]), words.loudness(plans[0]))
             dress(self.download, "primary")
 
