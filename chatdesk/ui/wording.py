@@ -1,6 +1,6 @@
 """What is called the same on several pages."""
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QLocale
 
 from chatdesk.engine.api import ModelInfo
 from chatdesk.errors import QT_TRANSLATE_NOOP
@@ -11,6 +11,11 @@ GROUPS = {
     "cache": QT_TRANSLATE_NOOP("ModelMenu", "On this machine"),
 }
 """Where a checkpoint comes from, by `Entry.source`."""
+
+
+def grouped(count: int) -> str:
+    """A whole number with its thousands apart, as the language of the window writes it."""
+    return QLocale().toString(count)
 
 
 def device(info: ModelInfo) -> str:

@@ -39,6 +39,7 @@ from chatdesk.ui.dropping import local_files
 from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.chips import Chips
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.wording import grouped
 
 PASTE_LIMIT = 20_000  # characters of one paste that are shown as text
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
@@ -142,7 +143,7 @@ class Editor(QTextEdit):
         cursor.insertImage(form)
 
     def _draw_plate(self, name: str, text: str) -> QPixmap:
-        words = self.tr("Pasted text, {count} characters").format(count=f"{len(text):,}")
+        words = self.tr("Pasted text, {count} characters").format(count=grouped(len(text)))
         font = theme.font("small")
         size = QSize(QFontMetrics(font).horizontalAdvance(words) + theme.scaled(20), theme.scaled(24))
         picture = QPixmap(size * self.devicePixelRatio())

@@ -21,6 +21,7 @@ from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.wording import grouped
 
 
 def _runs(made: PromptMade) -> Iterator[tuple[bool, str]]:
@@ -88,7 +89,7 @@ class ExactPromptDialog(Dialog):
             return
         self._made = made = answer.made
         self.words.setText(self._sentence(answer))
-        count, most = f"{len(made.token_ids):,}", f"{made.context_length:,}"
+        count, most = grouped(len(made.token_ids)), grouped(made.context_length)
         self.facts.setText(self.tr("{count} of {most} tokens").format(count=count, most=most))
         self._enable(True)
         self.text.set_runs(list(_runs(made)))
@@ -112,8 +113,8 @@ class ExactPromptDialog(Dialog):
         words = self.tr("Token {number} of {count} · id {id} · {text}")
         if token_id in self._made.marker_ids:
             words = self.tr("Token {number} of {count} · id {id} · {text} · special")
-        count, text = f"{len(self._made.token_ids):,}", sign(self._made.pieces[number])
-        return words.format(number=f"{number + 1:,}", count=count, id=token_id, text=text)
+        count, text = grouped(len(self._made.token_ids)), sign(self._made.pieces[number])
+        return words.format(number=grouped(number + 1), count=count, id=token_id, text=text)
 
     def _on_chosen(self, place: int, is_checked: bool) -> None:
         if not is_checked or self._made is None:

@@ -17,6 +17,7 @@ from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.wording import grouped
 
 _HEADING_PX = 640
 
@@ -58,7 +59,7 @@ class FileDialog(Dialog):
             (len(self._file.text), self.tr("1 character"), self.tr("{count} characters")),
             (tokens, self.tr("1 token"), self.tr("{count} tokens")),
         ]
-        said = (one if n == 1 else many.format(count=f"{n:,}") for n, one, many in facts if n is not None)
+        said = (one if n == 1 else many.format(count=grouped(n)) for n, one, many in facts if n is not None)
         self.words.setText(" · ".join(said))
 
     def saved(self, notice: Notice | None) -> None:

@@ -1,6 +1,7 @@
 """Choosing the model: the button in the header, its menu, and the strip that shows a load."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
@@ -61,6 +62,7 @@ class ModelMenu(QMenu):
         self._refresh = refresh
         self._entries: list[Entry] | None = None
         self._state = ModelChanged("none")
+        self._choices: list[QMenu] = []
         self.dialogues = DialogueMenu()
         self.dialogues.chosen.connect(self.dialogue_chosen)
         self.adapters = AdapterMenu()
@@ -69,9 +71,10 @@ class ModelMenu(QMenu):
         self.aboutToShow.connect(self._on_opened)
 
     def show_state(self, state: ModelChanged) -> None:
-        """Mark what is loaded now."""
+        """Mark what is loaded now; how far a load is, is not shown here."""
+        is_other = replace(state, done=0, total=0) != replace(self._state, done=0, total=0)
         self._state = state
-        if self.isVisible():
+        if is_other and self.isVisible():
             self._fill()
 
     def _on_opened(self) -> None:
@@ -86,6 +89,9 @@ class ModelMenu(QMenu):
 
     def _fill(self) -> None:
         self.clear()
+        for menu in self._choices:  # Qt leaves menus in a menu where they are
+            menu.deleteLater()
+        self._choices.clear()
         if self._entries is None:
             self.addAction(self.tr("Looking for models…")).setEnabled(False)
         for source, heading in GROUPS.items():
@@ -130,6 +136,7 @@ class ModelMenu(QMenu):
         self, title: str, names: dict[_Value, str], chosen: _Value, done: Callable[[_Value, bool], None]
     ) -> None:
         menu = self.addMenu(f"{title}: {names[chosen]}")
+        self._choices.append(menu)
         group = QActionGroup(menu)
         for value, name in names.items():
             action = menu.addAction(name)

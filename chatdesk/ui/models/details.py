@@ -18,7 +18,7 @@ from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.long_text import LongText
-from chatdesk.ui.wording import asleep
+from chatdesk.ui.wording import asleep, grouped
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -221,4 +221,4 @@ class Details(QScrollArea):
     def _context(self, entry: "Entry") -> str:
         if entry.context_length is None:
             return ""
-        return self.tr("{count} tokens").format(count=f"{entry.context_length:,}")
+        return self.tr("{count} tokens").format(count=grouped(entry.context_length))

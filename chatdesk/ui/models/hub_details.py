@@ -15,6 +15,7 @@ from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.wording import grouped
 
 if TYPE_CHECKING:
     from chatdesk.library.hub import Found, Repository
@@ -156,11 +157,11 @@ class HubDetails(QScrollArea):
                 (self.tr("Parameters"), short_count(count) if count else ""),
                 (self.tr("Download"), short_bytes(repository.size_bytes) if repository else ""),
                 (self.tr("Stored in"), words.precision(checked.dtype or "") if checked else ""),
-                (self.tr("Context"), self.tr("{count} tokens").format(count=f"{context:,}") if context else ""),
+                (self.tr("Context"), self.tr("{count} tokens").format(count=grouped(context)) if context else ""),
                 (self.tr("Messages"), words.kind_of(has_template)),
                 (self.tr("Licence"), found.licence),
                 (self.tr("Access"), self.tr("only to those who accept its terms") if found.is_gated else ""),
-                (self.tr("Downloads"), f"{found.downloads:,}"),
+                (self.tr("Downloads"), grouped(found.downloads)),
                 (self.tr("Changed"), found.changed[:10]),
             )
         )

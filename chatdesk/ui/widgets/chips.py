@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.labels import tip
+from chatdesk.ui.wording import grouped
 
 _WIDEST_PX, _HIGH_PX, _GAP_PX = 290, 30, 6
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -55,7 +56,7 @@ class Chip(QAbstractButton):
         if self.tokens is None:
             return ""
         words = self.tr("1 token") if self.tokens == 1 else self.tr("{count} tokens")
-        return words.format(count=f"{self.tokens:,}")
+        return words.format(count=grouped(self.tokens))
 
     def _parts(self) -> tuple[QRect, QRect, QRect]:
         """Where icon, name and figure stand; the name gives way."""
