@@ -6,9 +6,11 @@ Each method is one transaction. An id that is not there (purged meanwhile) raise
 
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from chatdesk.storage import rows
+from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.storage.replies import Replies
 from chatdesk.storage.search import Search
@@ -22,6 +24,11 @@ _DAY_S = 86400.0
 
 class Conversations(Replies, Search):
     """The operations, on one `Database` and its thread: those below, on messages, on replies, and the search."""
+
+    @cached_property
+    def documents(self) -> Documents:
+        """The operations on documents of the writing desk, on the same database."""
+        return Documents(self._database)
 
     def create(self, title: str = "", settings: dict[str, Any] | None = None) -> Conversation:
         """A new, empty conversation."""
@@ -92,12 +99,13 @@ class Conversations(Replies, Search):
             self._index.overwrite()
 
     def purge_expired(self) -> None:
-        """Remove for good what has been in the trash for `TRASH_DAYS` days: conversations and single messages.
+        """Remove for good what has been in the trash for `TRASH_DAYS` days: conversations, single messages, documents.
 
         Called at the start. The backups of a week still hold it. A damaged conversation stays, as its date may be
         wrong, and so do messages of a conversation in which a reply waits to be recovered.
         """
         until = time.time() - TRASH_DAYS * _DAY_S
+        self.documents.purge_expired(until)
         expired = [c.id for c in self.trash() if c.deleted_at is not None and c.deleted_at < until and not c.damaged]
         removed = (
             "id IN (SELECT message_id FROM removed WHERE at < ?) "

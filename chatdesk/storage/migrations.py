@@ -11,6 +11,9 @@ Notes on schema 2. A message in ``removed`` is in the trash; all messages remove
 
 Notes on schema 3. Attachments of unsent texts have a table of their own, so that neither the list of conversations nor
 each flush of a text that is being typed reads and writes whole files.
+
+Notes on schema 4. The text of a document stands apart, so that a list of documents reads none. It is not compressed: a
+flipped bit then costs a letter. A version is stored as what differs from the one before it (``base_id``).
 """
 
 import sqlite3
@@ -127,6 +130,60 @@ def _third_schema(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO message_search (message_search) VALUES ('delete-all')")
 
 
+_SCHEMA_4 = (
+    """CREATE TABLE documents (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        changed_at REAL NOT NULL,
+        deleted_at REAL,
+        digest BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE document_texts (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE REFERENCES documents (id) ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        spans TEXT NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE document_versions (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        base_id TEXT REFERENCES document_versions (id) DEFERRABLE INITIALLY DEFERRED,
+        prefix INTEGER NOT NULL,
+        suffix INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        text_digest BLOB NOT NULL,
+        spans TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX document_versions_by_document ON document_versions (document_id)",
+    "CREATE INDEX document_versions_by_base ON document_versions (base_id)",
+    """CREATE TABLE generations (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        record TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX generations_by_document ON generations (document_id)",
+)
+
+
+def _fourth_schema(connection: sqlite3.Connection) -> None:
+    """Documents of the writing desk, their versions, and what models wrote for them."""
+    for statement in _SCHEMA_4:
+        connection.execute(statement)
+
+
 def _hash_anew(connection: sqlite3.Connection, table: str, columns: str, added: tuple[str | int, ...]) -> None:
     """Digests that cover the added columns, too; a row that was damaged before stays damaged."""
     last = 0
@@ -139,7 +196,7 @@ def _hash_anew(connection: sqlite3.Connection, table: str, columns: str, added: 
         last = chunk[-1][0]
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_schema, _second_schema, _third_schema)
+MIGRATIONS: tuple[Migration, ...] = (_first_schema, _second_schema, _third_schema, _fourth_schema)
 
 
 def migrate(connection: sqlite3.Connection, folder: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -122,3 +122,55 @@ class Partial(Struct, frozen=True):
     provenance: dict[str, Any]
     started_at: float
     damaged: bool = False
+
+
+class Document(Struct, frozen=True):
+    """A text on the writing desk, without its words. ``settings``: sampling, guidance, and what else belongs to it.
+
+    ``changed_at``: when its text was last another one. ``deleted_at`` and ``folder``: as of a `Conversation`.
+    """
+
+    id: str
+    title: str
+    folder: str
+    settings: dict[str, Any]
+    created_at: float
+    changed_at: float
+    deleted_at: float | None = None
+    damaged: bool = False
+
+
+class Span(NamedTuple):
+    """Text that a model wrote, ``start`` to ``end`` in characters, and the id of its `Generation`."""
+
+    start: int
+    end: int
+    generation: str
+
+
+class DocumentText(Struct, frozen=True):
+    """The words of a document and which of them a model wrote: spans in order, none over another."""
+
+    text: str
+    spans: tuple[Span, ...] = ()
+    damaged: bool = False
+
+
+class DocumentVersion(Struct, frozen=True):
+    """A kept state of a document, immutable. ``reason``: why it was kept, see `chatdesk.storage.documents`."""
+
+    id: str
+    document_id: str
+    reason: str
+    created_at: float
+
+
+class Generation(Struct, frozen=True):
+    """Something a model wrote for a document, taken or not. ``record``: the fields of `Provenance` known of it."""
+
+    id: str
+    document_id: str
+    text: str
+    record: dict[str, Any]
+    created_at: float
+    damaged: bool = False

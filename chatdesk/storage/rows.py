@@ -29,6 +29,12 @@ HASHED: dict[str, tuple[str, ...]] = {
     "provenance": ("message_id", "record"),
     "partials": ("id", "conversation_id", "parent_id", "text", "token_ids", "provenance", "started_at"),
     "unsent_attachments": ("conversation_id", "name", "text"),
+    "documents": ("id", "title", "folder", "settings", "created_at", "changed_at", "deleted_at"),
+    "document_texts": ("id", "text", "spans"),
+    "document_versions": (
+        "id", "document_id", "base_id", "prefix", "suffix", "body", "text_digest", "spans", "reason", "created_at",
+    ),
+    "generations": ("id", "document_id", "text", "record", "created_at"),
 }  # fmt: skip
 
 # Made once: to make one takes longer than to read a row.
@@ -60,7 +66,7 @@ def conversation_values(record: Conversation) -> Row:
         record.id,
         record.title,
         record.tip,
-        _json(record.settings),
+        to_json(record.settings),
         record.draft,
         record.created_at,
         record.changed_at,
@@ -77,14 +83,14 @@ def conversation(row: Row) -> Conversation:
         to_text(id),
         to_text(title),
         None if tip is None else to_text(tip),
-        _dict(settings),
+        to_dict(settings),
         to_text(draft),
-        _time(created_at),
-        _time(changed_at),
-        None if deleted_at is None else _time(deleted_at),
+        to_time(created_at),
+        to_time(changed_at),
+        None if deleted_at is None else to_time(deleted_at),
         to_text(folder),
         bool(is_pinned),
-        _is_damaged(row),
+        is_damaged(row),
     )
 
 
@@ -106,7 +112,7 @@ def message_values(record: Message) -> Row:
 def message(row: Row) -> Message:
     """A message from its columns and digest; a damaged one has no token ids, as no model should read them."""
     id, conversation_id, parent_id, role, text, token_ids, finish_reason, created_at, attachments = row[:-1]
-    if not _is_damaged(row):
+    if not is_damaged(row):
         ids = None if token_ids is None else _ids(token_ids)
         return Message(
             id, conversation_id, parent_id, role, text, ids, finish_reason, created_at, _attachments(attachments)
@@ -119,7 +125,7 @@ def message(row: Row) -> Message:
         to_text(text),
         None,
         None if finish_reason is None else to_text(finish_reason),
-        _time(created_at),
+        to_time(created_at),
         _attachments(attachments),
         True,
     )
@@ -129,13 +135,13 @@ def provenance_values(record: Provenance) -> Row:
     """Columns of a provenance."""
     fields = msgspec.structs.asdict(record)
     del fields["damaged"]  # said by the digest
-    return (record.message_id, _json(fields))
+    return (record.message_id, to_json(fields))
 
 
 def provenance(row: Row) -> Provenance:
     """A provenance from its columns and digest; of a damaged one, nothing is believed."""
     message_id, record, _ = row
-    if _is_damaged(row):
+    if is_damaged(row):
         return Provenance(to_text(message_id), damaged=True)
     return _decode_provenance(record)
 
@@ -148,7 +154,7 @@ def partial_values(record: Partial) -> Row:
         record.parent_id,
         record.text,
         msgspec.msgpack.encode(record.token_ids),
-        _json(record.provenance),
+        to_json(record.provenance),
         record.started_at,
     )
 
@@ -156,15 +162,15 @@ def partial_values(record: Partial) -> Row:
 def partial(row: Row) -> Partial:
     """An unfinished reply from its columns and digest."""
     id, conversation_id, parent_id, text, token_ids, provenance, started_at = row[:-1]
-    damaged = _is_damaged(row)
+    damaged = is_damaged(row)
     return Partial(
         to_text(id),
         to_text(conversation_id),
         None if parent_id is None else to_text(parent_id),
         to_text(text),
         () if damaged else _ids(token_ids),
-        {} if damaged else _dict(provenance),
-        _time(started_at),
+        {} if damaged else to_dict(provenance),
+        to_time(started_at),
         damaged,
     )
 
@@ -185,7 +191,8 @@ def attachment_names(value: Any) -> list[str]:
         return []
 
 
-def _is_damaged(row: Row) -> bool:
+def is_damaged(row: Row) -> bool:
+    """Whether a row with its digest is no longer what was written."""
     return bool(digest(row[:-1]) != row[-1])
 
 
@@ -194,15 +201,18 @@ def to_text(value: Any) -> str:
     return as_text(value) if isinstance(value, bytes) else str(value)
 
 
-def _time(value: Any) -> float:
+def to_time(value: Any) -> float:
+    """A column of seconds that may have become anything."""
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _json(value: dict[str, Any]) -> str:
+def to_json(value: dict[str, Any]) -> str:
+    """What a column of JSON holds."""
     return msgspec.json.encode(value).decode()
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def to_dict(value: Any) -> dict[str, Any]:
+    """A column of JSON; nothing where damage made it something else."""
     try:
         return msgspec.json.decode(value, type=dict[str, Any])
     except (msgspec.DecodeError, TypeError):  # of a damaged row

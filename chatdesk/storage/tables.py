@@ -19,16 +19,47 @@ SELECT = {
 }
 
 
-class Tables:
-    """The tables of one `Database`, on its thread, and the full-text index that follows them."""
+class Hashed:
+    """Rows with digests in the tables of one `Database`, on its thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._index = SearchIndex(database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Several operations as one: all of them or none."""
         return self._database.transaction()
+
+    def _insert(self, table: str, values: Row, damaged: bool = False) -> None:
+        columns = HASHED[table]
+        self._database.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}, digest) VALUES ({'?, ' * len(columns)}?)",
+            *values,
+            _mark(values, damaged),
+        )
+
+    def _replace(self, table: str, values: Row, changed: Collection[str], damaged: bool) -> None:
+        by_column = dict(zip(HASHED[table], values, strict=True))
+        assignments = ", ".join(f"{column} = ?" for column in changed)
+        self._database.execute(
+            f"UPDATE {table} SET {assignments}, digest = ? WHERE id = ?",
+            *(by_column[column] for column in changed),
+            _mark(values, damaged),
+            by_column["id"],
+        )
+
+    def _row(self, table: str, id: str) -> Row:
+        found = self._database.query(f"{SELECT[table]} WHERE id = ?", id)
+        if not found:
+            raise KeyError(id)
+        return found[0]
+
+
+class Tables(Hashed):
+    """The tables of conversations, and the full-text index that follows them."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._index = SearchIndex(database)
 
     def get(self, id: str) -> Conversation:
         """One conversation, also from the trash."""
@@ -51,36 +82,16 @@ class Tables:
         return new
 
     def _insert(self, table: str, values: Row, damaged: bool = False) -> None:
-        columns = HASHED[table]
-        self._database.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}, digest) VALUES ({'?, ' * len(columns)}?)",
-            *values,
-            _mark(values, damaged),
-        )
+        super()._insert(table, values, damaged)
         if table in INDEXED:
+            columns = HASHED[table]
             found = (values[columns.index(column)] for column in INDEXED[table])
             self._index.add(table, values[columns.index("id")], *found)
-
-    def _replace(self, table: str, values: Row, changed: Collection[str], damaged: bool) -> None:
-        by_column = dict(zip(HASHED[table], values, strict=True))
-        assignments = ", ".join(f"{column} = ?" for column in changed)
-        self._database.execute(
-            f"UPDATE {table} SET {assignments}, digest = ? WHERE id = ?",
-            *(by_column[column] for column in changed),
-            _mark(values, damaged),
-            by_column["id"],
-        )
 
     def _set_unsent(self, conversation_id: str, attachments: Iterable[Attachment]) -> None:
         self._database.execute("DELETE FROM unsent_attachments WHERE conversation_id = ?", conversation_id)
         for each in attachments:
             self._insert("unsent_attachments", (conversation_id, each.name, each.text))
-
-    def _row(self, table: str, id: str) -> Row:
-        found = self._database.query(f"{SELECT[table]} WHERE id = ?", id)
-        if not found:
-            raise KeyError(id)
-        return found[0]
 
 
 def new_id() -> str:

@@ -1,6 +1,6 @@
 """The child of ``test_kills``: saves, changes, migrates or upgrades until it is killed, and says what is safe.
 
-Run as ``python crash_child.py ROOT save|change|migrate|upgrade DATABASE FAULT``. Each line on stdout is an
+Run as ``python crash_child.py ROOT save|change|write|migrate|upgrade DATABASE FAULT``. Each line on stdout is an
 acknowledgement, written when the store has said that the work is done: JSON ``[kind, ...]``. FAULT names a mistake
 planted here, which the harness must notice; ``none`` is the program as it is.
 """
@@ -134,6 +134,27 @@ def change(path, fault):
                     say("restored")
 
 
+def write(path, fault):
+    """A document grows and is kept as versions."""
+    with Store(path, path.parent / "backups", quiet_s=0.0) as store:
+        found = store.submit(lambda c: c.documents.list()).result()
+        id = found[0].id if found else store.submit(lambda c: c.documents.create("Kills")).result().id
+        text = store.submit(lambda c: c.documents.text(id).text).result()
+        say("ready")
+        for turn in itertools.count():
+            text += f" {os.getpid()}.{turn} 天气"
+            if fault == "acknowledged before the commit":
+                future = store.submit(lambda c, text=text: (time.sleep(0.05), c.documents.save(id, text)))
+                say("saved", text)
+                future.result()
+            else:
+                store.submit(lambda c, text=text: c.documents.save(id, text)).result()
+                say("saved", text)
+            if turn % 5 == 4:
+                store.submit(lambda c: c.documents.keep(id)).result()
+                say("kept")
+
+
 def rebuild(connection):
     """A slow migration, as one that changes a table is."""
     connection.execute("CREATE TABLE new AS SELECT *, upper(text) AS loud FROM messages WHERE 0")
@@ -168,6 +189,6 @@ def upgrade(path, fault):
 
 
 if __name__ == "__main__":
-    {"save": save, "change": change, "migrate": migrate, "upgrade": upgrade}[sys.argv[2]](
+    {"save": save, "change": change, "write": write, "migrate": migrate, "upgrade": upgrade}[sys.argv[2]](
         Path(sys.argv[3]), sys.argv[4]
     )

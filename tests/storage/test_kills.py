@@ -119,6 +119,57 @@ def test_the_harness_notices_a_planted_fault(tmp_path, fault):
         kill_while_saving(tmp_path / "profile", 100, fault)
 
 
+# -- a document of the writing desk
+
+
+def kill_while_writing(folder, kills, fault="none", seed=3):
+    """Returns how many saves and versions were acknowledged; every one of them must be there."""
+    dice = random.Random(seed)
+    path = folder / "chatdesk.db"
+    folder.mkdir()
+    counts = {}
+    versions = 0
+    for _ in range(kills):
+        said = acknowledged("write", path, fault, dice, 0.2)
+        for kind, *_rest in said:
+            counts[kind] = counts.get(kind, 0) + 1
+        with contextlib.closing(open_database(path, path.parent / "backups")) as database:
+            documents = Conversations(database).documents
+            if not (found := documents.list()):
+                assert said == []
+                continue
+            (document,) = found
+            words, kept = documents.text(document.id), documents.versions(document.id)
+            assert (document.damaged, words.damaged) == (False, False)
+            assert all(documents.version_text(version.id).text for version in kept)
+            versions += sum(kind == "kept" for kind, *_rest in said)
+            assert len(kept) >= versions
+            versions = len(kept)
+            if last := [each[1] for each in said if each[0] == "saved"]:
+                assert words.text.startswith(last[-1])
+    return counts
+
+
+def test_nothing_saved_of_a_document_is_lost_when_killed(tmp_path):
+    counts = kill_while_writing(tmp_path / "profile", 12)
+    assert counts["saved"] > 12
+    assert counts["kept"] > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kills", [200])
+def test_nothing_saved_of_a_document_is_lost_when_killed_often(tmp_path, kills):
+    counts = kill_while_writing(tmp_path / "profile", kills, seed=4)
+    print(counts)
+    assert counts["kept"] > kills
+
+
+def test_the_harness_notices_a_save_acknowledged_before_the_commit(tmp_path):
+    with pytest.raises(AssertionError):
+        kill_while_writing(tmp_path / "profile", 100, "acknowledged before the commit")
+
+
 # -- migrating
 
 
@@ -224,7 +275,8 @@ def kill_while_upgrading(folder, kills, schema, seed=1):
         is_new = version == len(MIGRATIONS)
         assert is_new or version == schema
         assert ("removed" in names, "message_search" in names) == (is_new or schema > 1,) * 2
-        assert ("unsent_attachments" in names) == is_new
+        assert ("unsent_attachments" in names) == (is_new or schema > 2)
+        assert ("documents" in names) == is_new
         with contextlib.closing(open_database(path, path.parent / "backups")) as database:
             conversations = Conversations(database)
             branch = conversations.branch("c")

@@ -45,6 +45,18 @@ def read_all(database):
                 "unsent_attachments": conversations.unsent_attachments(conversation.id),
             }
         )
+    documents = conversations.documents
+    for document in documents.list():
+        versions = documents.versions(document.id)
+        everything.append(
+            {
+                "document": document,
+                "text": documents.text(document.id),
+                "versions": versions,
+                "version_texts": [documents.version_text(version.id) for version in versions],
+                "generations": documents.generations(document.id),
+            }
+        )
     return json.loads(msgspec.json.encode(everything))
 
 
