@@ -336,6 +336,8 @@ class Remark(StrEnum):
     NO_GENERATION_CONFIG = "no_generation_config"
     ODD_GENERATION_CONFIG = "odd_generation_config"
     NO_CHAT_TEMPLATE = "no_chat_template"
+    READS_AGAIN = "reads_again"
+    READS_CHANGES_AGAIN = "reads_changes_again"
 
 
 REMARKS: dict[Remark, str] = {
@@ -354,6 +356,10 @@ REMARKS: dict[Remark, str] = {
     ),
     Remark.NO_CHAT_TEMPLATE: QT_TRANSLATE_NOOP(
         "errors", "It has no chat template; messages are written as plain dialogue unless you choose another form."
+    ),
+    Remark.READS_AGAIN: QT_TRANSLATE_NOOP("errors", "It reads the whole conversation again for each reply."),
+    Remark.READS_CHANGES_AGAIN: QT_TRANSLATE_NOOP(
+        "errors", "It sees the last part of a long text only, so a conversation that changes is read again as a whole."
     ),
 }
 

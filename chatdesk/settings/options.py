@@ -160,6 +160,12 @@ APPLICATION: dict[str, Option] = {
             low=0, high=240, step=5, neutral=0,
         ),
         Option(
+            "branch_memory", int, 1024,
+            QT_TRANSLATE_NOOP("options", "Memory for earlier branches"),
+            QT_TRANSLATE_NOOP("options", "In megabytes. A branch you come back to need not be read again."),
+            low=0, high=65536, step=256, neutral=0, slider_high=8192,
+        ),
+        Option(
             "offline", bool, False,
             QT_TRANSLATE_NOOP("options", "Offline"),
             QT_TRANSLATE_NOOP("options", "On: no connection is ever made, not even to search for models."),

@@ -96,7 +96,8 @@ class Models:
         """Load the checkpoint folder ``path`` in place of the present one; a load under way is cancelled."""
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
-        self._load = Load(self._engine.next_id(), path, device, dtype, gpu_layers, context)
+        memory = self._settings["branch_memory"]
+        self._load = Load(self._engine.next_id(), path, device, dtype, gpu_layers, context, memory)
         self._cancelled = self._is_planning = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)

@@ -120,8 +120,8 @@ class LocalEngine:
             try:
                 for item in items:
                     if isinstance(item, Checkpoint):
-                        self._generator = Generator(item)
-                        yield Loaded(request.id, item.info)
+                        self._generator = Generator(item, request.branch_memory)
+                        yield Loaded(request.id, self._generator.checkpoint.info)
                     else:
                         yield item
             except GeneratorExit:

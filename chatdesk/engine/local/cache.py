@@ -1,6 +1,6 @@
-"""The key-value cache between requests: the longest common prefix is kept, the rest trimmed.
+"""Rows of tokens with their key-value cache, which can be continued, trimmed, copied and put together again.
 
-`Batch` is rows of tokens with the cache that belongs to them. A sliding window that is full cannot forget its last
+`branches` keeps them from one request to the next. A sliding window that is full cannot forget its last
 tokens: it is used again only where the new prompt continues the old one. Recurrent layers read a prompt at one go
 and nothing after it but single tokens, so theirs is built anew each time. A model without any cache sees its whole
 text again at every step.
@@ -194,6 +194,11 @@ class Batch:
         return self._cache is not None and all(type(layer) in _ATTENTION_LAYERS for layer in self._cache.layers)
 
     @property
+    def can_part(self) -> bool:
+        """Whether `tail` can be asked for: each layer holds the keys and values of each token."""
+        return self._cache is not None and all(type(layer) is GrowingLayer for layer in self._cache.layers)
+
+    @property
     def can_start_again(self) -> bool:
         """Whether the buffers are worth keeping for another text."""
         return 0 < self._step_room() <= _KEPT_ROOM
@@ -283,7 +288,7 @@ class Batch:
                 layer.show(self.length)
             self._is_behind = False
         if self._cache is not None and self._places != list(range(self._cache_rows)):
-            self._cache.batch_select_indices(torch.tensor(self._places, device=self._runner.device))
+            self._pick(self._places)
             self._steps = {}
         self._places = list(range(len(self.rows)))
         self._cache_rows = len(self.rows)
@@ -314,13 +319,40 @@ class Batch:
             twin._cache.layers = [
                 copy(layer) if type(layer) in _ATTENTION_LAYERS else deepcopy(layer) for layer in self._cache.layers
             ]
-            twin._cache.batch_repeat_interleave(rows)
+            twin._pick([0] * rows)
         return twin
+
+    def _pick(self, rows: Items[int]) -> None:
+        """Leave these rows in the cache, in this order; one may come several times."""
+        indices = torch.tensor(rows, device=self._runner.device)
+        for layer in self._cache.layers:
+            is_recurrent = hasattr(layer, "recurrent_states")  # these know one of the two names only
+            (layer.reorder_cache if is_recurrent else layer.batch_select_indices)(indices)
 
     def keep(self, indices: Items[int]) -> None:
         """Leave only these rows."""
         self.rows = [self.rows[i] for i in indices]
         self._places = [self._places[i] for i in indices]
+
+    @torch.inference_mode()
+    def tail(self, start: int, row: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Copies of a row's keys and values from token ``start`` on, ``[1, heads, tokens, size]`` for each layer."""
+        layers = self._cache.layers
+        if self._is_behind:
+            for layer in layers:
+                layer.show(self.length)
+        place = slice(self._places[row], self._places[row] + 1)
+        return [(layer.keys[place, :, start:].clone(), layer.values[place, :, start:].clone()) for layer in layers]
+
+    @torch.inference_mode()
+    def join(self, ids: Items[int], layers: Items[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Append tokens to the only row with the keys and values that a `tail` of the same text has for them."""
+        self._settle()
+        if self._step_room() < self.length + len(ids):
+            self._steps = {}
+        for layer, (keys, values) in zip(self._cache.layers, layers, strict=True):
+            layer.update(keys, values)
+        self.rows[0].extend(ids)
 
     @torch.inference_mode()
     def trim(self, length: int) -> bool:
@@ -337,34 +369,3 @@ class Batch:
 
 def _can_crop(layer: Any) -> bool:
     return not (layer.is_sliding and layer.get_seq_length() >= layer.sliding_window)
-
-
-class PrefixCache:
-    """Keeps the last single row of one model for the next request."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
-        self._last: Batch | None = None
-
-    def take(self, prompt: Items[int]) -> Batch:
-        """A batch of one row that holds the longest usable prefix of ``prompt``, at least one token short of it.
-
-        It stays kept for the next request, with what is added to it until then.
-        """
-        last = self._last
-        common = common_prefix(last.rows[0], prompt[:-1]) if last else 0
-        is_of_use = last is not None and (common > 0 or last.can_start_again)
-        if last is None or not (is_of_use and last.can_continue and last.trim(common)):
-            self._last = None  # free the old one before there is a new one
-            last = self._last = Batch(self.runner)
-        return last
-
-    def forget(self) -> None:
-        """Free what is kept."""
-        self._last = None
-
-
-def common_prefix(first: Items[int], second: Items[int]) -> int:
-    """How many leading items are the same."""
-    shorter = min(len(first), len(second))
-    return next((i for i in range(shorter) if first[i] != second[i]), shorter)

@@ -7,6 +7,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Generator as TypedGenerator
+from dataclasses import replace
+from functools import partial
+
+from msgspec import structs
 
 from chatdesk.engine.api import (
     AlternativeToken,
@@ -23,11 +27,13 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.engine.local.adapters import Adapters
-from chatdesk.engine.local.cache import PrefixCache, Runner
+from chatdesk.engine.local.branches import PrefixCache
+from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.placement import free_now
 from chatdesk.engine.local.prompts import Prompt, PromptMaker
 from chatdesk.engine.local.sampling import (
     MAX_DRAFTS,
@@ -39,16 +45,18 @@ from chatdesk.engine.local.sampling import (
     resolve,
 )
 from chatdesk.engine.local.tokens import Tokens
-from chatdesk.errors import Fault, UserError
+from chatdesk.errors import Fault, Remark, UserError
 
 
 class Generator:
     """Generates with one loaded checkpoint; keeps its cache and what it learned about its speed."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: Checkpoint, branch_memory: int) -> None:
+        """``branch_memory``: see `Load`."""
         self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
-        self._cache = PrefixCache(Runner(checkpoint.model))
+        runner = Runner(checkpoint.model)
+        self._cache = PrefixCache(runner, branch_memory << 20, partial(free_now, runner.device))
+        self.checkpoint = _with_remark(checkpoint, self._cache.remark)
         self._adapters = Adapters(checkpoint.model, checkpoint.info, self._cache.runner.device)
         info, layers = checkpoint.info, self._cache.runner.brake.layers
         self._chunk = ChunkSize(info.device, info.parameters, layers)
@@ -134,6 +142,9 @@ class Generator:
             if is_cancelled():
                 yield from writing.cancel()
             step.ended |= writing.ended
+            if live is not batch:
+                for draft in step.ended.intersection(step.drafts):
+                    self._cache.note(live, step.drafts.index(draft))
         yield from writing.cancel()  # what a stopped step has left
         return reused
 
@@ -218,6 +229,13 @@ class _Writing:
     def _end(self, draft: int, reason: FinishReason) -> DraftFinished:
         self.ended.add(draft)
         return DraftFinished(self._request, draft, reason, self._drafts[draft].flush())
+
+
+def _with_remark(checkpoint: Checkpoint, remark: Remark | None) -> Checkpoint:
+    """The checkpoint with one more thing said of it."""
+    if remark is None:
+        return checkpoint
+    return replace(checkpoint, info=structs.replace(checkpoint.info, remarks=(*checkpoint.info.remarks, remark)))
 
 
 def _limit(prompt_tokens: int, sampling: Sampling, context: int) -> tuple[int, FinishReason]:

@@ -86,6 +86,14 @@ def memory(loaded: torch.nn.Module | None) -> tuple[DeviceMemory, ...]:
     return tuple(_memory(torch.device(name), loaded) for name in available())
 
 
+def free_now(device: torch.device) -> int:
+    """Bytes of a device's memory that are free beside what is loaded."""
+    if device.type in ("cuda", "xpu"):
+        library = getattr(torch, device.type)
+        return int(library.mem_get_info()[0] + library.memory_reserved() - library.memory_allocated())
+    return int(psutil.virtual_memory().available)
+
+
 def _memory(device: torch.device, loaded: torch.nn.Module | None) -> DeviceMemory:
     match device.type:
         case "cuda" | "xpu":
