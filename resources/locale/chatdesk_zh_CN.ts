@@ -2145,6 +2145,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>它没有对话模板；除非另选格式，消息按普通对话书写。</translation>
     </message>
     <message>
+        <source>It reads the whole conversation again for each reply.</source>
+        <translation>每次回复它都会重新读取整个对话。</translation>
+    </message>
+    <message>
+        <source>It sees the last part of a long text only, so a conversation that changes is read again as a whole.</source>
+        <translation>它只能看到长文本的末尾部分，因此对话一旦改动就会整体重新读取。</translation>
+    </message>
+    <message>
         <source>Try again</source>
         <translation>再试一次</translation>
     </message>
@@ -2388,6 +2396,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Minutes without use; the next message loads it again.</source>
         <translation>以分钟计；发送下一条消息时会重新加载。</translation>
+    </message>
+    <message>
+        <source>Memory for earlier branches</source>
+        <translation>用于先前分支的内存</translation>
+    </message>
+    <message>
+        <source>In megabytes. A branch you come back to need not be read again.</source>
+        <translation>以 MB 为单位。回到先前的分支时，无需重新读取。</translation>
     </message>
     <message>
         <source>Offline</source>
