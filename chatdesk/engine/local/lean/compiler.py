@@ -2,9 +2,10 @@
 
 numba holds Python's lock for seconds when it compiles, which would hold up the reply that is being written. So a
 child process of low priority compiles into the cache folder, and a thread then loads what is there: less than a
-second. numba knows by itself when its cache is of another version, another processor or an older `kernels`.
+second. numba knows by itself when its cache is of another version or processor; older kernels are in another folder.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 
 from chatdesk.paths import kernel_cache
@@ -59,7 +61,7 @@ class Compiler:
         try:
             if importlib.util.find_spec("numba") is None:
                 raise ImportError("numba is not installed")
-            folder = kernel_cache()
+            folder = kernel_cache() / _digest()
             folder.mkdir(parents=True, exist_ok=True)
             if self._compile(str(folder)):
                 self.kernels = _load(str(folder))
@@ -95,11 +97,18 @@ class Compiler:
         return True
 
 
+def _digest() -> str:
+    """Of what is compiled: numba looks at the date of one file only."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def _load(folder: str) -> ModuleType:
     """The module of the kernels; compiles what is not in the folder."""
     numba = importlib.import_module("numba")
     numba.config.CACHE_DIR = folder
-    numba.config.THREADING_LAYER = "workqueue"  # the only one that is sure to be there
     return importlib.import_module("chatdesk.engine.local.lean.kernels")
 
 

@@ -2,8 +2,11 @@
 
 `run` works through a list of operations (`OP`), made once for a model by `program`: it knows no architecture, only
 addresses of weights and of float32 buffers. Weights are read where torch keeps them; bfloat16 is widened by a shift.
-Everything is computed in float32. A region that runs in parallel is split by output rows into as many parts as there
-are threads, and a matrix that belongs to another one (up to gate) is split in the same way.
+Everything is computed in float32.
+
+Every thread goes through the whole list and does its share of each operation. They meet where one reads what others
+have written, and nowhere else: waking threads for every operation took longer than the operations. What is short is
+done by each for itself, in memory of its own (`source_step`, `target_step`).
 
 Pointers are read as they are given: whoever makes a program vouches for addresses and sizes.
 """
@@ -12,13 +15,27 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import from_dtype, njit, prange, types
-from numba.extending import intrinsic
+from numba import from_dtype, njit, types
 
-EMBED, NORM, PRODUCT, ATTEND = range(4)
-FLOAT32, BFLOAT16, INT8, INT4 = range(4)
-ROWS, COLUMNS = 0, 1  # how a matrix lies: [out, in], or [in, out] as GPT-2's
+from chatdesk.engine.local.lean.vectors import (
+    BFLOAT16,
+    FAST,
+    FLOAT32,
+    INT8,
+    as_float,
+    dot,
+    f32,
+    four_bits,
+    meet,
+    narrowed,
+    number_at,
+    u16,
+    widened,
+)
+
+EMBED, NORM, ROWS, COLUMNS, GATHER, NIBBLES, REMEMBER, ATTEND = range(8)
+"""Codes. A matrix lies by `ROWS`, ``[out, in]``, or as GPT-2's by `COLUMNS`, ``[in, out]``, or in `NIBBLES`."""
+
 BY_TOKEN, BY_POSITION = 0, 1
 RMS, LAYER = 0, 1
 SILU, GELU, GELU_TANH, RELU = range(1, 5)  # 0: none
@@ -28,13 +45,14 @@ OP = np.dtype(
         (name, np.int64)
         for name in (
             "code",
-            "parts",  # PRODUCT: this one and so many in all share one region; the others follow
+            "meets",  # all threads wait for each other after it
             "source",
             "source_stride",  # from one row of the batch to the next, in numbers
+            "source_step",  # from one thread's to the next one's, in numbers; NORM: from vector to vector
             "target",
             "target_stride",
+            "target_step",
             "kind",
-            "layout",
             "weight",
             "scales",
             "bias",  # 0: none
@@ -43,8 +61,9 @@ OP = np.dtype(
             "width",
             "adds",  # onto the target, in place of writing it
             "then",  # the activation, the kind of norm, or what an embedding is looked up by
-            "gate",  # PRODUCT: the activation of what lies here is multiplied by the product
+            "gate",  # the activation of what lies here is multiplied by the product
             "attention",  # index into the other list
+            "lanes",  # NIBBLES: results packed together
         )
     ]
     + [("number", np.float64)],
@@ -79,73 +98,18 @@ ATTENTION = np.dtype(
     align=True,
 )
 
-_intrinsic: Any = intrinsic  # its stub knows no function that is made at run time
-_CPointer: Any = types.CPointer
-_FAST = {"reassoc", "contract", "nsz", "arcp", "nnan"}
-_LANES = 64  # output columns summed at once, where a matrix lies by columns
-_GROUP = 32  # numbers that share a scale, in four bits
-_ALIGNED = 64
+_ALIGNED = 16  # results a thread writes side by side: a line of the processor's cache
+_GROUP = 32  # numbers that share a step and a middle, in four bits
 
 
-def _pointer(to: types.Type, name: str) -> Any:
-    """An intrinsic that makes an address a pointer to numbers of a type."""
-
-    def typed(_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return builder.inttoptr(arguments[0], context.get_value_type(_CPointer(to)))
-
-        return _CPointer(to)(address), generate
-
-    typed.__name__ = name
-    return _intrinsic(typed)
+@njit
+def _share(count: Any, unit: Any, thread: Any, threads: Any) -> Any:
+    """First and end of a thread's part of ``count`` things, whole ``unit``s of them."""
+    units = (count + unit - 1) // unit
+    return units * thread // threads * unit, min(units * (thread + 1) // threads * unit, count)
 
 
-_f32 = _pointer(types.float32, "_f32")
-_u16 = _pointer(types.uint16, "_u16")
-_i8 = _pointer(types.int8, "_i8")
-_u8 = _pointer(types.uint8, "_u8")
-
-
-@_intrinsic  # type: ignore[untyped-decorator]
-def _as_float(_context: Any, bits: Any) -> Any:
-    """The float32 of these 32 bits."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.uint32), generate
-
-
-@_intrinsic  # type: ignore[untyped-decorator]
-def _as_bits(_context: Any, number: Any) -> Any:
-    """The 32 bits of a float32."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.uint32(types.float32), generate
-
-
-@njit(fastmath=_FAST)
-def _wide(bits: Any) -> Any:
-    """A bfloat16 as float32."""
-    return _as_float(np.uint32(bits) << np.uint32(16))
-
-
-@njit(fastmath=_FAST)
-def _narrow(number: Any) -> Any:
-    """A float32 as the nearest bfloat16, ties to even."""
-    bits = _as_bits(np.float32(number))
-    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
-
-
-@njit(fastmath=_FAST)
-def _number(kind: Any, address: Any, index: Any) -> Any:
-    """One number of a tensor, float32."""
-    return _f32(address)[index] if kind == FLOAT32 else _wide(_u16(address)[index])
-
-
-@njit(fastmath=_FAST)
+@njit(fastmath=FAST)
 def _exp(x: Any) -> Any:
     """The exponential to the last bits of float32, in a form that compilers make vectors of."""
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
@@ -157,10 +121,10 @@ def _exp(x: Any) -> Any:
     p = p * r + np.float32(4.1665795894e-2)
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
-    return (p * r * r + r + np.float32(1.0)) * _as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
+    return (p * r * r + r + np.float32(1.0)) * as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
 
 
-@njit(fastmath=_FAST)
+@njit(fastmath=FAST)
 def _activate(then: Any, x: Any) -> Any:
     one, half = np.float32(1.0), np.float32(0.5)
     if then == SILU:
@@ -173,136 +137,116 @@ def _activate(then: Any, x: Any) -> Any:
     return max(x, np.float32(0.0))
 
 
-@njit(fastmath=_FAST)
-def _dot_f32(w: Any, x: Any, width: Any) -> Any:
-    total = np.float32(0.0)
-    for i in range(width):
-        total += w[i] * x[i]
-    return total
-
-
-@njit(fastmath=_FAST)
-def _dot_bf16(w: Any, x: Any, width: Any) -> Any:
-    total = np.float32(0.0)
-    for i in range(width):
-        total += _wide(w[i]) * x[i]
-    return total
-
-
-@njit(fastmath=_FAST)
-def _dot_int8(w: Any, x: Any, width: Any) -> Any:
-    total = np.float32(0.0)
-    for i in range(width):
-        total += np.float32(w[i]) * x[i]
-    return total
-
-
-@njit(fastmath=_FAST)
-def _by_rows(op: Any, rows: Any, first: Any, last: Any) -> None:
-    """Products of the rows ``first`` to ``last`` of a matrix ``[height, width]``: a weight is fetched once for all."""
-    width, kind = op.width, op.kind
-    for o in range(first, last):
-        at = op.weight + o * width * (4 if kind == FLOAT32 else 2 if kind == BFLOAT16 else 1)
+@njit(fastmath=FAST)
+def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
+    first, end = _share(op.height, _ALIGNED, thread, threads)
+    size = op.width * (4 if op.kind == FLOAT32 else 2 if op.kind == BFLOAT16 else 1)
+    source = op.source + 4 * thread * op.source_step
+    for o in range(first, end):
         for row in range(rows):
-            x = _f32(op.source + 4 * row * op.source_stride)
-            if kind == BFLOAT16:
-                total = _dot_bf16(_u16(at), x, width)
-            elif kind == INT8:
-                total = _dot_int8(_i8(at), x, width) * _wide(_u16(op.scales)[o])
+            total = dot(op.kind, op.weight + o * size, source + 4 * row * op.source_stride, op.width)
+            _finish(op, row, o, total * widened(u16(op.scales)[o]) if op.kind == INT8 else total)
+
+
+@njit(fastmath=FAST)
+def _by_columns(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """Sums over a part of the inputs, of a matrix ``[width, height]``, into memory of the thread; see `_gather`."""
+    first, end = _share(op.width, 1, thread, threads)
+    for row in range(rows):
+        sums = f32(op.target + 4 * (thread * op.target_step + row * op.target_stride))
+        for o in range(op.height):
+            sums[o] = np.float32(0.0)
+    for i in range(first, end):
+        for row in range(rows):
+            sums = f32(op.target + 4 * (thread * op.target_step + row * op.target_stride))
+            x = f32(op.source + 4 * (thread * op.source_step + row * op.source_stride))[i]
+            if op.kind == FLOAT32:
+                exact = f32(op.weight + 4 * i * op.height)
+                for o in range(op.height):
+                    sums[o] += exact[o] * x
             else:
-                total = _dot_f32(_f32(at), x, width)
+                half = u16(op.weight + 2 * i * op.height)
+                for o in range(op.height):
+                    sums[o] += widened(half[o]) * x
+
+
+@njit(fastmath=FAST)
+def _gather(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """The sums of all threads together."""
+    first, end = _share(op.height, _ALIGNED, thread, threads)
+    for row in range(rows):
+        for o in range(first, end):
+            total = np.float32(0.0)
+            for part in range(threads):
+                total += f32(op.source + 4 * (part * op.source_step + row * op.source_stride))[o]
             _finish(op, row, o, total)
 
 
-@njit(fastmath=_FAST)
-def _by_columns(op: Any, rows: Any, first: Any, last: Any) -> None:
-    """As `_by_rows` for a matrix that lies ``[width, height]``, `_LANES` results at once."""
-    sums = np.empty((rows, _LANES), np.float32)
-    for start in range(first, last, _LANES):
-        count = min(_LANES, last - start)
-        sums[:] = np.float32(0.0)
-        if op.kind == BFLOAT16:
-            _add_columns_bf16(op, start, sums, rows, count)
-        else:
-            _add_columns_f32(op, start, sums, rows, count)
+@njit(fastmath=FAST)
+def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """A matrix in four bits as torch packs it: blocks of ``lanes`` results, each ``[width, lanes / 2]`` bytes.
+
+    The lower half of a byte belongs to the first half of the results. ``scales``: ``[width / 32, height, 2]``.
+    """
+    lanes = op.lanes
+    part, sums = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
+    first, end = _share(op.height, lanes, thread, threads)
+    for start in range(first, end, lanes):
         for row in range(rows):
-            for lane in range(count):
-                _finish(op, row, start + lane, sums[row, lane])
+            x = op.source + 4 * (thread * op.source_step + row * op.source_stride)
+            sums[:] = np.float32(0.0)
+            for group in range(op.width // _GROUP):
+                whole = np.float32(0.0)
+                for i in range(_GROUP):
+                    whole += f32(x)[group * _GROUP + i]
+                weights = op.weight + (start * op.width + group * _GROUP * lanes) // 2
+                four_bits(lanes, weights, x + 4 * group * _GROUP, part.ctypes.data)
+                scales = u16(op.scales + 4 * (group * op.height + start))
+                for lane in range(lanes):
+                    step, middle = widened(scales[2 * lane]), widened(scales[2 * lane + 1])
+                    sums[lane] += step * (part[lane] - np.float32(8.0) * whole) + middle * whole
+            for lane in range(lanes):
+                _finish(op, row, start + lane, sums[lane])
 
 
-@njit(fastmath=_FAST)
-def _add_columns_f32(op: Any, start: Any, sums: Any, rows: Any, count: Any) -> None:
-    for i in range(op.width):
-        w = _f32(op.weight + 4 * (i * op.height + start))
-        for row in range(rows):
-            x = _f32(op.source + 4 * row * op.source_stride)[i]
-            if count == _LANES:
-                for lane in range(_LANES):
-                    sums[row, lane] += w[lane] * x
-            else:
-                for lane in range(count):
-                    sums[row, lane] += w[lane] * x
-
-
-@njit(fastmath=_FAST)
-def _add_columns_bf16(op: Any, start: Any, sums: Any, rows: Any, count: Any) -> None:
-    for i in range(op.width):
-        w = _u16(op.weight + 2 * (i * op.height + start))
-        for row in range(rows):
-            x = _f32(op.source + 4 * row * op.source_stride)[i]
-            if count == _LANES:
-                for lane in range(_LANES):
-                    sums[row, lane] += _wide(w[lane]) * x
-            else:
-                for lane in range(count):
-                    sums[row, lane] += _wide(w[lane]) * x
-
-
-@njit(fastmath=_FAST)
+@njit(fastmath=FAST)
 def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
     """Scale, bias, activation, gate and residual of one result, and where it goes."""
     total *= np.float32(op.number)
     if op.bias:
-        total += _number(op.bias_kind, op.bias, o)
+        total += number_at(op.bias_kind, op.bias, o)
     if op.gate:
-        total *= _activate(op.then, _f32(op.gate + 4 * row * op.target_stride)[o])
+        total *= _activate(op.then, f32(op.gate + 4 * row * op.target_stride)[o])
     elif op.then:
         total = _activate(op.then, total)
-    target = _f32(op.target + 4 * row * op.target_stride)
+    target = f32(op.target + 4 * row * op.target_stride)
     target[o] = total + (target[o] if op.adds else np.float32(0.0))
 
 
-@njit(parallel=True, fastmath=_FAST)
-def _products(ops: Any, first: Any, rows: Any, threads: Any) -> None:
-    for thread in prange(threads):
-        for index in range(first, first + ops[first].parts):
-            op = ops[index]
-            blocks = (op.height + _ALIGNED - 1) // _ALIGNED
-            start, end = blocks * thread // threads * _ALIGNED, blocks * (thread + 1) // threads * _ALIGNED
-            if op.layout == ROWS:
-                _by_rows(op, rows, start, min(end, op.height))
-            else:
-                _by_columns(op, rows, start, min(end, op.height))
-
-
-@njit(fastmath=_FAST)
-def _embed(op: Any, ids: Any, position: Any, rows: Any) -> None:
-    for row in range(rows):
+@njit(fastmath=FAST)
+def _embed(op: Any, ids: Any, position: Any, thread: Any, threads: Any) -> None:
+    first, end = _share(op.width, _ALIGNED, thread, threads)
+    for row in range(len(ids)):
         index = (ids[row] if op.then == BY_TOKEN else position) * op.width
-        target = _f32(op.target + 4 * row * op.target_stride)
-        for i in range(op.width):
-            number = _number(op.kind, op.weight, index + i) * np.float32(op.number)
+        target = f32(op.target + 4 * row * op.target_stride)
+        for i in range(first, end):
+            number = number_at(op.kind, op.weight, index + i) * np.float32(op.number)
             target[i] = number + (target[i] if op.adds else np.float32(0.0))
 
 
-@njit(fastmath=_FAST)
-def _norm(op: Any, rows: Any) -> None:
-    """``height`` vectors of ``width`` numbers in each row, all with the same weights."""
+@njit(fastmath=FAST)
+def _norm(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """``height`` vectors of ``width`` numbers in each row, all with the same weights.
+
+    Done by each thread for itself where it has a target of its own; else each does some of the vectors.
+    """
     size = op.width
+    first, end = (0, op.height) if op.target_step else _share(op.height, 1, thread, threads)
     for row in range(rows):
-        for group in range(op.height):
-            x = _f32(op.source + 4 * (row * op.source_stride + group * size))
-            y = _f32(op.target + 4 * (row * op.target_stride + group * size))
+        for group in range(first, end):
+            x = f32(op.source + 4 * (row * op.source_stride + group * op.source_step))
+            y = f32(op.target + 4 * (row * op.target_stride + group * op.source_step + thread * op.target_step))
             mean, square = np.float32(0.0), np.float32(0.0)
             if op.then == LAYER:
                 for i in range(size):
@@ -313,12 +257,12 @@ def _norm(op: Any, rows: Any) -> None:
             factor = np.float32(1.0 / math.sqrt(square / np.float32(size) + op.number))
             plus = np.float32(op.adds)  # Gemma's weights are kept less one
             for i in range(size):
-                weight = _number(op.kind, op.weight, i) + plus
-                bias = _number(op.kind, op.bias, i) if op.bias else np.float32(0.0)
+                weight = number_at(op.kind, op.weight, i) + plus
+                bias = number_at(op.kind, op.bias, i) if op.bias else np.float32(0.0)
                 y[i] = (x[i] - mean) * factor * weight + bias
 
 
-@njit(fastmath=_FAST)
+@njit(fastmath=FAST)
 def _turn(x: Any, turns: Any, size: Any) -> None:
     """Rotary position: number ``i`` of the first half with ``i`` of the second; ``turns``: cosines, then sines."""
     half = size // 2
@@ -328,41 +272,36 @@ def _turn(x: Any, turns: Any, size: Any) -> None:
         x[i + half] = right * turns[half + i] + left * turns[size + half + i]
 
 
-@njit(fastmath=_FAST)
-def _remember(a: Any, position: Any, turns: Any, rows: Any) -> None:
-    """Turn queries and keys by their position, and write keys and values into the cache."""
-    for row in range(rows):
-        shift = 4 * row * a.stride
-        for head in range(a.heads):
-            _turn(_f32(a.query + shift + 4 * head * a.query_step), turns, a.rotated)
-        for head in range(a.key_heads):
-            key = _f32(a.key + shift + 4 * head * a.key_step)
-            value = _f32(a.value + shift + 4 * head * a.key_step)
-            _turn(key, turns, a.rotated)
-            at = ((row * a.key_heads + head) * a.room + position) * a.size
-            for i in range(a.size):
-                if a.kind == FLOAT32:
-                    _f32(a.keys)[at + i] = key[i]
-                    _f32(a.values)[at + i] = value[i]
-                else:
-                    _u16(a.keys)[at + i] = _narrow(key[i])
-                    _u16(a.values)[at + i] = _narrow(value[i])
+@njit(fastmath=FAST)
+def _remember(a: Any, position: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """Turn keys by their position, and write keys and values into the cache."""
+    first, end = _share(rows * a.key_heads, 1, thread, threads)
+    for index in range(first, end):
+        row, head = index // a.key_heads, index % a.key_heads
+        shift = 4 * (row * a.stride + head * a.key_step)
+        key, value = f32(a.key + shift), f32(a.value + shift)
+        _turn(key, turns, a.rotated)
+        at = ((row * a.key_heads + head) * a.room + position) * a.size
+        for i in range(a.size):
+            if a.kind == FLOAT32:
+                f32(a.keys)[at + i] = key[i]
+                f32(a.values)[at + i] = value[i]
+            else:
+                u16(a.keys)[at + i] = narrowed(key[i])
+                u16(a.values)[at + i] = narrowed(value[i])
 
 
-@njit(fastmath=_FAST)
-def _attend_head(a: Any, row: Any, head: Any, tokens: Any, sums: Any) -> None:
+@njit(fastmath=FAST)
+def _attend_head(a: Any, row: Any, head: Any, turns: Any, tokens: Any, sums: Any) -> None:
     size = a.size
-    query = _f32(a.query + 4 * (row * a.stride + head * a.query_step))
-    scores = _f32(a.scores + 4 * (row * a.heads + head) * a.room)
+    query = a.query + 4 * (row * a.stride + head * a.query_step)
+    _turn(f32(query), turns, a.rotated)
+    scores = f32(a.scores + 4 * (row * a.heads + head) * a.room)
     at = (row * a.key_heads + head // (a.heads // a.key_heads)) * a.room * size
+    each = 4 if a.kind == FLOAT32 else 2
+    most = np.float32(-np.inf)
     for t in range(tokens):
-        if a.kind == FLOAT32:
-            score = _dot_f32(_f32(a.keys + 4 * (at + t * size)), query, size)
-        else:
-            score = _dot_bf16(_u16(a.keys + 2 * (at + t * size)), query, size)
-        scores[t] = score * np.float32(a.scale)
-    most = scores[0]
-    for t in range(tokens):
+        scores[t] = dot(a.kind, a.keys + each * (at + t * size), query, size) * np.float32(a.scale)
         most = max(most, scores[t])
     total = np.float32(0.0)
     for t in range(tokens):
@@ -372,26 +311,24 @@ def _attend_head(a: Any, row: Any, head: Any, tokens: Any, sums: Any) -> None:
     for t in range(tokens):
         share = scores[t]
         if a.kind == FLOAT32:
-            exact = _f32(a.values + 4 * (at + t * size))
+            exact = f32(a.values + 4 * (at + t * size))
             for i in range(size):
                 sums[i] += share * exact[i]
         else:
-            half = _u16(a.values + 2 * (at + t * size))
+            half = u16(a.values + 2 * (at + t * size))
             for i in range(size):
-                sums[i] += share * _wide(half[i])
-    result = _f32(a.target + 4 * (row * a.target_stride + head * size))
+                sums[i] += share * widened(half[i])
+    result = f32(a.target + 4 * (row * a.target_stride + head * size))
     for i in range(size):
         result[i] = sums[i] / total
 
 
-@njit(parallel=True, fastmath=_FAST)
-def _attend(attentions: Any, which: Any, tokens: Any, rows: Any, threads: Any) -> None:
-    for thread in prange(threads):
-        a = attentions[which]
-        sums = np.empty(a.size, np.float32)
-        heads = rows * a.heads
-        for index in range(heads * thread // threads, heads * (thread + 1) // threads):
-            _attend_head(a, index // a.heads, index % a.heads, tokens, sums)
+@njit(fastmath=FAST)
+def _attend(a: Any, turns: Any, tokens: Any, rows: Any, thread: Any, threads: Any) -> None:
+    sums = np.empty(a.size, np.float32)
+    first, end = _share(rows * a.heads, 1, thread, threads)
+    for index in range(first, end):
+        _attend_head(a, index // a.heads, index % a.heads, turns, tokens, sums)
 
 
 @njit(
@@ -402,29 +339,37 @@ def _attend(attentions: Any, which: Any, tokens: Any, rows: Any, threads: Any) -
         types.float32[:, ::1],
         types.int64,
         types.int64,
+        types.int64[::1],
     ),
-    fastmath=_FAST,
+    fastmath=FAST,
     nogil=True,
     cache=True,
 )
-def run(ops: Any, attentions: Any, ids: Any, turns: Any, position: Any, threads: Any) -> None:
-    """Do ``ops`` in order for one token of each row, at ``position``.
+def run(ops: Any, attentions: Any, ids: Any, turns: Any, position: Any, thread: Any, meeting: Any) -> None:
+    """A thread's share of ``ops`` for one token of each row, at ``position``; all threads have to be in here at once.
 
     ``ids``: int64 ``[rows]``. ``turns``: float32 ``[room, 2 * rotated]``, cosines and sines of each position.
+    ``meeting``: two numbers for all threads: 0 before the first of them comes, and how many they are.
     """
-    rows = len(ids)
-    index = 0
-    while index < len(ops):
+    rows, threads, arrivals = len(ids), meeting[1], 0
+    for index in range(len(ops)):
         op = ops[index]
-        if op.code == PRODUCT:
-            _products(ops, index, rows, threads)
-            index += op.parts
-            continue
-        if op.code == EMBED:
-            _embed(op, ids, position, rows)
+        if op.code == ROWS:
+            _by_rows(op, rows, thread, threads)
+        elif op.code == NIBBLES:
+            _by_nibbles(op, rows, thread, threads)
+        elif op.code == COLUMNS:
+            _by_columns(op, rows, thread, threads)
+        elif op.code == GATHER:
+            _gather(op, rows, thread, threads)
+        elif op.code == EMBED:
+            _embed(op, ids, position, thread, threads)
         elif op.code == NORM:
-            _norm(op, rows)
+            _norm(op, rows, thread, threads)
+        elif op.code == REMEMBER:
+            _remember(attentions[op.attention], position, turns[position], rows, thread, threads)
         else:
-            _remember(attentions[op.attention], position, turns[position], rows)
-            _attend(attentions, op.attention, position + 1, rows, threads)
-        index += 1
+            _attend(attentions[op.attention], turns[position], position + 1, rows, thread, threads)
+        if op.meets:
+            arrivals += threads
+            meet(meeting.ctypes.data, arrivals)

@@ -14,9 +14,13 @@ from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean import kernels
 from chatdesk.engine.local.lean.description import Architecture
-from chatdesk.engine.local.quantize import Int8Linear
+from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
+from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
+from chatdesk.library.footprint import GROUP
 
-_KINDS = {torch.float32: kernels.FLOAT32, torch.bfloat16: kernels.BFLOAT16, torch.int8: kernels.INT8}
+_KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
+_BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, INT8: 1.0, INT4: 0.5}
+_LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
 _ACTIVATIONS = {
     "SiLU": kernels.SILU,
     "SiLUActivation": kernels.SILU,
@@ -28,6 +32,7 @@ _ACTIVATIONS = {
     "ReLU": kernels.RELU,
 }
 _STEADY_ROPES = ("default", "linear", "llama3", "yarn")  # the others look at how long the text is
+_MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES)
 _PORTION = 1 << 28
 """Bytes of weights after which a step asks whether to stop."""
 
@@ -45,8 +50,8 @@ class Program:
     by `run`.
     """
 
-    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers) -> None:
-        self._model, self._buffers, self._what = model, buffers, architecture
+    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, threads: int) -> None:
+        self._model, self._buffers, self._what, self.threads = model, buffers, architecture, threads
         self.rows, self._key_heads, self._room, self._size = buffers[0][0].shape
         self._ops: list[dict[str, Any]] = []
         self._attentions: list[dict[str, Any]] = []
@@ -55,18 +60,19 @@ class Program:
             raise NotServed("the cache has not a layer for each block")
         self._heads: int = model.config.num_attention_heads
         widest = max(parameter.shape[-1] for parameter in (*_vectors(model), torch.empty(1)))
-        rows_of = [max(module.weight.shape) for module in blocks[0].modules() if _is_matrix(module)]
-        self._stride = max(widest, *rows_of)
-        self._scratch = torch.zeros(7, self.rows, self._stride)
-        self._x, self._normed, self._normed_2, self._projected, self._attended, self._inner, self._gate = self._scratch
+        sides = [max(_shape(module)) for module in blocks[0].modules() if _is_matrix(module)]
+        self._stride = max(widest, *sides)
+        scratch = torch.zeros(5, self.rows, self._stride)
+        self._x, self._projected, self._attended, self._inner, self._gate = scratch
+        self._normed, self._normed_2, self._partial = torch.zeros(3, threads, self.rows, self._stride)
         self._scores = torch.zeros(self.rows, self._heads, self._room)
         self.turns, self._rotated = self._rotary()
         self._embed()
         for block, pair in zip(blocks, buffers, strict=True):
             self._block(block, *pair)
-        self._norm(model.get_submodule(architecture.last_norm), self._x, self._normed)
+        self._norm(model.get_submodule(architecture.last_norm), self._normed)
         head = model.get_output_embeddings()
-        self.logits = torch.zeros(self.rows, head.weight.shape[0])
+        self.logits = torch.zeros(self.rows, _shape(head)[0])
         self._product(head, self._normed, self.logits)
         self.ops = _table(self._ops, kernels.OP)
         self.attentions = _table(self._attentions, kernels.ATTENTION)
@@ -96,6 +102,7 @@ class Program:
                 width=table.weight.shape[1],
                 then=kind,
                 adds=kind,
+                meets=int(kind == len(tables) - 1),
                 number=1.0 if scale is None else scale.to(table.weight.dtype).item(),
             )
 
@@ -103,43 +110,45 @@ class Program:
         what = self._what
         is_parallel = bool(what.parallel) and getattr(self._model.config, what.parallel)
         inner_source = self._normed_2 if is_parallel else self._normed
-        self._norm(block.get_submodule(what.attention_norm), self._x, self._normed)
+        self._norm(block.get_submodule(what.attention_norm), self._normed)
         if is_parallel:
-            self._norm(block.get_submodule(what.inner_norm), self._x, inner_source)
+            self._norm(block.get_submodule(what.inner_norm), inner_source)
         self._attention(block, keys, values)
         if not is_parallel:
-            self._norm(block.get_submodule(what.inner_norm), self._x, inner_source)
+            self._norm(block.get_submodule(what.inner_norm), inner_source)
         then = _activation(block.get_submodule(what.activation))
         inner = [block.get_submodule(name) for name in what.inner]
         gate = self._gate.data_ptr()
         if what.fused:
-            half = _height(inner[0]) // 2
+            half = _shape(inner[0])[0] // 2
             self._product(inner[0], inner_source, self._gate, part=(0, half))
-            self._product(inner[0], inner_source, self._inner, part=(half, half), gate=gate, then=then, joins=1)
+            self._product(inner[0], inner_source, self._inner, part=(half, half), gate=gate, then=then, meets=1)
         elif len(inner) > 1:
             self._product(inner[0], inner_source, self._gate)
-            self._product(inner[1], inner_source, self._inner, gate=gate, then=then, joins=1)
+            self._product(inner[1], inner_source, self._inner, gate=gate, then=then, meets=1)
         else:
-            self._product(inner[0], inner_source, self._inner, then=then)
-        self._product(block.get_submodule(what.down), self._inner, self._x, adds=1)
+            self._product(inner[0], inner_source, self._inner, then=then, meets=1)
+        self._product(block.get_submodule(what.down), self._inner, self._x, adds=1, meets=1)
 
     def _attention(self, block: nn.Module, keys: Tensor, values: Tensor) -> None:
         what, size = self._what, self._size
         start = 0
-        for joined, name in enumerate(what.projections):
-            matrix = block.get_submodule(name)
-            self._product(matrix, self._normed, self._projected[:, start:], joins=joined)
-            start += _height(matrix)
+        for name in what.projections:
+            matrix, is_last = block.get_submodule(name), name == what.projections[-1]
+            self._product(matrix, self._normed, self._projected[:, start:], meets=int(is_last))
+            start += _shape(matrix)[0]
         key_start, value_start = self._heads * size, (self._heads + self._key_heads) * size
         step = size
         if what.interleaved:
             key_start, value_start, step = size, 2 * size, 3 * size
         for name, first, heads in ((what.query_norm, 0, self._heads), (what.key_norm, key_start, self._key_heads)):
             if name:
-                part = self._projected[:, first:]
-                self._norm(block.get_submodule(name), part, part, groups=heads)
+                self._head_norm(
+                    block.get_submodule(name), self._projected[:, first:], heads, step, name == what.key_norm
+                )
         module: Any = block.get_submodule(what.attention)
-        self._add(kernels.ATTEND, self._projected, self._attended, attention=len(self._attentions))
+        self._add(kernels.REMEMBER, None, self._attended, attention=len(self._attentions), meets=1)
+        self._add(kernels.ATTEND, None, self._attended, attention=len(self._attentions), meets=1)
         self._attentions.append(
             {
                 "query": self._projected.data_ptr(),
@@ -164,65 +173,65 @@ class Program:
         )
         if values.shape != keys.shape:
             raise NotServed("its values have another size than its keys")
-        self._product(block.get_submodule(what.output), self._attended, self._x, adds=1)
+        self._product(block.get_submodule(what.output), self._attended, self._x, adds=1, meets=1)
 
-    def _norm(self, norm: Any, source: Tensor, target: Tensor, groups: int = 1) -> None:
-        is_layer = isinstance(norm, nn.LayerNorm)
+    def _norm(self, norm: Any, target: Tensor) -> None:
+        """Of the hidden state, by each thread for itself: ``target`` is ``[threads, rows, stride]``."""
+        self._add(kernels.NORM, self._x, target[0], height=1, target_step=target.stride(0), **self._normed_by(norm))
+
+    def _head_norm(self, norm: Any, part: Tensor, heads: int, step: int, is_last: bool) -> None:
+        """Of each head of a projection, where it lies."""
+        self._add(kernels.NORM, part, part, height=heads, source_step=step, meets=int(is_last), **self._normed_by(norm))
+
+    def _normed_by(self, norm: Any) -> dict[str, Any]:
         bias = getattr(norm, "bias", None)
         if bias is not None and bias.dtype != norm.weight.dtype:
             raise NotServed("a norm in two precisions")
-        self._add(
-            kernels.NORM,
-            source,
-            target,
-            kind=_kind(norm.weight),
-            weight=norm.weight.data_ptr(),
-            bias=0 if bias is None else bias.data_ptr(),
-            height=groups,
-            width=norm.weight.shape[0],
-            then=kernels.LAYER if is_layer else kernels.RMS,
-            adds=int(self._what.weights_plus_one),
-            number=norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps,
-        )
+        return {
+            "kind": _kind(norm.weight),
+            "weight": norm.weight.data_ptr(),
+            "bias": 0 if bias is None else bias.data_ptr(),
+            "width": norm.weight.shape[0],
+            "then": kernels.LAYER if isinstance(norm, nn.LayerNorm) else kernels.RMS,
+            "adds": int(self._what.weights_plus_one),
+            "number": norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps,
+        }
 
     def _product(
-        self,
-        matrix: Any,
-        source: Tensor,
-        target: Tensor,
-        *,
-        part: tuple[int, int] | None = None,
-        joins: int = 0,
-        **more: int,
+        self, matrix: Any, source: Tensor, target: Tensor, *, part: tuple[int, int] | None = None, **more: int
     ) -> None:
-        """A matrix, or ``part`` of its outputs: the first and how many. ``joins``: the region of so many ops before."""
+        """A matrix, or ``part`` of its outputs: the first and how many. ``source`` may have one for each thread."""
         if not _is_matrix(matrix):
             raise NotServed(f"a {type(matrix).__name__} where a matrix was thought to be")
-        weight, is_turned = matrix.weight, isinstance(matrix, Conv1D)
-        height, width = weight.shape[::-1] if is_turned else weight.shape
+        height, width = _shape(matrix)
         first, height = part or (0, height)
         bias = matrix.bias
-        if part and (is_turned or bias is not None):
+        if part and (bias is not None or not isinstance(matrix, nn.Linear | Int8Linear)):
             raise NotServed("half of a matrix with more than its weights")
-        if joins:
-            self._ops[-joins]["parts"] = joins + 1
-        scales = matrix.scale[first:].data_ptr() if isinstance(matrix, Int8Linear) else 0
-        self._add(
-            kernels.PRODUCT,
-            source,
-            target,
-            parts=1,
-            kind=_kind(weight),
-            layout=kernels.COLUMNS if is_turned else kernels.ROWS,
-            weight=weight.data_ptr() if is_turned else weight[first:].data_ptr(),
-            scales=scales,
-            bias=0 if bias is None else bias.data_ptr(),
-            bias_kind=0 if bias is None else _kind(bias),
-            height=height,
-            width=width,
-            number=1.0,
+        own = {"source_step": source.stride(0)} if source.dim() > 2 else {}
+        source = source[0] if own else source
+        ends = {
+            "bias": 0 if bias is None else bias.data_ptr(),
+            "bias_kind": 0 if bias is None else _kind(bias),
+            "height": height,
+            "number": 1.0,
             **more,
-        )
+        }
+        if isinstance(matrix, Conv1D):
+            held = {"kind": _kind(matrix.weight), "weight": matrix.weight.data_ptr(), "height": height, "width": width}
+            step = self._partial.stride(0)
+            self._add(kernels.COLUMNS, source, self._partial[0], target_step=step, meets=1, **own, **held)
+            self._add(kernels.GATHER, self._partial[0], target, source_step=step, **ends)
+        elif isinstance(matrix, Int4Linear):
+            lanes = _LANES.get(torch.backends.cpu.get_cpu_capability(), 0)
+            if not lanes or height % lanes:
+                raise NotServed("four bits packed in another way")
+            held = {"kind": INT4, "weight": matrix.weight.data_ptr(), "scales": matrix.scales.data_ptr()}
+            self._add(kernels.NIBBLES, source, target, width=width, lanes=lanes, **own, **held, **ends)
+        else:
+            scales = matrix.scale[first:].data_ptr() if isinstance(matrix, Int8Linear) else 0
+            held = {"kind": _kind(matrix.weight), "weight": matrix.weight[first:].data_ptr(), "scales": scales}
+            self._add(kernels.ROWS, source, target, width=width, **own, **held, **ends)
 
     def _add(self, code: int, source: Tensor | None, target: Tensor, **more: Any) -> None:
         from_where = {} if source is None else {"source": source.data_ptr(), "source_stride": source.stride(0)}
@@ -231,14 +240,11 @@ class Program:
 
     def _portions(self) -> list[tuple[int, int]]:
         """First and last operation of each portion of at most about `_PORTION` bytes of weights."""
-        ends, read, index = [], 0, 0
-        while index < len(self._ops):
-            parts = max(1, int(self.ops[index]["parts"]))
-            for op in self.ops[index : index + parts]:
-                size = {kernels.FLOAT32: 4, kernels.BFLOAT16: 2}.get(int(op["kind"]), 1)
-                read += int(op["height"]) * int(op["width"]) * size if op["code"] == kernels.PRODUCT else 0
-            index += parts
-            if read >= _PORTION or index == len(self._ops):
+        ends, read = [], 0.0
+        for index, op in enumerate(self.ops, start=1):
+            if op["code"] in _MATRICES:
+                read += int(op["height"]) * int(op["width"]) * _BYTES[int(op["kind"])]
+            if index == len(self._ops) or (read >= _PORTION and op["meets"]):
                 ends.append(index)
                 read = 0
         return list(zip([0, *ends], ends, strict=False))
@@ -257,13 +263,16 @@ def _vectors(model: Any) -> list[Tensor]:
 
 
 def _is_matrix(module: Any) -> bool:
-    return isinstance(module, nn.Linear | Conv1D | Int8Linear)
+    return isinstance(module, nn.Linear | Conv1D | Int8Linear | Int4Linear)
 
 
-def _height(matrix: Any) -> int:
-    """How many numbers come out."""
-    height: int = matrix.weight.shape[1 if isinstance(matrix, Conv1D) else 0]
-    return height
+def _shape(matrix: Any) -> tuple[int, int]:
+    """How many numbers come out of a matrix, and how many go in."""
+    if isinstance(matrix, Int4Linear):
+        groups, height, _ = matrix.scales.shape
+        return height, groups * GROUP
+    height, width = matrix.weight.shape[::-1] if isinstance(matrix, Conv1D) else matrix.weight.shape
+    return height, width
 
 
 def _kind(tensor: Tensor) -> int:

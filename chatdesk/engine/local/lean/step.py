@@ -9,9 +9,12 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
@@ -25,7 +28,7 @@ TRIALS = 8
 """Tokens for which each of the two ways is timed before one is chosen."""
 
 _logger = logging.getLogger(__name__)
-_one_at_a_time = threading.Lock()  # numba's threads serve one caller; two would end the process
+_one_at_a_time = threading.Lock()  # the helpers of one step must not wait for those of another
 
 
 class LeanStep:
@@ -35,6 +38,7 @@ class LeanStep:
         self.buffers, self.rows = buffers, buffers[0][0].shape[0]
         self._program, self._run, self._brake = program, run, brake
         self._turns = program.turns.numpy()
+        self._meeting = np.array([0, program.threads], np.int64)
 
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
@@ -42,10 +46,27 @@ class LeanStep:
         with _one_at_a_time:
             for first, last in program.portions:
                 self._brake()
-                ops = program.ops[first:last]
-                self._run(ops, program.attentions, given, self._turns, position, torch.get_num_threads())
+                self._meeting[0] = 0
+                work = program.ops[first:last], program.attentions, given, self._turns, position
+                _together(program.threads, partial(self._share, work))
         logits: torch.Tensor = program.logits
         return logits
+
+    def _share(self, work: tuple[Any, ...], thread: int) -> None:
+        self._run(*work, thread, self._meeting)
+
+
+def _together(threads: int, work: Callable[[int], None]) -> None:
+    """Do ``work`` for each number below ``threads``, all at once and the first of them here."""
+    others = [_helpers(threads).submit(work, thread) for thread in range(1, threads)]
+    work(0)
+    for other in others:
+        other.result()
+
+
+@cache
+def _helpers(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, threads - 1), "lean")
 
 
 class Race:
@@ -109,7 +130,7 @@ class LeanMaker:
         from chatdesk.engine.local.lean.program import Program
 
         try:
-            program = Program(self._model, self._architecture, buffers)
+            program = Program(self._model, self._architecture, buffers, torch.get_num_threads())
             step = LeanStep(program, kernels.run, buffers, self._brake)
             with unharmed(buffers, fed[1]):
                 check(step(*fed), expected, buffers[0][0].dtype)

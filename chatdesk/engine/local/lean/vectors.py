@@ -1,0 +1,248 @@
+"""What numba has no word for: memory by its address, bfloat16, sums over vectors, threads that meet.
+
+`dot` writes its vectors out. Left to itself the compiler takes narrower ones and fewer sums, and eight-bit weights
+are then read at two thirds of the speed. One row is read at a time: several at once, in turns, are read at less than
+half of it, for the processor's look-ahead follows one stream.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+FLOAT32, BFLOAT16, INT8, INT4 = range(4)
+FAST = {"reassoc", "contract", "nsz", "arcp", "nnan"}
+
+_FLAGS = tuple(sorted(FAST))
+
+_intrinsic: Any = intrinsic  # its stub knows no function that is made at run time
+_build: Any = cgutils  # not typed
+_CPointer: Any = types.CPointer
+_LANES = 16  # numbers in a vector: one of 512 bits, two of 256 or four of 128, as the processor has them
+_SUMS = 4  # independent ones, for an addition takes longer than a load
+_AT_ONCE = _LANES * _SUMS
+_LOOKS = 20_000  # tens of microseconds
+_float, _i32, _i64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+_stored = {FLOAT32: (_float, 4), BFLOAT16: (ir.IntType(16), 2), INT8: (ir.IntType(8), 1)}
+
+
+def _pointer(to: types.Type, name: str) -> Any:
+    """An intrinsic that makes an address a pointer to numbers of a type."""
+
+    def typed(_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(_CPointer(to)))
+
+        return _CPointer(to)(address), generate
+
+    typed.__name__ = name
+    return _intrinsic(typed)
+
+
+f32 = _pointer(types.float32, "f32")
+u16 = _pointer(types.uint16, "u16")
+i8 = _pointer(types.int8, "i8")
+u8 = _pointer(types.uint8, "u8")
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def as_float(_context: Any, bits: Any) -> Any:
+    """The float32 of these 32 bits."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _float)
+
+    return types.float32(types.uint32), generate
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def as_bits(_context: Any, number: Any) -> Any:
+    """The 32 bits of a float32."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _i32)
+
+    return types.uint32(types.float32), generate
+
+
+def _dot(kind: int, name: str) -> Any:
+    """An intrinsic ``(weights, x, width)``: the sum of products over ``width``, a multiple of `_AT_ONCE`."""
+    stored, size = _stored[kind]
+    vector, wide = ir.VectorType(_float, _LANES), ir.VectorType(_i32, _LANES)
+
+    def load(builder: Any, address: Any, index: Any, of: Any, each: int) -> Any:
+        at = builder.add(address, builder.mul(index, ir.Constant(_i64, each)))
+        return builder.load(builder.inttoptr(at, ir.VectorType(of, _LANES).as_pointer()), align=each)
+
+    def widened(builder: Any, weights: Any) -> Any:
+        if kind == BFLOAT16:
+            bits = builder.shl(builder.zext(weights, wide), ir.Constant(wide, [16] * _LANES))
+            return builder.bitcast(bits, vector)
+        return weights if kind == FLOAT32 else builder.sitofp(builder.sext(weights, wide), vector)
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        weights, x, width = arguments
+        zero = ir.Constant(vector, [0.0] * _LANES)
+        sums = [_build.alloca_once_value(builder, zero) for _ in range(_SUMS)]
+        ends = ir.Constant(_i64, 0), width, ir.Constant(_i64, _AT_ONCE)
+        with _build.for_range_slice(builder, *ends, inc=True) as (first, _):
+            for number, total in enumerate(sums):
+                index = builder.add(first, ir.Constant(_i64, number * _LANES))
+                weight = widened(builder, load(builder, weights, index, stored, size))
+                product = builder.fmul(weight, load(builder, x, index, _float, 4), flags=_FLAGS)
+                builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
+        whole = builder.load(sums[0])
+        for total in sums[1:]:
+            whole = builder.fadd(whole, builder.load(total), flags=_FLAGS)
+        reduces = ir.FunctionType(_float, [_float, vector])
+        reduce = _build.get_or_insert_function(builder.module, reduces, f"llvm.vector.reduce.fadd.v{_LANES}f32")
+        return builder.call(reduce, [ir.Constant(_float, 0.0), whole], fastmath=_FLAGS)
+
+    def typed(_context: Any, _weights: Any, _x: Any, _width: Any) -> Any:
+        return types.float32(types.int64, types.int64, types.int64), generate
+
+    typed.__name__ = name
+    return _intrinsic(typed)
+
+
+_dot_f32 = _dot(FLOAT32, "_dot_f32")
+_dot_bf16 = _dot(BFLOAT16, "_dot_bf16")
+_dot_int8 = _dot(INT8, "_dot_int8")
+
+
+@njit(fastmath=FAST)
+def dot(kind: Any, weights: Any, x: Any, width: Any) -> Any:
+    """The sum of products of ``width`` numbers at two addresses: weights of a kind, and float32."""
+    even = width // _AT_ONCE * _AT_ONCE
+    total = np.float32(0.0)
+    if kind == BFLOAT16:
+        total = _dot_bf16(weights, x, even)
+        for i in range(even, width):
+            total += widened(u16(weights)[i]) * f32(x)[i]
+    elif kind == INT8:
+        total = _dot_int8(weights, x, even)
+        for i in range(even, width):
+            total += np.float32(i8(weights)[i]) * f32(x)[i]
+    else:
+        total = _dot_f32(weights, x, even)
+        for i in range(even, width):
+            total += f32(weights)[i] * f32(x)[i]
+    return total
+
+
+def _nibbles(lanes: int, name: str) -> Any:
+    """An intrinsic ``(weights, x, sums)``: ``lanes`` sums over 32 numbers, of weights 0 to 15 in four bits."""
+    half, vector = ir.VectorType(ir.IntType(8), _LANES), ir.VectorType(_float, _LANES)
+    wide, chunks = ir.VectorType(_i32, _LANES), lanes // _LANES // 2
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        weights, x, sums = arguments
+        zero = ir.Constant(vector, [0.0] * _LANES)
+        totals = [_build.alloca_once_value(builder, zero) for _ in range(2 * chunks)]
+        ends = ir.Constant(_i64, 0), ir.Constant(_i64, 32), ir.Constant(_i64, 1)
+        with _build.for_range_slice(builder, *ends, inc=True) as (i, _):
+            number = builder.load(
+                builder.inttoptr(builder.add(x, builder.shl(i, ir.Constant(_i64, 2))), _float.as_pointer())
+            )
+            number = _spread(builder, number, vector)
+            row = builder.add(weights, builder.mul(i, ir.Constant(_i64, lanes // 2)))
+            for chunk in range(chunks):
+                at = builder.add(row, ir.Constant(_i64, chunk * _LANES))
+                packed = builder.zext(builder.load(builder.inttoptr(at, half.as_pointer()), align=1), wide)
+                low = builder.and_(packed, ir.Constant(wide, [15] * _LANES))
+                high = builder.lshr(packed, ir.Constant(wide, [4] * _LANES))
+                for total, whole in ((totals[chunk], low), (totals[chunks + chunk], high)):
+                    product = builder.fmul(builder.sitofp(whole, vector), number, flags=_FLAGS)
+                    builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
+        for number, total in enumerate(totals):
+            at = builder.add(sums, ir.Constant(_i64, 4 * number * _LANES))
+            builder.store(builder.load(total), builder.inttoptr(at, vector.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    def typed(_context: Any, _weights: Any, _x: Any, _sums: Any) -> Any:
+        return types.void(types.int64, types.int64, types.int64), generate
+
+    typed.__name__ = name
+    return _intrinsic(typed)
+
+
+def _spread(builder: Any, number: Any, vector: Any) -> Any:
+    """A vector of one number."""
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(_i32, 0))
+    return builder.shuffle_vector(
+        one, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_i32, _LANES), [0] * _LANES)
+    )
+
+
+_nibbles_64 = _nibbles(64, "_nibbles_64")
+_nibbles_32 = _nibbles(32, "_nibbles_32")
+
+
+@njit(fastmath=FAST)
+def four_bits(lanes: Any, weights: Any, x: Any, sums: Any) -> None:
+    """Sums of products of 32 numbers with ``lanes`` columns, 64 or 32, of weights 0 to 15; all given by address."""
+    if lanes == 64:
+        _nibbles_64(weights, x, sums)
+    else:
+        _nibbles_32(weights, x, sums)
+
+
+@njit(fastmath=FAST)
+def widened(bits: Any) -> Any:
+    """A bfloat16 as float32."""
+    return as_float(np.uint32(bits) << np.uint32(16))
+
+
+@njit(fastmath=FAST)
+def narrowed(number: Any) -> Any:
+    """A float32 as the nearest bfloat16, ties to even."""
+    bits = as_bits(np.float32(number))
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@njit(fastmath=FAST)
+def number_at(kind: Any, address: Any, index: Any) -> Any:
+    """One number of a tensor, float32."""
+    return f32(address)[index] if kind == FLOAT32 else widened(u16(address)[index])
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def _arrive(_context: Any, address: Any) -> Any:
+    """Add one to the int64 there, in one piece; what was written before is seen by who sees the sum."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        counter = builder.inttoptr(arguments[0], _i64.as_pointer())
+        return builder.atomic_rmw("add", counter, ir.Constant(_i64, 1), "acq_rel")
+
+    return types.int64(types.int64), generate
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def _arrived(_context: Any, address: Any) -> Any:
+    """The int64 there, as others have made it."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(arguments[0], _i64.as_pointer()), "acquire", 8)
+
+    return types.int64(types.int64), generate
+
+
+_yield = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+
+
+@njit
+def meet(counter: Any, arrivals: Any) -> None:
+    """Wait until there were so many arrivals at a counter, this one among them.
+
+    Looks for a while, for the others are nearly there, then lets other programs have the core between two looks.
+    """
+    _arrive(counter)
+    looks = 0
+    while _arrived(counter) < arrivals:
+        looks += 1
+        if looks > _LOOKS:
+            _yield()
