@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -63,6 +63,17 @@ class ChatMessage(Struct, frozen=True, omit_defaults=True):
     is_pinned: bool = False
 
 
+BANNED = -100.0
+"""The bias that forbids a text."""
+
+
+class Bias(Struct, frozen=True):
+    """``text`` as a word in a sentence, and what is added to its score: from -100 (`BANNED`) to 100."""
+
+    text: str
+    value: float
+
+
 class _Request(Struct, frozen=True, tag=True):
     id: int
 
@@ -91,6 +102,10 @@ class Generate(_Request, frozen=True):
     the oldest are dropped, or the request is refused (``context_full``). ``dialogue``: how messages are written, by a
     name of `chatdesk.library.dialogues`; empty is the checkpoint's own template, or a plain dialogue where it has none.
     ``adapter``: folder of a LoRA adapter to generate with; empty is the checkpoint alone.
+
+    Of a text only, not of messages: ``lead`` stands in front of it and is never cut; ``suffix`` is what follows the gap
+    that is to be filled, for a checkpoint that can (`ModelInfo.can_fill`). ``bias``: texts that become more or less
+    likely wherever they would come next, by what is added to their score; `BANNED` forbids one.
     """
 
     prompt: str | tuple[ChatMessage, ...]
@@ -102,6 +117,9 @@ class Generate(_Request, frozen=True):
     overflow: Overflow = "drop"
     dialogue: str = ""
     adapter: str = ""
+    lead: str = ""
+    suffix: str = ""
+    bias: tuple[Bias, ...] = ()
 
 
 class MakePrompt(_Request, frozen=True):
@@ -114,6 +132,8 @@ class MakePrompt(_Request, frozen=True):
     sampling: Sampling = Sampling()
     overflow: Overflow = "drop"
     dialogue: str = ""
+    lead: str = ""
+    suffix: str = ""
 
 
 class Count(_Request, frozen=True):
@@ -154,7 +174,7 @@ class DeviceMemory(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open.
 
-    ``remarks``: each a `chatdesk.errors.Remark`.
+    ``remarks``: each a `chatdesk.errors.Remark`. ``can_fill``: whether its tokenizer can mark a gap inside a text.
     """
 
     name: str
@@ -169,6 +189,7 @@ class ModelInfo(Struct, frozen=True):
     sampling: Sampling
     load_s: float
     remarks: tuple[str, ...] = ()
+    can_fill: bool = False
 
 
 class _Event(Struct, frozen=True, tag=True):

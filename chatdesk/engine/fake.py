@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatdesk.engine.api import (
+    BANNED,
     DEFAULT_SAMPLING,
     AlternativeToken,
     Cancel,
@@ -162,6 +163,7 @@ class FakeEngine:
             has_chat_template=True,
             sampling=DEFAULT_SAMPLING,
             load_s=self._load_s,
+            can_fill=True,
         )
         yield Loaded(request.id, self._model)
 
@@ -178,7 +180,7 @@ class FakeEngine:
         begin = time.perf_counter()
         yield Started(request.id, _ids(prompt), sampling, seed, *dropped)
         drafts = [
-            _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless", request.adapter))
+            _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless", request))
             for i in range(request.drafts)
         ]
         first_s, new_tokens, step = 0.0, 0, 0
@@ -205,14 +207,16 @@ class FakeEngine:
             raise UserError(Fault.CANCELLED)
         return PromptMade(request.id, _ids(prompt), tuple(prompt), (), model.context_length, *dropped)
 
-    def _words(self, seed: int, sampling: Sampling, is_endless: bool, adapter: str) -> Iterator[str]:
+    def _words(self, seed: int, sampling: Sampling, is_endless: bool, request: Generate) -> Iterator[str]:
+        banned = {each.text.strip() for each in request.bias if each.value <= BANNED}
         if self._script is not None:
-            yield from itertools.cycle(self._script) if is_endless else self._script
+            script = [word for word in self._script if word.strip() not in banned]
+            yield from itertools.cycle(script) if is_endless else script
             return
-        rng = random.Random((0 if sampling.temperature == 0 else seed) + zlib.crc32(adapter.encode()))
+        rng = random.Random((0 if sampling.temperature == 0 else seed) + zlib.crc32(request.adapter.encode()))
         count = itertools.count() if is_endless else range(rng.randint(20, 60))
         for i in count:
-            yield (" " if i else "") + rng.choice(_WORDS)
+            yield (" " if i else "") + rng.choice([word for word in _WORDS if word not in banned] if banned else _WORDS)
 
 
 class _Draft:
@@ -325,6 +329,9 @@ def _check(request: Generate) -> None:
             raise UserError(Fault.BAD_VALUE, name=name, value=value, allowed=allowed)
     if not all(request.stop):
         raise UserError(Fault.BAD_VALUE, name="stop", value="empty", allowed="at least one character")
+    for each in request.bias:
+        if not (each.text.strip() and BANNED <= each.value <= -BANNED):
+            raise UserError(Fault.BAD_VALUE, name="bias", value=each.value, allowed="a number from -100 to 100")
 
 
 def _limits(sampling: Sampling, prompt: int, context: int) -> list[tuple[int, FinishReason]]:
@@ -345,10 +352,13 @@ def _fitted(request: Generate | MakePrompt, context_length: int) -> tuple[list[s
     """
     room = context_length - 1
     if isinstance(request.prompt, str):
-        if not request.prompt.strip():
+        if not (request.lead + request.prompt).strip():
             raise UserError(Fault.EMPTY_PROMPT)
-        tokens = _split(request.prompt)
-        return tokens[-room:], 0, max(len(tokens) - room, 0), 0
+        lead, tokens, after = _split(request.lead), _split(request.prompt), _split(request.suffix)
+        room -= len(lead) + len(after)
+        if room < 1:
+            raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(lead) + len(tokens) + len(after), limit=context_length)
+        return [*lead, *tokens[-room:], *after], 0, max(len(tokens) - room, 0), 0
     if not request.prompt or not request.prompt[-1].text.strip():
         raise UserError(Fault.EMPTY_PROMPT)
     sizes = [len(_split(message.text)) for message in request.prompt]

@@ -27,6 +27,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.engine.local.adapters import Adapters
+from chatdesk.engine.local.bias import TokenBias, check_biases
 from chatdesk.engine.local.branches import PrefixCache
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
@@ -34,7 +35,7 @@ from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.placement import free_now
-from chatdesk.engine.local.prompts import Prompt, PromptMaker
+from chatdesk.engine.local.prompts import Around, Prompt, PromptMaker
 from chatdesk.engine.local.sampling import (
     MAX_DRAFTS,
     MAX_SEED,
@@ -78,7 +79,8 @@ class Generator:
             self._adapters.put_on(request.adapter)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
-        sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs)
+        bias = TokenBias(request.bias, self.checkpoint.tokens.encode, prompt.ids, self._vocabulary)
+        sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs, bias)
         said = Started(
             request.id,
             prompt.ids,
@@ -115,7 +117,8 @@ class Generator:
     def _prompt(self, request: Generate | MakePrompt) -> tuple[Sampling, Prompt]:
         """The sampling really used, and what the model sees."""
         sampling = resolve(request.sampling, self.checkpoint.info.sampling)
-        prompt = self._prompts.make(request.prompt, sampling, request.overflow == "drop", request.dialogue)
+        around = Around(request.lead, request.suffix)
+        prompt = self._prompts.make(request.prompt, sampling, request.overflow == "drop", request.dialogue, around)
         self._check_ids(prompt)
         return sampling, prompt
 
@@ -253,3 +256,4 @@ def _check(request: Generate) -> None:
         check_range("seed", request.seed, (0, MAX_SEED, f"from 0 to {MAX_SEED}"))
     if not all(request.stop):
         raise UserError(Fault.BAD_VALUE, name="stop", value="empty", allowed="at least one character")
+    check_biases(request.bias)

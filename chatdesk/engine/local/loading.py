@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from safetensors import safe_open
 
 from chatdesk.engine.api import Load, ModelInfo, Progress
+from chatdesk.engine.local.fill import fill_marks
 from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name, memory
 from chatdesk.engine.local.quantize import quantise
 from chatdesk.engine.local.remarks import end_ids, named_ends, remarks
@@ -202,6 +203,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
         sampling=sampling,
         load_s=time.perf_counter() - started,
         remarks=remarks(checked, sampling, named, ends, words),
+        can_fill=fill_marks(tokens) is not None,
     )
     yield Checkpoint(model, tokens, info, ends)
 

@@ -15,8 +15,10 @@ wanted new tokens, at most a quarter of the context.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 from chatdesk.engine.api import ChatMessage, Sampling
+from chatdesk.engine.local.fill import fill_marks
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.engine.template_child import MAX_BYTES
@@ -46,11 +48,22 @@ class Prompt:
     unseen_before: int = 0
 
 
+class Around(NamedTuple):
+    """What stands around a text prompt, see `Generate`: in front of it and never cut; behind the gap to be filled."""
+
+    lead: str = ""
+    suffix: str = ""
+
+
+NOTHING_AROUND = Around()
+
+
 class PromptMaker:
     """Makes prompts for one checkpoint. ``context``: tokens the model can see."""
 
     def __init__(self, tokens: Tokens, context: int) -> None:
         self._tokens, self._context = tokens, context
+        self._marks = fill_marks(tokens)
         self._renderer = TemplateRenderer(tokens.special)
         self._renderer.start()
 
@@ -59,7 +72,12 @@ class PromptMaker:
         self._renderer.close()
 
     def make(
-        self, prompt: str | Sequence[ChatMessage], sampling: Sampling, may_drop: bool = True, dialogue: str = ""
+        self,
+        prompt: str | Sequence[ChatMessage],
+        sampling: Sampling,
+        may_drop: bool = True,
+        dialogue: str = "",
+        around: Around = NOTHING_AROUND,
     ) -> Prompt:
         """The prompt for a request whose sampling is resolved; ``dialogue``: see `Generate`.
 
@@ -67,7 +85,7 @@ class PromptMaker:
         ``CHAT_TEMPLATE``, and ``BAD_VALUE`` for an unknown dialogue or a ``max_length`` that the prompt fills.
         """
         if isinstance(prompt, str):
-            made = self._of_text(prompt, sampling)
+            made = self._of_text(prompt, sampling, around)
         else:
             made = self._of_chat(prompt, sampling, may_drop, self._form(dialogue))
         if sampling.max_length is not None and sampling.max_length <= len(made.ids):
@@ -80,13 +98,33 @@ class PromptMaker:
         wanted = sampling.max_new_tokens or max(1, (sampling.max_length or 0) - tokens)
         return self._context - max(1, min(wanted, self._context // 4))
 
-    def _of_text(self, text: str, sampling: Sampling) -> Prompt:
-        if not text.strip():
+    def _of_text(self, text: str, sampling: Sampling, around: Around) -> Prompt:
+        if not (text + around.lead).strip():
             raise UserError(Fault.EMPTY_PROMPT)
-        leading, ids = self._tokens.leading, self._tokens.encode(text)
-        limit = self._limit(len(leading) + len(ids), sampling) - len(leading)
-        dropped = max(0, len(ids) - max(1, limit))
-        return Prompt((*leading, *ids[dropped:]), dropped_tokens=dropped)
+        lead = [*self._tokens.leading, *(self._tokens.encode(around.lead) if around.lead else ())]
+        ids = self._tokens.encode(text) if text else []
+        if around.suffix:
+            return self._with_gap(lead, ids, sampling, around.suffix)
+        limit = self._limit(len(lead) + len(ids), sampling) - len(lead)
+        if limit < min(1, len(ids)) or len(lead) >= self._context:
+            raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(lead) + len(ids), limit=self._context)
+        dropped = max(0, len(ids) - limit)
+        return Prompt((*lead, *ids[dropped:]), dropped_tokens=dropped)
+
+    def _with_gap(self, lead: list[int], ids: list[int], sampling: Sampling, suffix: str) -> Prompt:
+        """What follows the gap may take a quarter of the room; of both sides what is nearest to the gap stays."""
+        if self._marks is None:
+            raise UserError(Fault.BAD_VALUE, name="suffix", value="given", allowed="none, as the model fills no gaps")
+        after = self._tokens.encode(suffix)
+        room = self._limit(len(lead) + len(ids) + len(after) + 3, sampling) - len(lead) - 3
+        kept = after[: max(0, room // 4, room - len(ids))]
+        dropped = max(0, len(ids) - (room - len(kept)))
+        if room < 1:
+            raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(lead) + len(ids) + len(after), limit=self._context)
+        marks = frozenset((self._marks.prefix, self._marks.suffix, self._marks.middle))
+        leading = len(self._tokens.leading)
+        made = self._marks.prompt([*lead[leading:], *ids[dropped:]], kept)
+        return Prompt((*lead[:leading], *made), (), marks, dropped_tokens=dropped + len(after) - len(kept))
 
     def _form(self, name: str) -> Dialogue:
         """How messages are written."""

@@ -21,6 +21,7 @@ import torch
 from msgspec import structs
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
+from chatdesk.engine.local.bias import TokenBias
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import SAMPLING
 
@@ -91,8 +92,16 @@ class Choice:
 class Sampler:
     """Chooses the tokens of all drafts of one request. ``prompt``: ids that count as repeated already."""
 
-    def __init__(self, sampling: Sampling, prompt: Sequence[int], seed: int, drafts: int, top: int) -> None:
-        self._sampling, self._top = sampling, top
+    def __init__(
+        self,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        seed: int,
+        drafts: int,
+        top: int,
+        bias: TokenBias | None = None,
+    ) -> None:
+        self._sampling, self._top, self._bias = sampling, top, bias
         self._generators = [torch.Generator().manual_seed(seed + i) for i in range(drafts)]
         self._prompt = sorted(set(prompt))
         self._chosen: list[list[int]] = [[] for _ in range(drafts)]
@@ -106,7 +115,8 @@ class Sampler:
         ``NOT_FINITE`` where a row holds NaN, +inf or nothing but -inf.
         """
         logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
-        scores = self._penalised(logits, drafts)
+        wanted = self._bias.apply(logits, [self._chosen[i] for i in drafts]) if self._bias else logits
+        scores = self._penalised(wanted, drafts)
         if self._sampling.temperature == 0:
             ids = scores.argmax(dim=-1, keepdim=True)
             kept, own = _fetched(ids, logprobs.gather(1, ids))
