@@ -60,10 +60,12 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     A new token is written behind the others; joining it to a copy of them all, as the base class does, takes longer
     than the attention itself once a text is long. What the base class crops stays in the buffer, to be written over.
+    ``expected``: tokens that are to come at least, so that there is room for them from the beginning.
     """
 
     def __init__(self, room: Callable[[int], int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.expected = 0
         self._room = room
         self._key_buffer: torch.Tensor | None = None
         self._value_buffer: torch.Tensor | None = None
@@ -86,9 +88,12 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """All keys and values, with the new ones at the end."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self._key_buffer, self.keys = _append(self._key_buffer, self.keys, key_states, self._room)
-        self._value_buffer, self.values = _append(self._value_buffer, self.values, value_states, self._room)
+        self._key_buffer, self.keys = _append(self._key_buffer, self.keys, key_states, self._room_for)
+        self._value_buffer, self.values = _append(self._value_buffer, self.values, value_states, self._room_for)
         return self.keys, self.values
+
+    def _room_for(self, tokens: int) -> int:
+        return self._room(max(tokens, self.expected))
 
 
 def _append(
@@ -220,6 +225,12 @@ class Batch:
         except Stopped:
             self._go_back(before)
             raise
+
+    def expect(self, tokens: int) -> None:
+        """Make room for a text of so many tokens when there is to be new room anyway."""
+        for layer in self._cache.layers if self._cache is not None else []:
+            if type(layer) is GrowingLayer:
+                layer.expected = tokens
 
     def step(self, ids: Items[int]) -> torch.Tensor:
         """Feed one token to each row, as `extend` does; the logits are good until the next call."""

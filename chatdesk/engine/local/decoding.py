@@ -63,6 +63,7 @@ def prefill(
     Yields the number of prompt tokens read after each chunk but the last, then the logits after the last token, float32
     ``[1, vocabulary]``. Ends without logits when it is cancelled.
     """
+    batch.expect(len(prompt))
     while not is_cancelled():
         started = time.perf_counter()
         size = chunk.tokens if batch.can_continue else len(prompt)
