@@ -1,11 +1,11 @@
 """How long a conversation waits for a first token: ``python tests/benchmarks/turns.py --model llama-135m``.
 
 Prints one line of JSON. Part ``turns``: a conversation grows to ``context`` tokens in ``turns`` turns, each with a
-question of random words and a short reply whose ids are kept; the time to the first token of the last turns over one forward pass of
-transformers over the same new tokens with a ready cache of that length, and over one over the whole prompt, which is
-what `generate` does; the share of the prompt's tokens that came from the cache. Part ``branches``: two branches of a
-long beginning in turns, over the same two forwards. Part ``prefill``: reading ``context`` tokens anew over one forward
-pass. Medians over ``rounds``; a name with ``_over_`` is a ratio from within a round.
+question of random words and a short reply whose ids are kept; the time to the first token of the last turns over one
+forward pass of transformers over the same new tokens with a ready cache of that length, and over one over the whole
+prompt, which is what `generate` does; the share of the prompt's tokens that came from the cache. Part ``branches``:
+two branches of a long beginning in turns, over the same two forwards. Part ``prefill``: reading ``context`` tokens
+anew beside one forward pass. Medians over ``rounds``; a name with ``_over_`` is a ratio from within a round.
 """
 
 import argparse
