@@ -200,7 +200,8 @@ SENTENCES: dict[Fault, str] = {
         "errors", "The text has {tokens} tokens, and attention is shown for at most {limit}. Shorten it."
     ),
     Fault.NO_ATTENTION: QT_TRANSLATE_NOOP(
-        "errors", "{model} computes no attention that could be shown. Choose a transformer, such as the model in the box."
+        "errors",
+        "{model} computes no attention that could be shown. Choose a transformer, such as the model in the box.",
     ),
     Fault.BAD_VALUE: QT_TRANSLATE_NOOP("errors", "{name} is {value}; it must be {allowed}."),
     Fault.BOTH_LENGTHS: QT_TRANSLATE_NOOP(

@@ -369,7 +369,7 @@ class TokensRead(_Event, frozen=True):
 
 
 class AttentionMap(_Event, frozen=True):
-    """What the tokens look at in one head: float32 ``[tokens, tokens]`` row by row, little-endian; each row sums to 1."""
+    """What the tokens look at in one head: float32 ``[tokens, tokens]``, little-endian, row by row; each sums to 1."""
 
     layer: int
     head: int

@@ -68,10 +68,10 @@ class Attention:
         found = getattr(output, "attentions", None) or ()
         if not bool(output.logits[0, -1].isfinite().all()):
             raise UserError(Fault.NOT_FINITE)
-        size = len(ids)
+        shape = (len(ids), len(ids))
+        nothing = torch.empty(0, *shape)
         layers = [
-            layer[0].float().cpu() if layer is not None and layer.shape[-2:] == (size, size) else torch.empty(0, size, size)
-            for layer in found
+            nothing if layer is None or layer.shape[-2:] != shape else layer[0].float().cpu() for layer in found
         ]
         if not any(map(len, layers)):
             raise UserError(Fault.NO_ATTENTION, model=self._checkpoint.info.name)

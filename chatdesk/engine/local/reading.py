@@ -59,13 +59,14 @@ class Reader:
             if not request.prompt.strip():
                 raise UserError(Fault.EMPTY_PROMPT)
             ids, start = [*tokens.leading, *tokens.encode(request.prompt)], len(tokens.leading)
+        elif not request.prompt or request.prompt[-1].role != "assistant":
+            raise UserError(Fault.BAD_VALUE, name="prompt", value="no reply", allowed="messages that end with a reply")
         else:
-            sampling = resolve(Sampling(max_new_tokens=1), self._checkpoint.info.sampling)
-            ids = list(self._prompts.make(request.prompt, sampling, dialogue=request.dialogue).ids)
-            last = request.prompt[-1]
-            kept = list(last.token_ids or ())
-            own = kept if kept and ids[-len(kept) :] == kept else tokens.encode(last.text)
-            start = max(0, len(ids) - len(own))
+            reply = request.prompt[-1]  # joined as it was written: through a template a space might come before it
+            own = reply.token_ids or tokens.encode(reply.text)
+            sampling = resolve(Sampling(max_new_tokens=max(1, len(own))), self._checkpoint.info.sampling)
+            before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue).ids
+            ids, start = [*before, *own], len(before)
         if len(ids) > context:
             raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=context)
         if max(ids) >= self._vocabulary:

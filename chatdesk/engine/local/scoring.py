@@ -9,7 +9,7 @@ whose cache cannot be continued (recurrent layers, or none at all) read each tex
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
