@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from chatdesk.engine.api import Choices, ChoiceScores, Event, Progress, Score, Scored
-from chatdesk.engine.local.cache import Runner, common_prefix, shares
+from chatdesk.engine.local.branches import common_prefix
+from chatdesk.engine.local.cache import Runner, shares
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.errors import Fault, UserError
 
