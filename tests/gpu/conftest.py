@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.fused.driver import COMPILER, Compiler
 from tests.engine.checkpoints import make_checkpoint
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -51,6 +52,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint as `HEAVY` says: 0.5 GB in float32."""
     return make_checkpoint(tmp_path_factory.mktemp("heavy"), "llama", config=HEAVY)
+
+
+@pytest.fixture(autouse=True)
+def _kernels_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a compilation where it begins: which steps are made must not depend on how quick it is."""
+    begin = Compiler.begin
+
+    def begun(compiler: Compiler, options: tuple[str, ...]) -> None:
+        begin(compiler, options)
+        COMPILER.wait()
+
+    monkeypatch.setattr(Compiler, "begin", begun)
 
 
 @pytest.fixture

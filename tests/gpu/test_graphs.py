@@ -6,7 +6,9 @@ from msgspec import structs
 
 from chatdesk.engine.api import Event, Finished, TokenEvent
 from chatdesk.engine.local.cache import Runner
+from chatdesk.engine.local.fused.maker import SWITCH
 from chatdesk.engine.local.graphs import Step
+from chatdesk.engine.local.lean.description import ARCHITECTURES
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of
 
@@ -37,13 +39,16 @@ def replays(monkeypatch) -> list[int]:
     return made
 
 
+@pytest.mark.parametrize("fused", ["on", "off"])
 @pytest.mark.parametrize("model_type", PLAIN)
-def test_a_plain_cache_is_captured(engine, checkpoint, model_type, replays):
+def test_a_plain_cache_is_captured(engine, checkpoint, model_type, replays, fused, monkeypatch):
     """All tokens but the first two of a text come from the graph, and those of the next text, too."""
+    monkeypatch.setenv(SWITCH, fused)
     load(engine, checkpoint(model_type), device="cuda")
     object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
     generate(engine, PROMPT, LONGER)
     assert maker(engine).is_on
+    assert not maker(engine).fused.refused
     assert (maker(engine).made, len(replays)) == (1, 39)  # the check of the second token counts
     generate(engine, "another text", LONGER)
     assert (maker(engine).made, len(replays)) == (1, 39 + 39)
@@ -59,6 +64,17 @@ def test_others_go_on_without(engine, checkpoint, model_type):
     assert ids_of(generate(engine, PROMPT, LONGER)) == ids_of(first)
     print(f"{model_type}: {maker(engine).made} captured")
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
+
+
+@pytest.mark.parametrize("model_type", sorted(set(ARCHITECTURES) - {"mistral"}))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int8", "int4"])
+@pytest.mark.parametrize("rows", [1, 2, 5, 8])
+def test_a_fused_step_is_not_refused(engine, checkpoint, model_type, dtype, rows):
+    load(engine, checkpoint(model_type), dtype, "cuda")
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    events = generate(engine, prompt_of(engine, 254, 1), structs.replace(NEUTRAL, max_new_tokens=4), drafts=rows)
+    assert only(events, Finished).new_tokens == 4 * rows
+    assert not maker(engine).fused.refused
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

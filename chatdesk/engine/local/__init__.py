@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdesk.engine.api import (
-    Attend,
     Cancel,
     Capability,
     Count,
@@ -24,9 +23,7 @@ from chatdesk.engine.api import (
     MakePrompt,
     Ping,
     Pong,
-    Read,
     Request,
-    Score,
     Survey,
     Surveyed,
 )
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
 class LocalEngine:
     """Runs one checkpoint. `run` from one thread at a time, but `Count` and `Ping` from any, at any time."""
 
-    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT, Capability.INSPECT)
+    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT)
 
     def __init__(self) -> None:
         self._generator: Generator | None = None
@@ -99,8 +96,6 @@ class LocalEngine:
                 yield from self._loaded().run(request, lambda: request.id in self._cancelled)
             case MakePrompt():
                 yield self._loaded().make_prompt(request, lambda: request.id in self._cancelled)
-            case Score() | Read() | Attend():
-                yield from self._loaded().inspect(request, lambda: request.id in self._cancelled)
             case Count():
                 yield Counted(request.id, self.count(request.text))
             case Survey():
@@ -151,10 +146,11 @@ class LocalEngine:
 
 
 def _empty_device_cache() -> None:
-    """Give the GPU's freed memory back to the system."""
+    """Give the GPU's freed memory back to the system, and what cuBLAS keeps: 32 MB for each stream."""
     import torch
 
     if torch.cuda.is_available():
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
 
 

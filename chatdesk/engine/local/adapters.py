@@ -93,6 +93,9 @@ class Adapters:
 
 def _adding(a: Tensor, b: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     def add(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        nonlocal a, b
+        if a.device != output.device:  # a layer beside the GPU computes where its weights are
+            a, b = a.to(output.device), b.to(output.device)
         rows, sums = inputs[0].reshape(-1, a.shape[0]), output.reshape(-1, b.shape[1])
         return torch.addmm(sums.to(b.dtype), rows.to(a.dtype) @ a, b).to(output.dtype).view(output.shape)
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Runner
-from chatdesk.engine.local.graphs import Step, bucket
+from chatdesk.engine.local.graphs import OwnForward, Step, bucket
 from tests.engine.checkpoints import SIZES, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 from tests.engine.local.greedy import compare, prompt_of
@@ -117,8 +117,8 @@ def test_a_step_that_goes_wrong_is_not_used(checkpoint, monkeypatch, caplog):
     expected = ids_of(generate(engine, PROMPT))
     engine.close()
     engine = loaded(checkpoint("llama"))
-    run = Step._run
-    monkeypatch.setattr(Step, "_run", lambda step: run(step).roll(1, -1))
+    run = OwnForward.__call__
+    monkeypatch.setattr(OwnForward, "__call__", lambda own: run(own).roll(1, -1))
     with caplog.at_level(logging.INFO, "chatdesk.engine.local.graphs"):
         assert ids_of(generate(engine, PROMPT)) == expected
         assert ids_of(generate(engine, PROMPT + "!"))
@@ -135,12 +135,12 @@ def test_lack_of_memory_costs_the_step_alone(checkpoint, monkeypatch):
     engine = loaded(checkpoint("llama"))
     asked = []
 
-    def run(step: Step) -> torch.Tensor:
-        asked.append(step)
+    def run(own: OwnForward) -> torch.Tensor:
+        asked.append(own)
         raise torch.OutOfMemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Step, "_run", run)
+        patch.setattr(OwnForward, "__call__", run)
         assert ids_of(generate(engine, PROMPT)) == expected
     assert (len(asked), maker(engine).made, maker(engine).is_on) == (1, 0, True)
     generate(engine, "another text")

@@ -99,3 +99,30 @@ ARCHITECTURES = {
     "smollm3": _LLAMA,
 }
 """By model type. Who is not named here, or differs in what is not said here, keeps the model's own forward."""
+
+ACTIVATIONS = {
+    "SiLU": 1,
+    "SiLUActivation": 1,
+    "GELU": 2,
+    "GELUActivation": 2,
+    "NewGELUActivation": 3,
+    "GELUTanh": 3,
+    "FastGELUActivation": 3,
+    "ReLU": 4,
+}
+"""By the name of the class, the number that all kernels have for it."""
+
+STEADY_ROPES = ("default", "linear", "llama3", "yarn")
+"""Ways of turning that do not look at how long the text is."""
+
+
+class NotServed(Exception):
+    """The model has something that no operation says."""
+
+
+def activation_of(module: object) -> int:
+    """Its number among `ACTIVATIONS`."""
+    name = type(module).__name__
+    if name not in ACTIVATIONS:
+        raise NotServed(f"the activation {name}")
+    return ACTIVATIONS[name]

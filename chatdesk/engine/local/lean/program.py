@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean import kernels
-from chatdesk.engine.local.lean.description import Architecture
+from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
 from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
 from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
 from chatdesk.library.footprint import GROUP
@@ -21,26 +21,11 @@ from chatdesk.library.footprint import GROUP
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
 _BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, INT8: 1.0, INT4: 0.5}
 _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
-_ACTIVATIONS = {
-    "SiLU": kernels.SILU,
-    "SiLUActivation": kernels.SILU,
-    "GELU": kernels.GELU,
-    "GELUActivation": kernels.GELU,
-    "NewGELUActivation": kernels.GELU_TANH,
-    "GELUTanh": kernels.GELU_TANH,
-    "FastGELUActivation": kernels.GELU_TANH,
-    "ReLU": kernels.RELU,
-}
-_STEADY_ROPES = ("default", "linear", "llama3", "yarn")  # the others look at how long the text is
 _MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES)
 _PORTION = 1 << 28
 """Bytes of weights after which a step asks whether to stop."""
 
 Buffers = Sequence[tuple[Tensor, Tensor]]
-
-
-class NotServed(Exception):
-    """The model has something that no operation says."""
 
 
 class Program:
@@ -83,7 +68,7 @@ class Program:
         if not self._what.rotary:
             return torch.zeros(self._room, 1), 0
         rotary = self._model.get_submodule(self._what.rotary)
-        if getattr(rotary, "rope_type", None) not in _STEADY_ROPES:
+        if getattr(rotary, "rope_type", None) not in STEADY_ROPES:
             raise NotServed("its positions depend on the length of the text")
         cosines, sines = rotary(torch.zeros(1), torch.arange(self._room)[None])
         return torch.cat([cosines[0], sines[0]], dim=-1).float().contiguous(), cosines.shape[-1]
@@ -116,7 +101,7 @@ class Program:
         self._attention(block, keys, values)
         if not is_parallel:
             self._norm(block.get_submodule(what.inner_norm), inner_source)
-        then = _activation(block.get_submodule(what.activation))
+        then = activation_of(block.get_submodule(what.activation))
         inner = [block.get_submodule(name) for name in what.inner]
         gate = self._gate.data_ptr()
         if what.fused:
@@ -279,10 +264,3 @@ def _kind(tensor: Tensor) -> int:
     if tensor.dtype not in _KINDS or not tensor.is_contiguous() or tensor.device.type != "cpu":
         raise NotServed(f"a tensor of {tensor.dtype} on {tensor.device}")
     return _KINDS[tensor.dtype]
-
-
-def _activation(module: nn.Module) -> int:
-    name = type(module).__name__
-    if name not in _ACTIVATIONS:
-        raise NotServed(f"the activation {name}")
-    return _ACTIVATIONS[name]

@@ -1,0 +1,155 @@
+// Attention of a new token to those before it and to itself.
+
+#define CHUNK 256  // threads of a block of `attend`, and the tokens that it looks at
+
+struct Attend {
+    const long long* place;  // the position of the new token
+    const float* projected;
+    float* target;
+    Float* keys;  // [rows, key_heads, room, size]
+    Float* values;
+    const float* turns;  // [places, 2 * rotated]: cosines, sines
+    const Float* query_gain;  // of the norm of a head; null without one
+    const Float* key_gain;
+    float* partial;  // [rows, heads, chunks, size + 2]: sums of values, highest score, sum of the weights
+    int* arrived;    // [rows, heads], all 0
+    int heads, key_heads, size, room, rotated;
+    int stride, target_stride, query_step, key_start, value_start, key_step;
+    int plus_one;
+    float scale, epsilon;
+};
+
+// One head of the projected, by one warp: normed and turned. ``raw`` and ``to``: room for a head.
+__device__ void head_made(const Attend& p, const float* source, const Float* gain, long long place, float* raw, float* to) {
+    int lane = threadIdx.x % 32;
+    float factor = 1.f;
+    if (gain) {
+        float sum = 0.f;
+        for (int i = lane; i < p.size; i += 32) sum += source[i] * source[i];
+        factor = rsqrtf(warp_sum(sum) / p.size + p.epsilon);
+    }
+    for (int i = lane; i < p.size; i += 32) raw[i] = gain ? source[i] * factor * (widened(gain[i]) + p.plus_one) : source[i];
+    __syncwarp();
+    const float* turns = p.turns + place * 2 * p.rotated;
+    int half = p.rotated / 2;
+    for (int i = lane; i < p.size; i += 32) {
+        float x = raw[i];
+        if (i < p.rotated) x = x * turns[i] + (i < half ? -raw[i + half] : raw[i - half]) * turns[p.rotated + i];
+        to[i] = x;
+    }
+    __syncwarp();
+}
+
+// A block for a row, a head and CHUNK tokens; the last block of a head to end joins what the others have found.
+extern "C" __global__ void attend(Attend p) {
+    extern __shared__ uint4 shared[];
+    float* query = (float*)shared;
+    float* key = query + p.size;
+    float* value = key + p.size;
+    float* raw = value + p.size;         // [2, size]
+    float* weights = raw + 2 * p.size;   // [CHUNK]
+    float* gathered = weights + CHUNK;   // [CHUNK * VALUES]
+    __shared__ int is_last;
+    int chunk = blockIdx.x, head = blockIdx.y, row = blockIdx.z, thread = threadIdx.x;
+    int key_head = head / (p.heads / p.key_heads);
+    long long place = *p.place;
+    let_others_begin();
+    wait_for_others();
+    int first = chunk * CHUNK, chunks = int(place) / CHUNK + 1;
+    if (chunk >= chunks) return;
+    const float* projected = p.projected + row * p.stride;
+    long long base = ((long long)row * p.key_heads + key_head) * p.room * p.size;
+    Float* keys = p.keys + base;
+    Float* values = p.values + base;
+    bool has_new = chunk == chunks - 1;
+    if (thread < 32) head_made(p, projected + head * p.query_step, p.query_gain, place, raw, query);
+    if (has_new && thread >= 32 && thread < 64) {
+        head_made(p, projected + p.key_start + key_head * p.key_step, p.key_gain, place, raw + p.size, key);
+        for (int i = thread - 32; i < p.size; i += 32) {
+            Float kept;
+            narrow(key[i], kept);
+            keys[place * p.size + i] = kept;
+            key[i] = widened(kept);
+        }
+    }
+    if (has_new && thread >= 64 && thread < 96) {
+        for (int i = thread - 64; i < p.size; i += 32) {
+            Float kept;
+            narrow(projected[p.value_start + key_head * p.key_step + i], kept);
+            values[place * p.size + i] = kept;
+            value[i] = widened(kept);
+        }
+    }
+    __syncthreads();
+    int mine = first + thread;
+    float score = LEAST;
+    if (mine < place) {
+        const uint4* from = (const uint4*)(keys + (long long)mine * p.size);
+        score = 0.f;
+#pragma unroll 8
+        for (int i = 0; i < p.size / VALUES; i++) {
+            float k[VALUES];
+            unpack(from[i], k);
+#pragma unroll
+            for (int j = 0; j < VALUES; j++) score = fmaf(k[j], query[i * VALUES + j], score);
+        }
+        score *= p.scale;
+    } else if (mine == place) {
+        score = 0.f;
+        for (int i = 0; i < p.size; i++) score = fmaf(key[i], query[i], score);
+        score *= p.scale;
+    }
+    float highest = block_reduced(score, true);
+    float weight = mine <= place ? expf(score - highest) : 0.f;
+    weights[thread] = weight;
+    float sum = block_reduced(weight, false);  // and all weights are there
+    int lanes = p.size / VALUES, groups = CHUNK / lanes, lane = thread % lanes, group = thread / lanes;
+    float found[VALUES];
+#pragma unroll
+    for (int j = 0; j < VALUES; j++) found[j] = 0.f;
+    int end = min(CHUNK, int(place) - first);  // the new token comes from shared memory
+    if (group < groups) {
+#pragma unroll 4
+        for (int i = group; i < end; i += groups) {
+            float v[VALUES];
+            unpack(((const uint4*)(values + (long long)(first + i) * p.size))[lane], v);
+#pragma unroll
+            for (int j = 0; j < VALUES; j++) found[j] = fmaf(weights[i], v[j], found[j]);
+        }
+#pragma unroll
+        for (int j = 0; j < VALUES; j++) gathered[group * p.size + lane * VALUES + j] = found[j];
+    }
+    __syncthreads();
+    float* to = p.target + row * p.target_stride + head * p.size;
+    int places = gridDim.x, of = (row * p.heads + head) * places;
+    float* partial = p.partial + (long long)(of + chunk) * (p.size + 2);
+    for (int i = thread; i < p.size; i += CHUNK) {
+        float x = has_new ? weights[int(place) - first] * value[i] : 0.f;
+        for (int j = 0; j < groups; j++) x += gathered[j * p.size + i];
+        if (chunks == 1) to[i] = x / sum;
+        else partial[i] = x;
+    }
+    if (chunks == 1) return;
+    if (thread == 0) partial[p.size] = highest, partial[p.size + 1] = sum;
+    __threadfence();
+    __syncthreads();
+    if (thread == 0) is_last = atomicAdd(p.arrived + row * p.heads + head, 1) == chunks - 1;
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();
+    const volatile float* all = p.partial + (long long)of * (p.size + 2);
+    highest = LEAST;
+    for (int i = thread; i < chunks; i += CHUNK) highest = fmaxf(highest, all[i * (p.size + 2) + p.size]);
+    highest = block_reduced(highest, true);
+    sum = 0.f;
+    for (int i = thread; i < chunks; i += CHUNK)
+        sum += all[i * (p.size + 2) + p.size + 1] * expf(all[i * (p.size + 2) + p.size] - highest);
+    sum = block_reduced(sum, false);
+    for (int i = thread; i < p.size; i += CHUNK) {
+        float x = 0.f;
+#pragma unroll 4
+        for (int j = 0; j < chunks; j++) x += all[j * (p.size + 2) + i] * expf(all[j * (p.size + 2) + p.size] - highest);
+        to[i] = x / sum;
+    }
+    if (thread == 0) p.arrived[row * p.heads + head] = 0;
+}

@@ -1,0 +1,272 @@
+// Embeddings and matrix times vector, with what stands before and after it: norm, bias, activation, gate, sum.
+
+__device__ __forceinline__ float activated(float x, int activation) {
+    switch (activation) {
+        case 1: return x / (1.f + expf(-x));                                                  // SiLU
+        case 2: return 0.5f * x * (1.f + erff(x * 0.70710678f));                              // GELU
+        case 3: return 0.5f * x * (1.f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));   // GELU by tanh
+        case 4: return fmaxf(x, 0.f);                                                         // ReLU
+        default: return x;
+    }
+}
+
+struct Embed {
+    const long long* inputs;  // the ids, behind them the position
+    const Float* table;
+    const Float* positions;  // or null
+    float* target;
+    int width, stride;
+    float scale;
+};
+
+extern "C" __global__ void embed(Embed p) {
+    int row = blockIdx.x;
+    long long id = p.inputs[row], place = p.inputs[gridDim.x];
+    let_others_begin();
+    for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
+        float x = widened(p.table[id * p.width + i]) * p.scale;
+        if (p.positions) x += widened(p.positions[place * p.width + i]);
+        p.target[row * p.stride + i] = x;
+    }
+}
+
+// Up to three matrices one above the other, or, gated, two of which row i of the first goes through the activation and
+// multiplies row i of the second.
+struct Product {
+    const float* source;
+    float* target;
+    const Float* gain;  // of the norm of the source; null without one
+    const Float* shift;
+    const void* weights[3];
+    const Float* scales[3];  // of quantised weights
+    const Float* biases[3];
+    int heights[3];
+    int parts, outputs, width, source_stride, target_stride;
+    int is_layer_norm, plus_one, adds, activation, is_gated;
+    float epsilon;
+};
+
+// The source, normed, as Float in shared memory, ``[ROWS, width]``.
+__device__ void stage(const Product& p, Float* staged) {
+    for (int row = 0; row < ROWS; row++) {
+        const float* source = p.source + row * p.source_stride;
+        Float* to = staged + row * p.width;
+        float mean = 0.f, factor = 1.f;
+        if (p.gain) {
+            float sum = 0.f;
+            if (p.is_layer_norm) {
+                for (int i = threadIdx.x; i < p.width; i += blockDim.x) sum += source[i];
+                mean = block_reduced(sum, false) / p.width;
+                sum = 0.f;
+            }
+            for (int i = threadIdx.x; i < p.width; i += blockDim.x) sum += (source[i] - mean) * (source[i] - mean);
+            factor = rsqrtf(block_reduced(sum, false) / p.width + p.epsilon);
+        }
+        for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
+            float x = source[i];
+            if (p.gain) x = (x - mean) * factor * (widened(p.gain[i]) + p.plus_one);
+            if (p.shift) x += widened(p.shift[i]);
+            narrow(x, to[i]);
+        }
+    }
+    __syncthreads();
+}
+
+// Which part an output belongs to; the output becomes the row in it.
+__device__ __forceinline__ int part_of(const Product& p, int& output) {
+    int part = 0;
+    while (part < p.parts - 1 && output >= p.heights[part]) output -= p.heights[part++];
+    return part;
+}
+
+__device__ __forceinline__ float with_bias(const Product& p, float x, int part, int row) {
+    return p.biases[part] ? x + widened(p.biases[part][row]) : x;
+}
+
+__device__ __forceinline__ void finish(const Product& p, float x, int row, int output) {
+    float* to = p.target + row * p.target_stride + output;
+    *to = p.adds ? *to + x : x;
+}
+
+struct Whole {
+    static const int AT_ONCE = VALUES, IS_SCALED = 0;
+    static __device__ __forceinline__ void unpacked(uint4 v, float* to) { unpack(v, to); }
+};
+
+struct Int8 {
+    static const int AT_ONCE = 16, IS_SCALED = 1;
+    static __device__ __forceinline__ void unpacked(uint4 v, float* to) {
+        u32 words[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+        for (int i = 0; i < 16; i++) to[i] = float((signed char)(words[i / 4] >> (8 * (i % 4))));
+    }
+};
+
+// A warp for PER rows of the matrices. DEPTH: how many times 512 bytes of each row are fetched ahead.
+template <class W, int PER, int DEPTH>
+__device__ __forceinline__ void product(const Product& p, uint4* shared) {
+    int lane = threadIdx.x % 32, unit = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    int count = p.width / W::AT_ONCE;
+    const uint4* from[PER];
+    int parts[PER], rows[PER], outputs[PER];
+#pragma unroll
+    for (int i = 0; i < PER; i++) {
+        outputs[i] = p.is_gated ? unit * (PER / 2) + i / 2 : unit * PER + i;
+        rows[i] = min(outputs[i], p.outputs - 1);
+        parts[i] = i % 2;
+        if (!p.is_gated) parts[i] = part_of(p, rows[i]);
+        from[i] = (const uint4*)p.weights[parts[i]] + (long long)rows[i] * count;
+    }
+    uint4 ring[DEPTH][PER];
+#pragma unroll
+    for (int d = 0; d < DEPTH; d++)
+#pragma unroll
+        for (int i = 0; i < PER; i++)
+            if (lane + 32 * d < count) ring[d][i] = from[i][lane + 32 * d];
+    let_others_begin();
+    wait_for_others();
+    stage(p, (Float*)shared);
+    float sums[ROWS][PER];
+#pragma unroll
+    for (int row = 0; row < ROWS; row++)
+#pragma unroll
+        for (int i = 0; i < PER; i++) sums[row][i] = 0.f;
+    for (int first = lane; first < count; first += 32 * DEPTH) {
+#pragma unroll
+        for (int d = 0; d < DEPTH; d++) {
+            int v = first + 32 * d;
+            if (v < count) {
+                float weights[PER][W::AT_ONCE];
+#pragma unroll
+                for (int i = 0; i < PER; i++) W::unpacked(ring[d][i], weights[i]);
+                if (v + 32 * DEPTH < count) {
+#pragma unroll
+                    for (int i = 0; i < PER; i++) ring[d][i] = from[i][v + 32 * DEPTH];
+                }
+#pragma unroll
+                for (int row = 0; row < ROWS; row++) {
+                    const uint4* given = shared + (row * p.width + v * W::AT_ONCE) / VALUES;
+#pragma unroll
+                    for (int part = 0; part < W::AT_ONCE / VALUES; part++) {
+                        float x[VALUES];
+                        unpack(given[part], x);
+#pragma unroll
+                        for (int i = 0; i < PER; i++)
+#pragma unroll
+                            for (int j = 0; j < VALUES; j++)
+                                sums[row][i] = fmaf(weights[i][part * VALUES + j], x[j], sums[row][i]);
+                    }
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int row = 0; row < ROWS; row++)
+#pragma unroll
+        for (int i = 0; i < PER; i++) sums[row][i] = warp_sum(sums[row][i]);
+#pragma unroll
+    for (int row = 0; row < ROWS; row++)
+#pragma unroll
+        for (int i = 0; i < PER; i++) {
+            if (lane != (row * PER + i) % 32 || outputs[i] >= p.outputs || (p.is_gated && i % 2)) continue;
+            float x = sums[row][i];
+            if (W::IS_SCALED) x *= widened(p.scales[parts[i]][rows[i]]);
+            x = activated(with_bias(p, x, parts[i], rows[i]), p.activation);
+            if (p.is_gated) {
+                int other = i + 1 < PER ? i + 1 : i;
+                float y = sums[row][other];
+                if (W::IS_SCALED) y *= widened(p.scales[1][rows[i]]);
+                x *= with_bias(p, y, 1, rows[i]);
+            }
+            finish(p, x, row, outputs[i]);
+        }
+}
+
+#define PRODUCT(NAME, W, PER, DEPTH)             \
+    extern "C" __global__ void NAME(Product p) { \
+        extern __shared__ uint4 shared[];        \
+        product<W, PER, DEPTH>(p, shared);       \
+    }
+PRODUCT(product_2, Whole, 2, 4)
+PRODUCT(product_4, Whole, 4, 2)
+#if FLOAT == 1
+PRODUCT(product_int8_2, Int8, 2, 2)
+PRODUCT(product_int8_4, Int8, 4, 2)
+
+// Four bits as PyTorch packs them for CUDA: tiles of 8 rows and 16 * TILES columns, in each tile TILES / 2 words for a
+// lane: its row is lane / 4, its eight columns of the 32 of a word begin at lane % 4 * 2. A block for 8 rows, whose warps
+// share the columns. ``scales``: ``[width / 32, height, 2]``, step and middle.
+template <int TILES>
+__device__ __forceinline__ void product_int4(const Product& p, uint4* shared) {
+    __shared__ float parts[2][8][ROWS][8];
+    const u16* staged = (const u16*)shared;
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+    int output = blockIdx.x * 8, first = output;
+    int part = p.is_gated ? 0 : part_of(p, first);
+    let_others_begin();
+    wait_for_others();
+    stage(p, (Float*)shared);
+    int row_of = first + lane / 4, across = p.width / (16 * TILES);
+    for (int gate = 0; gate <= p.is_gated; gate++) {
+        const u32* words = (const u32*)p.weights[part + gate] + ((long long)first / 8 * across * 32 + lane) * (TILES / 2);
+        const u32* scales = (const u32*)p.scales[part + gate];
+        int height = p.heights[part + gate];
+        float sums[ROWS];
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) sums[row] = 0.f;
+#pragma unroll 2
+        for (int tile = warp; tile < across; tile += warps) {
+            u32 word[TILES / 2];
+#pragma unroll
+            for (int j = 0; j < TILES / 2; j++) word[j] = words[(long long)tile * 32 * (TILES / 2) + j];
+#pragma unroll
+            for (int j = 0; j < TILES / 2; j++) {
+                int group = tile * (TILES / 2) + j;
+                u32 pair = scales[(long long)group * height + row_of];
+                float step = widened(u16(pair)), middle = widened(u16(pair >> 16));
+#pragma unroll
+                for (int row = 0; row < ROWS; row++) {
+                    const u32* x = (const u32*)(staged + row * p.width + group * 32 + lane % 4 * 2);
+                    float dot = 0.f, sum = 0.f;
+#pragma unroll
+                    for (int k = 0; k < 4; k++) {
+                        u32 two = ((word[j] >> (4 * k)) & 0x000f000fu) | 0x43004300u;  // 128 + q, as two bfloat16
+                        u32 xs = x[4 * k];
+                        float low = widened(u16(xs)), high = widened(u16(xs >> 16));
+                        dot = fmaf(widened(u16(two)), low, fmaf(widened(u16(two >> 16)), high, dot));
+                        sum += low + high;
+                    }
+                    sums[row] += step * (dot - 136.f * sum) + middle * sum;
+                }
+            }
+        }
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+            sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 1);
+            sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 2);
+            if (lane % 4 == 0) parts[gate][warp][row][lane / 4] = sums[row];
+        }
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < ROWS * 8; i += blockDim.x) {
+        int row = i / 8, at = i % 8;
+        float x = 0.f, y = 0.f;
+        for (int from = 0; from < warps; from++) {
+            x += parts[0][from][row][at];
+            if (p.is_gated) y += parts[1][from][row][at];
+        }
+        x = activated(with_bias(p, x, part, first + at), p.activation);
+        if (p.is_gated) x *= with_bias(p, y, 1, first + at);
+        finish(p, x, row, output + at);
+    }
+}
+
+#define PRODUCT_INT4(NAME, TILES)                \
+    extern "C" __global__ void NAME(Product p) { \
+        extern __shared__ uint4 shared[];        \
+        product_int4<TILES>(p, shared);          \
+    }
+PRODUCT_INT4(product_int4_of_2, 2)
+PRODUCT_INT4(product_int4_of_4, 4)
+PRODUCT_INT4(product_int4_of_8, 8)
+#endif

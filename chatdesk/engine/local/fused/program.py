@@ -1,0 +1,361 @@
+"""The launches of one model's decode step over one cache, read from its modules by their description.
+
+What no kernel says raises `NotServed`.
+"""
+
+import ctypes
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
+from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
+
+FLOATS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+"""What the kernels call them."""
+
+MOST_ROWS = 8
+CHUNK = 256
+"""Tokens that a block of `attend` looks at, and its threads: as the kernel has it."""
+
+_INT4_THREADS = 128
+_SHAPES = ((4, 8), (4, 4), (2, 8), (2, 4), (2, 2))
+"""Rows of a matrix for a warp, and warps of a block: the first that gives every multiprocessor a block is taken."""
+
+Buffers = Sequence[tuple[Tensor, Tensor]]
+_Pointer, _Int, _Float = ctypes.c_void_p, ctypes.c_int, ctypes.c_float
+
+
+def _fields(**kinds: tuple[Any, str]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, kind) for kind, names in kinds.values() for name in names.split())
+
+
+class Embed(ctypes.Structure):
+    """As in the kernels."""
+
+    _fields_ = _fields(a=(_Pointer, "inputs table positions target"), b=(_Int, "width stride"), c=(_Float, "scale"))
+
+
+class Product(ctypes.Structure):
+    """As in the kernels."""
+
+    _fields_ = _fields(
+        a=(_Pointer, "source target gain shift"),
+        b=(_Pointer * 3, "weights scales biases"),
+        c=(_Int * 3, "heights"),
+        d=(_Int, "parts outputs width source_stride target_stride is_layer_norm plus_one adds activation is_gated"),
+        e=(_Float, "epsilon"),
+    )
+
+
+class Attend(ctypes.Structure):
+    """As in the kernels."""
+
+    _fields_ = _fields(
+        a=(_Pointer, "place projected target keys values turns query_gain key_gain partial arrived"),
+        b=(_Int, "heads key_heads size room rotated"),
+        c=(_Int, "stride target_stride query_step key_start value_start key_step plus_one"),
+        d=(_Float, "scale epsilon"),
+    )
+
+
+class Kernels(Protocol):
+    """What `driver.Kernels` does."""
+
+    def launch(
+        self, name: str, grid: tuple[int, int, int], threads: int, shared: int, argument: ctypes.Structure, early: bool
+    ) -> None:
+        """Put a kernel into the device's queue."""
+
+
+@dataclass(frozen=True)
+class _Device:
+    """Numbers of blocks at once, and bytes that one may share."""
+
+    processors: int
+    shared: int
+
+    @classmethod
+    def of(cls, device: torch.device) -> "_Device":
+        if device.type != "cuda":
+            return cls(4, 96 << 10)
+        found: Any = torch.cuda.get_device_properties(device)
+        return cls(found.multi_processor_count, getattr(found, "shared_memory_per_block_optin", 48 << 10))
+
+
+class Program:
+    """The launches of one model over ``buffers``, keys and values ``[rows, heads, room, size]`` of each layer.
+
+    ``inputs``: long ``[rows + 1]``, an id for each row and the position. ``room``: tokens that are looked at. The
+    memory of the buffers, of the inputs and of the model has to stay where it is.
+    ``logits``: float32 ``[rows, vocabulary]``, written by `run`.
+    """
+
+    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, inputs: Tensor, room: int) -> None:
+        self._model, self._what, self._inputs = model, architecture, inputs
+        self._dtype, self._device = buffers[0][0].dtype, _Device.of(inputs.device)
+        self.rows, self._key_heads, self._room, self._size = buffers[0][0].shape
+        blocks = model.get_submodule(architecture.blocks)
+        if len(blocks) != len(buffers) or self.rows > MOST_ROWS or self._dtype not in FLOATS:
+            raise NotServed("a cache of another kind")
+        if self._size % self._values or self._size > CHUNK * self._values // 4:
+            raise NotServed(f"heads of {self._size} numbers")
+        self._heads: int = model.config.num_attention_heads
+        self._chunks = math.ceil(room / CHUNK)
+        self._launches: list[tuple[str, tuple[int, int, int], int, int, ctypes.Structure]] = []
+        self._held: list[Tensor] = []
+        self._make_scratch(blocks[0])
+        self._turns, self._rotated = self._rotary(room)
+        self._embed()
+        for block, pair in zip(blocks, buffers, strict=True):
+            self._block(block, *pair)
+        head = model.get_output_embeddings()
+        self.logits = self._zeros(self.rows, _height(head))
+        self._product((head,), self._x, self.logits, norm=model.get_submodule(architecture.last_norm))
+
+    def run(self, kernels: Kernels) -> Tensor:
+        """Launch all of them; the logits."""
+        for index, (name, grid, threads, shared, argument) in enumerate(self._launches):
+            kernels.launch(name, grid, threads, shared, argument, early=index > 0)
+        return self.logits
+
+    @property
+    def _values(self) -> int:
+        """How many numbers are read at once."""
+        return 16 // self._dtype.itemsize
+
+    def _zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        made = torch.zeros(*shape, dtype=dtype, device=self._inputs.device)
+        self._held.append(made)
+        return made
+
+    def _make_scratch(self, block: nn.Module) -> None:
+        widest = max(max(_height(module), _width(module)) for module in block.modules() if _is_matrix(module))
+        self._stride = max(widest, (self._heads + 2 * self._key_heads) * self._size)
+        self._x, self._projected, self._attended, self._inner = (self._zeros(self.rows, self._stride) for _ in range(4))
+        self._partial = self._zeros(self.rows, self._heads, self._chunks, self._size + 2)
+        self._arrived = self._zeros(self.rows, self._heads, dtype=torch.int32)
+
+    def _rotary(self, room: int) -> tuple[Tensor, int]:
+        """Cosines and sines of each position, ``[room, 2 * rotated]``, as the model's own module makes them."""
+        if not self._what.rotary:
+            return self._zeros(1, 1), 0
+        rotary = self._model.get_submodule(self._what.rotary)
+        if getattr(rotary, "rope_type", None) not in STEADY_ROPES:
+            raise NotServed("its positions depend on the length of the text")
+        device = self._inputs.device
+        cosines, sines = rotary(torch.zeros(1, device=device), torch.arange(room, device=device)[None])
+        turns = torch.cat([cosines[0], sines[0]], dim=-1).float().contiguous()
+        self._held.append(turns)
+        return turns, cosines.shape[-1]
+
+    def _embed(self) -> None:
+        table: Any = self._model.get_submodule(self._what.embedding)
+        scale = getattr(table, "embed_scale", None)
+        positions = self._model.get_submodule(self._what.positions).weight if self._what.positions else None
+        argument = Embed(
+            inputs=self._inputs.data_ptr(),
+            table=self._float(table.weight),
+            positions=self._float(positions),
+            target=self._x.data_ptr(),
+            width=table.weight.shape[1],
+            stride=self._stride,
+            scale=1.0 if scale is None else scale.to(table.weight.dtype).item(),
+        )
+        self._launches.append(("embed", (self.rows, 1, 1), 256, 0, argument))
+
+    def _block(self, block: nn.Module, keys: Tensor, values: Tensor) -> None:
+        what = self._what
+        is_parallel = bool(what.parallel) and getattr(self._model.config, what.parallel)
+        projections = tuple(block.get_submodule(name) for name in what.projections)
+        output, down = block.get_submodule(what.output), block.get_submodule(what.down)
+        inner = tuple(block.get_submodule(name) for name in what.inner)
+        then = activation_of(block.get_submodule(what.activation))
+        self._product(projections, self._x, self._projected, norm=block.get_submodule(what.attention_norm))
+        self._attend(block, keys, values)
+        if not is_parallel:  # who reads the same input twice adds to it at the end
+            self._product((output,), self._attended, self._x, adds=1)
+        norm = block.get_submodule(what.inner_norm)
+        self._product(inner, self._x, self._inner, norm=norm, activation=then, is_gated=what.fused or len(inner) > 1)
+        if is_parallel:
+            self._product((output,), self._attended, self._x, adds=1)
+        self._product((down,), self._inner, self._x, adds=1)
+
+    def _attend(self, block: nn.Module, keys: Tensor, values: Tensor) -> None:
+        what, size = self._what, self._size
+        if values.shape != keys.shape or not (keys.is_contiguous() and values.is_contiguous()):
+            raise NotServed("its values have another size than its keys")
+        module: Any = block.get_submodule(what.attention)
+        norms: list[Any] = [block.get_submodule(name) if name else None for name in (what.query_norm, what.key_norm)]
+        key_start, value_start, step = self._heads * size, (self._heads + self._key_heads) * size, size
+        if what.interleaved:
+            key_start, value_start, step = size, 2 * size, 3 * size
+        argument = Attend(
+            place=self._inputs[-1:].data_ptr(),
+            projected=self._projected.data_ptr(),
+            target=self._attended.data_ptr(),
+            keys=self._float(keys),
+            values=self._float(values),
+            turns=self._turns.data_ptr(),
+            query_gain=self._float(norms[0].weight if norms[0] else None),
+            key_gain=self._float(norms[1].weight if norms[1] else None),
+            partial=self._partial.data_ptr(),
+            arrived=self._arrived.data_ptr(),
+            heads=self._heads,
+            key_heads=self._key_heads,
+            size=size,
+            room=self._room,
+            rotated=self._rotated if getattr(module, "use_rope", True) else 0,
+            stride=self._stride,
+            target_stride=self._stride,
+            query_step=step,
+            key_start=key_start,
+            value_start=value_start,
+            key_step=step,
+            plus_one=int(what.weights_plus_one),
+            scale=module.scaling,
+            epsilon=_epsilon(norms[0]),
+        )
+        shared = 4 * (5 * size + CHUNK + CHUNK * self._values)
+        self._launches.append(("attend", (self._chunks, self._heads, self.rows), CHUNK, shared, argument))
+
+    def _product(
+        self,
+        matrices: tuple[Any, ...],
+        source: Tensor,
+        target: Tensor,
+        *,
+        norm: Any = None,
+        activation: int = 0,
+        is_gated: bool = False,
+        adds: int = 0,
+    ) -> None:
+        parts = [
+            part for matrix in matrices for part in self._parts(matrix, 2 if is_gated and len(matrices) == 1 else 1)
+        ]
+        kinds = {kind for kind, *_ in parts}
+        if len(kinds) > 1:
+            raise NotServed("matrices of several kinds side by side")
+        name, at_once = kinds.pop()
+        width = _width(matrices[0])
+        outputs = parts[0][4] if is_gated else sum(part[4] for part in parts)
+        shared = self.rows * width * self._dtype.itemsize
+        if width % at_once or shared > self._device.shared - (8 << 10):
+            raise NotServed(f"a matrix {width} wide")
+        argument = Product(
+            source=source.data_ptr(),
+            target=target.data_ptr(),
+            gain=self._float(norm.weight if norm is not None else None),
+            shift=self._float(getattr(norm, "bias", None)),
+            weights=tuple(part[1] for part in parts),
+            scales=tuple(part[2] for part in parts),
+            biases=tuple(part[3] for part in parts),
+            heights=tuple(part[4] for part in parts),
+            parts=len(parts),
+            outputs=outputs,
+            width=width,
+            source_stride=source.stride(0),
+            target_stride=target.stride(0),
+            is_layer_norm=int(isinstance(norm, nn.LayerNorm)),
+            plus_one=int(self._what.weights_plus_one),
+            adds=adds,
+            activation=activation,
+            is_gated=int(is_gated),
+            epsilon=_epsilon(norm),
+        )
+        blocks, threads = math.ceil(outputs / 8), _INT4_THREADS
+        if "int4" not in name:
+            per_warp, warps, blocks = self._shape(outputs * (1 + is_gated))
+            name, threads = f"{name}_{per_warp}", 32 * warps
+        self._launches.append((name, (blocks, 1, 1), threads, shared, argument))
+
+    def _shape(self, rows: int) -> tuple[int, int, int]:
+        """Rows of a matrix for each warp, warps of a block, blocks."""
+        shapes = [(per_warp, warps, math.ceil(rows / (per_warp * warps))) for per_warp, warps in _SHAPES]
+        return next((shape for shape in shapes if shape[2] >= self._device.processors), shapes[-1])
+
+    def _parts(self, matrix: Any, pieces: int) -> list[tuple[tuple[str, int], int, int, int, int]]:
+        """Kernel and numbers at once, then addresses of weights, scales and bias, and the height, of each piece."""
+        if not _is_matrix(matrix):
+            raise NotServed(f"a {type(matrix).__name__} where a matrix was thought to be")
+        height = _height(matrix) // pieces
+        bias = matrix.bias
+        match matrix:
+            case Int8Linear():
+                kind, weight, scale = ("product_int8", 16), matrix.weight.data_ptr(), self._float(matrix.scale)
+                row_bytes, scale_bytes = matrix.weight.shape[1], matrix.scale.itemsize
+            case Int4Linear():
+                tiles = 2 * matrix.weight.shape[-1]
+                kind, weight, scale = (
+                    (f"product_int4_of_{tiles}", 32),
+                    matrix.weight.data_ptr(),
+                    self._float(matrix.scales),
+                )
+                row_bytes, scale_bytes = 0, 0
+                if pieces > 1:
+                    raise NotServed("a half of a matrix in four bits")
+            case _:
+                kind, scale, scale_bytes = ("product", self._values), 0, 0
+                rows = matrix.weight if isinstance(matrix, nn.Linear) else matrix.weight.T
+                weight, row_bytes = self._float(rows), rows.shape[1] * rows.itemsize
+        if pieces > 1 and bias is not None:
+            raise NotServed("a half of a matrix with a bias")
+        first = self._float(bias)
+        return [
+            (kind, weight + i * height * row_bytes, (scale + i * height * scale_bytes), first, height)
+            for i in range(pieces)
+        ]
+
+    def _float(self, tensor: Tensor | None) -> int:
+        """The address of a tensor in the precision of the model, 0 for none."""
+        if tensor is None:
+            return 0
+        if tensor.dtype != self._dtype or not tensor.is_contiguous() or tensor.device != self._inputs.device:
+            raise NotServed(f"a tensor of {tensor.dtype} on {tensor.device}")
+        if tensor.data_ptr() % 16 and tensor.dim() > 1:
+            raise NotServed("a tensor at an odd address")
+        return tensor.data_ptr()
+
+
+def lay_by_rows(model: nn.Module) -> None:
+    """Turn the memory of GPT-2's transposed matrices, one after another, so that an output's weights lie together."""
+    for module in model.modules():
+        if isinstance(module, Conv1D):
+            module.weight.data = module.weight.data.T.contiguous().T
+
+
+def _is_matrix(module: Any) -> bool:
+    return isinstance(module, nn.Linear | Conv1D | Int8Linear | Int4Linear)
+
+
+def _height(matrix: Any) -> int:
+    """How many numbers come out."""
+    match matrix:
+        case Int4Linear():
+            return int(matrix.scales.shape[1])
+        case nn.Linear() | Int8Linear():
+            return int(matrix.weight.shape[0])
+        case _:
+            return int(matrix.weight.shape[1])
+
+
+def _width(matrix: Any) -> int:
+    """How many numbers go in."""
+    match matrix:
+        case Int4Linear():
+            return int(matrix.scales.shape[0]) * 32
+        case nn.Linear() | Int8Linear():
+            return int(matrix.weight.shape[1])
+        case _:
+            return int(matrix.weight.shape[0])
+
+
+def _epsilon(norm: Any) -> float:
+    if norm is None:
+        return 0.0
+    return float(norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps)

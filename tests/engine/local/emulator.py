@@ -1,0 +1,61 @@
+"""The kernels of the fused step on the CPU: their source compiled by g++, each thread of a block a fiber."""
+
+import ctypes
+import functools
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from chatdesk.engine.local.fused import driver
+
+_HEADER = Path(__file__).with_name("emulator.hpp")
+
+
+@functools.cache
+def _library(options: tuple[str, ...]) -> ctypes.CDLL:
+    source = "\n".join(path.read_text() for path in driver.SOURCES)
+    source = source.replace("extern __shared__ uint4 shared[];", "uint4* shared = emulated_shared;")
+    names = [(name, "Product") for name in re.findall(r"^PRODUCT\w*\((\w+)", source, re.MULTILINE)]
+    if "-DFLOAT=1" not in options:
+        names = [(name, kind) for name, kind in names if "int" not in name]
+    names += re.findall(r'^extern "C" __global__ void (\w+)\((\w+) p\)', source, re.MULTILINE)
+    calls = [
+        f'extern "C" void run_{name}(int* grid, int threads, int bytes, {kind}* p)'
+        f" {{ run_blocks(grid, threads, bytes, [=] {{ {name}(*p); }}); }}"
+        for name, kind in names
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernels.cpp"
+        path.write_text("\n".join([f'#include "{_HEADER}"', source, *calls]))
+        library = path.with_suffix(".so")
+        command = ["g++", "-O1", "-w", "-fPIC", "-shared", *options, "-o", str(library), str(path)]
+        subprocess.run(command, check=True)
+        return ctypes.CDLL(str(library))
+
+
+class Kernels:
+    """As `driver.Kernels`, each launch done when it returns."""
+
+    def __init__(self, options: tuple[str, ...]) -> None:
+        self._library = _library(options)
+
+    def launch(self, name, grid, threads, shared, argument, early):
+        getattr(self._library, f"run_{name}")((ctypes.c_int * 3)(*grid), threads, shared, ctypes.byref(argument))
+
+
+class Compiler:
+    """As `driver.Compiler`, without a thread. ``asked``: the options of all kernels that were wanted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    def begin(self, options):
+        """Nothing is done ahead."""
+
+    def is_at(self, options):
+        return False
+
+    def kernels(self, options):
+        self.asked.append(options)
+        return Kernels(options)
