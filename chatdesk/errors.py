@@ -48,6 +48,8 @@ class Fault(StrEnum):
     EMPTY_PROMPT = "empty_prompt"
     PROMPT_TOO_LONG = "prompt_too_long"
     CONTEXT_FULL = "context_full"
+    ATTENTION_TOO_LONG = "attention_too_long"
+    NO_ATTENTION = "no_attention"
     BAD_VALUE = "bad_value"
     BOTH_LENGTHS = "both_lengths"
     CANCELLED = "cancelled"
@@ -193,6 +195,13 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "The conversation has {tokens} tokens and at most {limit} fit into the context. "
         "Pin what matters and leave out the oldest turns, or begin a new chat.",
+    ),
+    Fault.ATTENTION_TOO_LONG: QT_TRANSLATE_NOOP(
+        "errors", "The text has {tokens} tokens, and attention is shown for at most {limit}. Shorten it."
+    ),
+    Fault.NO_ATTENTION: QT_TRANSLATE_NOOP(
+        "errors",
+        "{model} computes no attention that could be shown. Choose a transformer, such as the model in the box.",
     ),
     Fault.BAD_VALUE: QT_TRANSLATE_NOOP("errors", "{name} is {value}; it must be {allowed}."),
     Fault.BOTH_LENGTHS: QT_TRANSLATE_NOOP(

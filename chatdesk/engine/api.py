@@ -31,6 +31,7 @@ class Capability(StrEnum):
     LOGPROBS = "logprobs"
     COUNT = "count"
     PROMPT = "prompt"
+    INSPECT = "inspect"
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
@@ -136,6 +137,47 @@ class MakePrompt(_Request, frozen=True):
     suffix: str = ""
 
 
+class Choices(Struct, frozen=True):
+    """A text and what might follow it, to be compared."""
+
+    prompt: str
+    continuations: tuple[str, ...]
+
+
+class Score(_Request, frozen=True):
+    """How probable each continuation of some texts is; `Progress` in items, then `Scored`. Nothing is generated."""
+
+    items: tuple[Choices, ...]
+    adapter: str = ""
+
+
+class Read(_Request, frozen=True):
+    """How probable the model finds each token of a text, or of the reply that ends a conversation; `TokensRead`.
+
+    ``sampling``: whose filters ``sampled_logprob`` goes through; ``top``: how many alternatives each token lists;
+    the rest as in `Generate`. A text longer than the context is refused.
+    """
+
+    prompt: str | tuple[ChatMessage, ...]
+    sampling: Sampling = Sampling()
+    top: int = 0
+    dialogue: str = ""
+    adapter: str = ""
+
+
+class Attend(_Request, frozen=True):
+    """Which tokens each token of a text looks at, at most `MAX_ATTENTION_TOKENS`; an `AttentionMap` for each head of
+    ``layer``, then `Attended`.
+    """
+
+    text: str
+    layer: int = 0
+    adapter: str = ""
+
+
+MAX_ATTENTION_TOKENS = 512
+
+
 class Count(_Request, frozen=True):
     """How many tokens a text has; answered by `Counted` even while the engine generates."""
 
@@ -156,7 +198,7 @@ class Ping(_Request, frozen=True):
     """Are you there? Answered by `Pong` even while the engine generates."""
 
 
-Request: TypeAlias = Load | Generate | MakePrompt | Count | Cancel | Survey | Ping
+Request: TypeAlias = Load | Generate | MakePrompt | Score | Read | Attend | Count | Cancel | Survey | Ping
 
 
 class DeviceMemory(Struct, frozen=True):
@@ -288,6 +330,67 @@ class PromptMade(_Event, frozen=True):
     unseen_before: int = 0
 
 
+class ChoiceScores(Struct, frozen=True):
+    """Of each continuation the natural logarithm of its probability after the text, and its number of tokens.
+
+    An item that the context does not hold is not scored: ``too_long`` is then how many tokens it has.
+    """
+
+    logprobs: tuple[float, ...]
+    tokens: tuple[int, ...]
+    too_long: int = 0
+
+
+class Scored(_Event, frozen=True):
+    """Answer to `Score`, in the order of its items. ``limit``: tokens the model can see."""
+
+    scores: tuple[ChoiceScores, ...]
+    limit: int
+
+
+class TokenReading(Struct, frozen=True):
+    """A token as the model expected it; see `TokenEvent`. ``rank``: 1 is the most probable token; ``entropy``: of the
+    model's distribution at this place, in nats. A first token that nothing precedes has rank 0 and None throughout.
+    """
+
+    id: int
+    text: str
+    rank: int = 0
+    logprob: float | None = None
+    sampled_logprob: float | None = None
+    entropy: float | None = None
+    top: tuple[AlternativeToken, ...] = ()
+
+
+class TokensRead(_Event, frozen=True):
+    """Answer to `Read`; the texts joined are the text."""
+
+    tokens: tuple[TokenReading, ...]
+
+
+class AttentionMap(_Event, frozen=True):
+    """What the tokens look at in one head: float32 ``[tokens, tokens]``, little-endian, row by row; each sums to 1."""
+
+    layer: int
+    head: int
+    values: bytes
+
+
+class Attended(_Event, frozen=True):
+    """Answer to `Attend`. ``pieces``: text of each token; ``heads``: of each layer, 0 for one without attention.
+
+    ``overview``: bytes ``[all heads, side, side]``, each map made small by its maxima, 255 for 1. ``average`` over all
+    heads and ``rollout`` through all layers (half of each step stays where it is): as in `AttentionMap`.
+    """
+
+    pieces: tuple[str, ...]
+    heads: tuple[int, ...]
+    side: int
+    overview: bytes
+    average: bytes
+    rollout: bytes
+
+
 class Counted(_Event, frozen=True):
     """Answer to `Count`."""
 
@@ -324,6 +427,10 @@ Event: TypeAlias = (
     | DraftFinished
     | Finished
     | PromptMade
+    | Scored
+    | TokensRead
+    | AttentionMap
+    | Attended
     | Counted
     | Surveyed
     | Pong

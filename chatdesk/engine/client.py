@@ -28,6 +28,7 @@ from pathlib import Path
 
 from chatdesk.engine.api import (
     PROTOCOL_VERSION,
+    Attend,
     Cancel,
     Capability,
     DraftFinished,
@@ -39,7 +40,9 @@ from chatdesk.engine.api import (
     Load,
     Loaded,
     Ping,
+    Read,
     Request,
+    Score,
     Started,
     TokenEvent,
 )
@@ -200,7 +203,7 @@ class EngineClient:
             self._child.write(pack(Cancel(self.next_id(), request_id)))
         if self._child is None or not self._child.is_greeted:  # it has begun nothing, and takes its time to start
             self._end(opened, Fault.CANCELLED, {})
-        elif isinstance(opened.request, Load | Generate):
+        elif isinstance(opened.request, Load | Generate | Score | Read | Attend):
             self._deadlines[request_id] = self._clock() + self._cancel_timeout_s
 
     def _unload(self) -> None:

@@ -28,6 +28,7 @@ from chatdesk.engine.api import (
     BANNED,
     DEFAULT_SAMPLING,
     AlternativeToken,
+    Attend,
     Cancel,
     Capability,
     Count,
@@ -47,13 +48,16 @@ from chatdesk.engine.api import (
     Pong,
     Progress,
     PromptMade,
+    Read,
     Request,
     Sampling,
+    Score,
     Started,
     Survey,
     Surveyed,
     TokenEvent,
 )
+from chatdesk.engine.fake_inside import answer
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import SAMPLING
 
@@ -115,6 +119,8 @@ class FakeEngine:
 
     def _run(self, request: Request, stop: threading.Event) -> Iterator[Event]:
         try:
+            if isinstance(request, Score | Read | Attend):
+                yield from self._look_inside(request, stop)
             match request:
                 case Load():
                     yield from self._load(request, stop)
@@ -197,6 +203,12 @@ class FakeEngine:
                     yield event
         spent_s = max(time.perf_counter() - begin, 1e-9)
         yield Finished(request.id, len(prompt), 0, new_tokens, first_s, new_tokens / spent_s)
+
+    def _look_inside(self, request: Score | Read | Attend, stop: threading.Event) -> Iterator[Event]:
+        context = self._loaded().context_length
+        if request.adapter:
+            _require_folder(request.adapter)
+        yield from answer(request, _split, context, stop.is_set)
 
     def _make_prompt(self, request: MakePrompt, stop: threading.Event) -> PromptMade:
         model = self._loaded()

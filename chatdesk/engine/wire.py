@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 
 from chatdesk.engine.api import (
+    Attended,
     Counted,
     DraftFinished,
     Event,
@@ -22,7 +23,9 @@ from chatdesk.engine.api import (
     Pong,
     PromptMade,
     Request,
+    Scored,
     Surveyed,
+    TokensRead,
 )
 from chatdesk.errors import Fault
 
@@ -34,7 +37,7 @@ LOG_VARIABLE = "CHATDESK_ENGINE_LOG"
 EXIT_DEVICE_FAILED = 70
 EXIT_BAD_FRAME = 71
 
-ENDINGS = (Loaded, Finished, PromptMade, Counted, Surveyed, Pong, Failed)
+ENDINGS = (Loaded, Finished, PromptMade, Scored, TokensRead, Attended, Counted, Surveyed, Pong, Failed)
 """Events that end their request."""
 
 

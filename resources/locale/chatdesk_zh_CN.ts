@@ -1949,6 +1949,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>对话有 {tokens} 个词元，上下文最多容纳 {limit} 个。请把重要的消息置顶并略去最早的，或开始新对话。</translation>
     </message>
     <message>
+        <source>The text has {tokens} tokens, and attention is shown for at most {limit}. Shorten it.</source>
+        <translation>这段文字有 {tokens} 个词元，而注意力最多只显示 {limit} 个。请缩短它。</translation>
+    </message>
+    <message>
+        <source>{model} computes no attention that could be shown. Choose a transformer, such as the model in the box.</source>
+        <translation>{model} 不计算可以显示的注意力。请选择一个 Transformer 模型，例如自带的模型。</translation>
+    </message>
+    <message>
         <source>{name} is {value}; it must be {allowed}.</source>
         <translation>{name} 的值是 {value}，应为：{allowed}。</translation>
     </message>

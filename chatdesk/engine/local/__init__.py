@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdesk.engine.api import (
+    Attend,
     Cancel,
     Capability,
     Count,
@@ -23,7 +24,9 @@ from chatdesk.engine.api import (
     MakePrompt,
     Ping,
     Pong,
+    Read,
     Request,
+    Score,
     Survey,
     Surveyed,
 )
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 class LocalEngine:
     """Runs one checkpoint. `run` from one thread at a time, but `Count` and `Ping` from any, at any time."""
 
-    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT)
+    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT, Capability.INSPECT)
 
     def __init__(self) -> None:
         self._generator: Generator | None = None
@@ -96,6 +99,8 @@ class LocalEngine:
                 yield from self._loaded().run(request, lambda: request.id in self._cancelled)
             case MakePrompt():
                 yield self._loaded().make_prompt(request, lambda: request.id in self._cancelled)
+            case Score() | Read() | Attend():
+                yield from self._loaded().inspect(request, lambda: request.id in self._cancelled)
             case Count():
                 yield Counted(request.id, self.count(request.text))
             case Survey():

@@ -198,7 +198,7 @@ class Batch:
     @property
     def can_continue(self) -> bool:
         """Whether several tokens may be fed after others: a prompt in chunks, a new turn after the old ones."""
-        return self._cache is not None and all(type(layer) in _ATTENTION_LAYERS for layer in self._cache.layers)
+        return shares(self._cache)
 
     @property
     def can_part(self) -> bool:
@@ -378,6 +378,11 @@ class Batch:
             self._cache.crop(-surplus)
         del self.rows[0][length:]
         return True
+
+
+def shares(cache: Any) -> bool:
+    """Whether several tokens may be fed after those of a cache; None is none."""
+    return cache is not None and all(type(layer) in _ATTENTION_LAYERS for layer in cache.layers)
 
 
 def _can_crop(layer: Any) -> bool:

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from chatdesk.engine.api import (
     AlternativeToken,
+    Attend,
     DraftFinished,
     Event,
     Finished,
@@ -22,20 +23,24 @@ from chatdesk.engine.api import (
     MakePrompt,
     Progress,
     PromptMade,
+    Read,
     Sampling,
+    Score,
     Started,
     TokenEvent,
 )
 from chatdesk.engine.local.adapters import Adapters
+from chatdesk.engine.local.attention import Attention
 from chatdesk.engine.local.bias import TokenBias, check_biases
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Runner
+from chatdesk.engine.local.cache import Runner, Stopped
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.placement import free_now
 from chatdesk.engine.local.prompts import Around, Prompt, PromptMaker
+from chatdesk.engine.local.reading import Reader
 from chatdesk.engine.local.sampling import (
     MAX_DRAFTS,
     MAX_SEED,
@@ -45,6 +50,7 @@ from chatdesk.engine.local.sampling import (
     check_range,
     resolve,
 )
+from chatdesk.engine.local.scoring import Scorer
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, Remark, UserError
 
@@ -74,9 +80,7 @@ class Generator:
         started = time.perf_counter()
         _check(request)
         sampling, prompt = self._prompt(request)
-        if not self._adapters.is_on(request.adapter):
-            self._cache.forget()  # with another adapter the same tokens have other keys and values
-            self._adapters.put_on(request.adapter)
+        self._put_on(request.adapter)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
         bias = TokenBias(request.bias, self.checkpoint.tokens.encode, prompt.ids, self._vocabulary)
@@ -97,6 +101,27 @@ class Generator:
             self._cache.forget()  # a forward pass may have left it half written
             raise
         yield writing.finished(len(prompt.ids), reused, started)
+
+    def inspect(self, request: Score | Read | Attend, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
+        """The events of a request that generates nothing; raises as `run` does. The cache is not touched."""
+        self._put_on(request.adapter)
+        runner = self._cache.runner
+        runner.brake.should_stop = is_cancelled
+        try:
+            match request:
+                case Score():
+                    yield from Scorer(self.checkpoint, runner).run(request)
+                case Read():
+                    yield from Reader(self.checkpoint, runner, self._prompts).run(request)
+                case Attend():
+                    yield from Attention(self.checkpoint, runner).run(request)
+        except Stopped:
+            raise UserError(Fault.CANCELLED) from None
+
+    def _put_on(self, adapter: str) -> None:
+        if not self._adapters.is_on(adapter):
+            self._cache.forget()  # with another adapter the same tokens have other keys and values
+            self._adapters.put_on(adapter)
 
     def make_prompt(self, request: MakePrompt, is_cancelled: Callable[[], bool]) -> PromptMade:
         """The prompt that `run` would begin with; raises `UserError` as it does. The cache is not touched."""
