@@ -34,6 +34,13 @@ def local_engine() -> "Engine":
     return LocalEngine()
 
 
+def piped_engine() -> "Engine":
+    """The engine as the window runs it, in a process of its own. Raises `UserError` if that cannot be started."""
+    from chatdesk.engine.client import PipedEngine
+
+    return PipedEngine()
+
+
 def connect(settings: "Settings") -> "Connection":
     """A connection to the model hub that settings and environment name; it connects when it is first asked."""
     from chatdesk.library import tokens
@@ -113,6 +120,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
     from chatdesk.tasks.all import Tasks
+    from chatdesk.tasks.bench import Bench
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
@@ -130,6 +138,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     store = Store(profile.database, profile.backups)
     models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
     chat = Chat(store, engine, models, bridge.call)
+    bench = Bench(engine, models, lambda: chat.is_replying)
     shelf = Shelf(store, chat, profile.backups, bridge.call)
     prompts = Prompts(store, engine, models, chat, bridge.call)
     hub = Hub(lambda: connect(settings), bridge.call)
@@ -139,13 +148,14 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
         models.on_event(event)
         chat.on_event(event)
         prompts.on_event(event)
+        bench.on_event(event)
 
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    tasks = Tasks(chat, models, shelf, prompts, hub, downloads)
+    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench)
     window = MainWindow(tasks, settings, profile)
-    chat.on_change = models.on_change = downloads.on_change = window.apply
+    chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
     return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads)
 
 

@@ -13,35 +13,31 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chatdesk import __version__, app, cli_models
+from chatdesk import __version__, app, cli_bench, cli_models
 from chatdesk.engine.api import (
     ChatMessage,
     Device,
     Dtype,
     Engine,
-    Failed,
     Finished,
     Generate,
-    Load,
-    Loaded,
     ModelInfo,
     Sampling,
     Started,
     TokenEvent,
 )
-from chatdesk.engine.api import Progress as LoadProgress
-from chatdesk.errors import REMARKS, Fault, Remark, UserError
+from chatdesk.errors import REMARKS, Remark
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
 from chatdesk.paths import Profile, starter
 from chatdesk.tasks.adapters import called, fitting
 from chatdesk.tasks.completion import Completion
-from chatdesk.terminal import notes, shown, user_errors
+from chatdesk.terminal import load, notes, shown, user_errors
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 cli.add_typer(cli_models.cli, name="models")
+cli.command()(cli_bench.bench)
 
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
@@ -247,26 +243,9 @@ def _checked(adapter: Path | None, model: Path | None) -> str:
 @contextmanager
 def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> Iterator[tuple[Engine, ModelInfo]]:
     """The engine in this process with a checkpoint loaded."""
-    path = model or starter()
     engine = app.local_engine()
-    bar = Progress(
-        TextColumn("loading {task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=notes,
-        transient=True, disable=quiet or not sys.stderr.isatty(),
-    )  # fmt: skip
-    info: ModelInfo | None = None
     try:
-        with bar:
-            task = bar.add_task(path.name)
-            for event in engine.run(Load(1, str(path), device, dtype)):
-                match event:
-                    case LoadProgress(done=done, total=total):
-                        bar.update(task, completed=done, total=total)
-                    case Loaded(model=loaded):
-                        info = loaded
-                    case Failed(fault=fault, fields=fields):
-                        raise UserError(Fault(fault), **fields)
-        assert info is not None, "a load ends with Loaded or Failed"
-        yield engine, info
+        yield engine, load(engine, model or starter(), device, dtype, quiet)
     finally:
         engine.close()
 

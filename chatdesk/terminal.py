@@ -3,12 +3,16 @@
 import functools
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chatdesk.errors import UserError
+from chatdesk.engine.api import Device, Dtype, Engine, Failed, Load, Loaded, ModelInfo
+from chatdesk.engine.api import Progress as LoadProgress
+from chatdesk.errors import Fault, UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +30,25 @@ def shown(text: str) -> str:
     change its title or fill the clipboard. Into a pipe the text goes as it is.
     """
     return text.translate(_CONTROLS) if sys.stdout.isatty() else text
+
+
+def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool) -> ModelInfo:
+    """Load a checkpoint as request 1, with a bar on a terminal unless ``quiet``. Raises `UserError`."""
+    bar = Progress(
+        TextColumn("loading {task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=notes,
+        transient=True, disable=quiet or not sys.stderr.isatty(),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(path.name)
+        for event in engine.run(Load(1, str(path), device, dtype)):
+            match event:
+                case LoadProgress(done=done, total=total):
+                    bar.update(task, completed=done, total=total)
+                case Loaded(model=info):
+                    return info
+                case Failed(fault=fault, fields=fields):
+                    raise UserError(Fault(fault), **fields)
+    raise AssertionError("a load ends with Loaded or Failed")
 
 
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:

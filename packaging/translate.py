@@ -17,8 +17,8 @@ LANGUAGES = ("zh_CN",)
 def sources() -> list[Path]:
     """All modules with texts for people: the window's, and those that mark theirs without Qt."""
     package = ROOT / "chatdesk"
-    marked = (package / name for name in ("errors.py", "settings/options.py", "storage/transfer/trees.py"))
-    return [*marked, *sorted((package / "ui").rglob("*.py"))]
+    marked = ("errors.py", "settings/options.py", "storage/transfer/trees.py", "tasks/speed.py")
+    return [*(package / name for name in marked), *sorted((package / "ui").rglob("*.py"))]
 
 
 def update(ts: Path, language: str) -> None:

@@ -15,6 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from chatdesk.engine.speeds import Speeds
+
 PROTOCOL_VERSION = 5
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
@@ -32,6 +34,7 @@ class Capability(StrEnum):
     COUNT = "count"
     PROMPT = "prompt"
     INSPECT = "inspect"
+    MEASURE = "measure"
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
@@ -194,11 +197,21 @@ class Survey(_Request, frozen=True):
     """Which devices this machine has and how much memory is free on each; answered by `Surveyed`."""
 
 
+class Measure(_Request, frozen=True):
+    """Measure how fast the loaded model is here, in turns with transformers' own `generate` over the same weights.
+
+    ``rounds``: how often, at least `LEAST_ROUNDS`. `Progress` counts the steps; answered by `Measured`, or fails with
+    ``cancelled``. What was kept of earlier prompts is lost.
+    """
+
+    rounds: int = 5
+
+
 class Ping(_Request, frozen=True):
     """Are you there? Answered by `Pong` even while the engine generates."""
 
 
-Request: TypeAlias = Load | Generate | MakePrompt | Score | Read | Attend | Count | Cancel | Survey | Ping
+Request: TypeAlias = Load | Generate | MakePrompt | Score | Read | Attend | Measure | Count | Cancel | Survey | Ping
 
 
 class DeviceMemory(Struct, frozen=True):
@@ -246,7 +259,7 @@ class Hello(_Event, frozen=True):
 
 
 class Progress(_Event, frozen=True):
-    """``done`` of ``total``: bytes of a load, or tokens of a prompt."""
+    """``done`` of ``total``: bytes of a load, tokens of a prompt, or steps of a measurement."""
 
     done: int
     total: int
@@ -391,6 +404,12 @@ class Attended(_Event, frozen=True):
     rollout: bytes
 
 
+class Measured(_Event, frozen=True):
+    """Answer to `Measure`."""
+
+    speeds: Speeds
+
+
 class Counted(_Event, frozen=True):
     """Answer to `Count`."""
 
@@ -431,6 +450,7 @@ Event: TypeAlias = (
     | TokensRead
     | AttentionMap
     | Attended
+    | Measured
     | Counted
     | Surveyed
     | Pong

@@ -39,6 +39,7 @@ from chatdesk.engine.api import (
     Hello,
     Load,
     Loaded,
+    Measure,
     Ping,
     Read,
     Request,
@@ -203,7 +204,7 @@ class EngineClient:
             self._child.write(pack(Cancel(self.next_id(), request_id)))
         if self._child is None or not self._child.is_greeted:  # it has begun nothing, and takes its time to start
             self._end(opened, Fault.CANCELLED, {})
-        elif isinstance(opened.request, Load | Generate | Score | Read | Attend):
+        elif isinstance(opened.request, Load | Generate | Score | Read | Attend | Measure):
             self._deadlines[request_id] = self._clock() + self._cancel_timeout_s
 
     def _unload(self) -> None:

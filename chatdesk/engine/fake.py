@@ -43,6 +43,8 @@ from chatdesk.engine.api import (
     Load,
     Loaded,
     MakePrompt,
+    Measure,
+    Measured,
     ModelInfo,
     Ping,
     Pong,
@@ -58,6 +60,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.engine.fake_inside import answer
+from chatdesk.engine.speeds import LEAST_ROUNDS, Figure, Speeds
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import SAMPLING
 
@@ -119,29 +122,34 @@ class FakeEngine:
 
     def _run(self, request: Request, stop: threading.Event) -> Iterator[Event]:
         try:
-            if isinstance(request, Score | Read | Attend):
-                yield from self._look_inside(request, stop)
-            match request:
-                case Load():
-                    yield from self._load(request, stop)
-                case Generate():
-                    yield from self._generate(request, stop)
-                case MakePrompt():
-                    yield self._make_prompt(request, stop)
-                case Count():
-                    self._loaded()
-                    yield Counted(request.id, len(_split(request.text)))
-                case Survey():
-                    yield Surveyed(request.id, (DeviceMemory("cpu", "CPU", 16 * 10**9, 12 * 10**9, False),))
-                case Ping():
-                    yield Pong(request.id)
-                case Cancel():
-                    self.cancel(request.request)
+            yield from self._answer(request, stop)
         except UserError as error:
             yield Failed(request.id, error.fault, error.fields)
         finally:
             with self._lock:
                 self._live.pop(request.id, None)
+
+    def _answer(self, request: Request, stop: threading.Event) -> Iterator[Event]:
+        match request:
+            case Load():
+                yield from self._load(request, stop)
+            case Generate():
+                yield from self._generate(request, stop)
+            case MakePrompt():
+                yield self._make_prompt(request, stop)
+            case Score() | Read() | Attend():
+                yield from self._look_inside(request, stop)
+            case Measure():
+                yield from self._measure(request, stop)
+            case Count():
+                self._loaded()
+                yield Counted(request.id, len(_split(request.text)))
+            case Survey():
+                yield Surveyed(request.id, (DeviceMemory("cpu", "CPU", 16 * 10**9, 12 * 10**9, False),))
+            case Ping():
+                yield Pong(request.id)
+            case Cancel():
+                self.cancel(request.request)
 
     def _loaded(self) -> ModelInfo:
         if self._model is None:
@@ -218,6 +226,24 @@ class FakeEngine:
         if stop.is_set():
             raise UserError(Fault.CANCELLED)
         return PromptMade(request.id, _ids(prompt), tuple(prompt), (), model.context_length, *dropped)
+
+    def _measure(self, request: Measure, stop: threading.Event) -> Iterator[Event]:
+        """Figures of a machine that there is not: each 4 times as good as the plain one."""
+        rounds = request.rounds
+        misdeed = _Misdeed.asked_for(self._loaded().path)
+        if rounds < LEAST_ROUNDS:
+            raise UserError(Fault.BAD_VALUE, name="rounds", value=rounds, allowed=f"at least {LEAST_ROUNDS}")
+        for step in range(rounds):
+            misdeed.commit(step, self._pipe)
+            yield Progress(request.id, step, rounds)
+            if stop.wait(self._pause_s):
+                raise UserError(Fault.CANCELLED)
+        fast, slow = (100.0,) * rounds, (25.0,) * rounds
+        times = Figure((0.02,) * rounds, (0.08,) * rounds)
+        speeds = Figure(fast, slow)
+        sizes = (10**8, 10**8, 4 * 10**8, 64, 128, 512, 32, 512)
+        found = Speeds(speeds, speeds, times, (1.25e10,) * rounds, *sizes, threads=1, way="plain")
+        yield Measured(request.id, found)
 
     def _words(self, seed: int, sampling: Sampling, is_endless: bool, request: Generate) -> Iterator[str]:
         banned = {each.text.strip() for each in request.bias if each.value <= BANNED}

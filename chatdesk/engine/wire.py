@@ -20,6 +20,7 @@ from chatdesk.engine.api import (
     Finished,
     Generate,
     Loaded,
+    Measured,
     Pong,
     PromptMade,
     Request,
@@ -37,7 +38,7 @@ LOG_VARIABLE = "CHATDESK_ENGINE_LOG"
 EXIT_DEVICE_FAILED = 70
 EXIT_BAD_FRAME = 71
 
-ENDINGS = (Loaded, Finished, PromptMade, Scored, TokensRead, Attended, Counted, Surveyed, Pong, Failed)
+ENDINGS = (Loaded, Finished, PromptMade, Scored, TokensRead, Attended, Measured, Counted, Surveyed, Pong, Failed)
 """Events that end their request."""
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chatdesk.tasks.bench import Bench
 from chatdesk.tasks.chat import Chat
 from chatdesk.tasks.downloads import Downloads
 from chatdesk.tasks.hub import Hub
@@ -20,3 +21,4 @@ class Tasks:
     prompts: Prompts
     hub: Hub
     downloads: Downloads
+    bench: Bench

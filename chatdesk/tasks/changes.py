@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from chatdesk.engine.api import ModelInfo
 from chatdesk.errors import Fault
 from chatdesk.storage.records import Attachment, Conversation
+from chatdesk.tasks.speed import Report
 
 Undoable: TypeAlias = Literal["", "conversation", "messages", "edit", "branch", "file"]
 Action: TypeAlias = Literal[
@@ -231,6 +232,19 @@ class StatusChanged:
 
 
 @dataclass(frozen=True)
+class BenchChanged:
+    """Measuring the loaded model: ``none``, ``running`` (``done`` of ``total`` steps), ``done`` (``report``),
+    ``failed`` (``notice``); ``busy``: not begun, as a reply is written; ``gave_way`` to a reply or to another model.
+    """
+
+    state: Literal["none", "running", "done", "failed", "busy", "gave_way"]
+    done: int = 0
+    total: int = 0
+    report: Report | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True)
 class Download:
     """A model that is fetched from a hub: ``done`` of ``total`` bytes (0: not known yet).
 
@@ -280,4 +294,5 @@ Change: TypeAlias = (
     | ModelChanged
     | StatusChanged
     | DownloadsChanged
+    | BenchChanged
 )

@@ -49,6 +49,11 @@ class Chat:
         """Id of the open conversation; empty while it is not stored."""
         return self._open.id
 
+    @property
+    def is_replying(self) -> bool:
+        """Whether a reply is written or waits, in any conversation."""
+        return self._open.is_busy
+
     def next_prompt(self, unsent: str) -> tuple[str, str, dict[str, Any]]:
         """What would go out now: the id of its last stored message, what comes after it, the settings in force.
 

@@ -71,6 +71,7 @@ class Models:
         self._held: tuple[Load, ModelInfo] | None = None
         self._surveys: dict[int, Callable[[Surveyed | Failed], None]] = {}
         self._used_s = time.monotonic()
+        self._borrower: Callable[[], None] | None = None
         self.state = ModelChanged("none")
         self.on_change: Callable[[Change], None] = lambda change: None
         self.on_settled: Callable[[], None] = lambda: None
@@ -175,11 +176,21 @@ class Models:
     def tick(self, is_busy: bool) -> None:
         """Let the model sleep when nothing was asked of it for as long as the person set; call it now and then."""
         now, after_s = time.monotonic(), self._settings["unload_after"] * 60
-        if is_busy or self.info is None:
+        if is_busy or self._borrower is not None or self.info is None:
             self._used_s = now
         elif after_s and now - self._used_s >= after_s:
             self._engine.unload()
             self._say(replace(self.state, state="asleep", info=None))
+
+    def borrow(self, give_back: Callable[[], None] | None) -> None:
+        """Use the model beside the chat: ``give_back`` is called when a reply wants it or it is left. None: done."""
+        self._borrower = give_back
+
+    def claim(self) -> None:
+        """A reply wants the model: who borrowed it makes way."""
+        borrower, self._borrower = self._borrower, None
+        if borrower is not None:
+            borrower()
 
     def wake(self) -> None:
         """Load a sleeping model again."""
@@ -306,6 +317,8 @@ class Models:
 
     def _say(self, state: ModelChanged) -> None:
         self.state = state
+        if state.state != "ready":
+            self.claim()
         self.on_change(state)
 
 

@@ -72,6 +72,11 @@ class OpenConversation:
         """Whether something is being written in a conversation."""
         return bool(conversation_id and self._replies.of(conversation_id))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a reply is written or waits, in any conversation."""
+        return self._replies.is_busy
+
     # -- showing another one, or this one changed ------------------------------------------------------------------
 
     def show_nothing(self) -> None:

@@ -60,6 +60,7 @@ class Prompts:
 
         def then(messages: tuple[ChatMessage, ...]) -> None:
             if request == self._request:  # not forgotten meanwhile
+                self._models.claim()
                 self._engine.send(MakePrompt(request, *turns.outgoing(messages, values), self._models.dialogue))
 
         self._store.call(work, then)

@@ -193,6 +193,7 @@ class Replies:
 
     def ask(self, drafts: list[Reply]) -> None:
         """Answer as soon as a model is there; while one loads the question waits."""
+        self._models.claim()
         self._waiting.append(drafts)
         self.go_on()
 

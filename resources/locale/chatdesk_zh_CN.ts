@@ -1615,6 +1615,25 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Speed</name>
+    <message>
+        <source>Decoding reads {weights} of weights for a token, and this memory gives {bandwidth} a second: at most {most} tokens a second, of which chatdesk reaches {percent} %. The memory is the limit here: a smaller model or a smaller precision is faster, more computing power hardly.</source>
+        <translation>解码时每个词元要读取 {weights} 的权重，而本机内存每秒能提供 {bandwidth}：每秒最多 {most} 个词元，chatdesk 达到了其中的 {percent}%。瓶颈在内存：更小的模型或更低的精度会更快，更强的算力则帮助不大。</translation>
+    </message>
+    <message>
+        <source>Decoding reads {weights} of weights for a token, and this memory gives {bandwidth} a second: at most {most} tokens a second, of which chatdesk reaches {percent} %. Computing is the limit here, not the memory: other programs that want the processor slow it down, and a faster processor or a GPU would help.</source>
+        <translation>解码时每个词元要读取 {weights} 的权重，而本机内存每秒能提供 {bandwidth}：每秒最多 {most} 个词元，chatdesk 达到了其中的 {percent}%。瓶颈在计算，不在内存：其他占用处理器的程序会拖慢它，更快的处理器或 GPU 会有帮助。</translation>
+    </message>
+    <message>
+        <source>Decoding reads {weights} of weights for a token, {rate} a second, and this memory gives {bandwidth}: the processor keeps a part of so small a model in its cache. The memory is no limit for it.</source>
+        <translation>解码时每个词元要读取 {weights} 的权重，每秒 {rate}，而本机内存能提供 {bandwidth}：这样小的模型，处理器会把一部分留在缓存里。内存不是它的瓶颈。</translation>
+    </message>
+    <message>
+        <source>A part of the weights lies beside the GPU and is brought over for each token. That way is the limit: a smaller model or a smaller precision that fits on the GPU as a whole is many times faster.</source>
+        <translation>一部分权重放在 GPU 之外，每个词元都要搬运一次。瓶颈就在这条路上：能整个放进 GPU 的更小的模型或更低的精度会快许多倍。</translation>
+    </message>
+</context>
+<context>
     <name>StatusStrip</name>
     <message>
         <source>Everything stays on this machine. A model can be wrong.</source>

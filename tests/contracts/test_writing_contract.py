@@ -10,7 +10,7 @@ from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.fake import FakeEngine
 from chatdesk.engine.local import LocalEngine
 from chatdesk.errors import Fault
-from tests.contracts.test_engine_contract import IDS, fault, reply, run, text
+from tests.contracts.contract import IDS, fault, reply, run, text
 from tests.engine.checkpoints import make_checkpoint
 
 ENGINES = {

@@ -161,7 +161,7 @@ def test_into_a_database_of_a_newer_version(tmp_path: Path) -> None:
     file = _written(tmp_path / "conversations.json", json.dumps(chatgpt()).encode())
     notice = answered(desk, lambda done: shelf.import_file(file, done))
     assert str(UserError(notice.fault, **notice.fields)) == (
-        f"{path} was written by a newer chatdesk (schema 99, this one knows 3). "
+        f"{path} was written by a newer chatdesk (schema 99, this one knows 4). "
         "Install the newer program; the file was not touched."
     )
     desk.close()

@@ -15,6 +15,7 @@ from chatdesk.ui.main_window import MainWindow
 from tests.ui.scripted import (
     DEFAULTS,
     READY,
+    ScriptedBench,
     ScriptedChat,
     ScriptedDownloads,
     ScriptedHub,
@@ -34,7 +35,8 @@ class Desk:
         self.settings.watch(lambda name: application.follow(QApplication.instance(), self.settings, name))
         self.chat, self.models, self.shelf = ScriptedChat(), ScriptedModels(), ScriptedShelf()
         self.prompts, self.hub, self.downloads = ScriptedPrompts(), ScriptedHub(), ScriptedDownloads()
-        self.tasks = Tasks(self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads)
+        self.bench = ScriptedBench()
+        self.tasks = Tasks(self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench)
         self.window = MainWindow(self.tasks, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)

@@ -91,6 +91,12 @@ class ScriptedDownloads(ScriptedHub):
     all: tuple[changes.Download, ...] = ()
 
 
+class ScriptedBench(ScriptedHub):
+    """Nothing was measured yet."""
+
+    state = changes.BenchChanged("none")
+
+
 class ScriptedShelf:
     """Notes calls in ``calls``; keeps callbacks in ``callbacks``, by method, for the test to answer."""
 

@@ -65,6 +65,7 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
         scripted.ScriptedPrompts(),
         scripted.ScriptedHub(),
         scripted.ScriptedDownloads(),
+        scripted.ScriptedBench(),
     )
     settings = Settings(tmp_path / "settings.toml")
     window = MainWindow(tasks, settings, Profile(tmp_path))
@@ -204,7 +205,8 @@ def test_sides_grow_with_the_text(desk, percent):
 def test_settings_are_kept_and_take_effect(desk):
     desk.window.show_page("settings")
     page = desk.window.settings_page
-    assert set(page.rows) == {"language", "theme", "enter_sends", "text_size", "unload_after", "offline", "hub"}
+    model = {"unload_after", "branch_memory"}
+    assert set(page.rows) == {"language", "theme", "enter_sends", "text_size", "offline", "hub"} | model
     next(a for a in page.rows["theme"].menu.actions() if a.text() == "Dark").trigger()
     assert (desk.settings["theme"], theme.current()) == ("dark", theme.load("dark"))
     page.rows["enter_sends"].switch.click()

@@ -22,6 +22,7 @@ from chatdesk.engine.api import (
     Load,
     Loaded,
     MakePrompt,
+    Measure,
     Ping,
     Pong,
     Read,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 class LocalEngine:
     """Runs one checkpoint. `run` from one thread at a time, but `Count` and `Ping` from any, at any time."""
 
-    capabilities = (Capability.DRAFTS, Capability.LOGPROBS, Capability.COUNT, Capability.PROMPT, Capability.INSPECT)
+    capabilities = tuple(Capability)
 
     def __init__(self) -> None:
         self._generator: Generator | None = None
@@ -101,6 +102,8 @@ class LocalEngine:
                 yield self._loaded().make_prompt(request, lambda: request.id in self._cancelled)
             case Score() | Read() | Attend():
                 yield from self._loaded().inspect(request, lambda: request.id in self._cancelled)
+            case Measure():
+                yield from self._measure(request)
             case Count():
                 yield Counted(request.id, self.count(request.text))
             case Survey():
@@ -132,6 +135,12 @@ class LocalEngine:
             except GeneratorExit:
                 self.cancel(request.id)
                 raise
+
+    def _measure(self, request: Measure) -> Iterator[Event]:
+        generator = self._loaded()
+        from chatdesk.engine.local.bench import Bench
+
+        yield from Bench(generator, request, lambda: request.id in self._cancelled).run()
 
     def _survey(self, request: Survey) -> Surveyed:
         from chatdesk.engine.local.placement import memory

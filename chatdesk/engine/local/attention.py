@@ -70,9 +70,7 @@ class Attention:
             raise UserError(Fault.NOT_FINITE)
         shape = (len(ids), len(ids))
         nothing = torch.empty(0, *shape)
-        layers = [
-            nothing if layer is None or layer.shape[-2:] != shape else layer[0].float().cpu() for layer in found
-        ]
+        layers = [nothing if layer is None or layer.shape[-2:] != shape else layer[0].float().cpu() for layer in found]
         if not any(map(len, layers)):
             raise UserError(Fault.NO_ATTENTION, model=self._checkpoint.info.name)
         return layers

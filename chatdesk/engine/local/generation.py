@@ -69,6 +69,11 @@ class Generator:
         self._chunk = ChunkSize(info.device, info.parameters, layers)
         self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
 
+    @property
+    def cache(self) -> PrefixCache:
+        """What is kept of the last prompt, with the way the model is run."""
+        return self._cache
+
     def close(self) -> None:
         """Free the cache and end the template process, and a compilation that is under way."""
         COMPILER.close()
