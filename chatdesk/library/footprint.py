@@ -21,13 +21,20 @@ BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0
 GROUP = 32
 """Weights that share a step and a middle where they are stored in four bits; in eight a row shares a scale."""
 
+READ_THEIR_HEADS = frozenset(["falcon_mamba", "hy_v4", "mamba", "mamba2", "xlstm"])
+"""Architectures whose code asks the weights of the head for their type: the head stays in two bytes."""
+
 _SCALE_BYTES = 2
 _KEYS = re.compile(r"\.(k_proj|key_proj|k)\.weight$")
 _FUSED = re.compile(r"\.(c_attn|query_key_value|qkv_proj|Wqkv|qkv)\.weight$")
 _LATENT = re.compile(r"\.kv_b_proj\.weight$")
 _NUMBER = re.compile(r"\.(\d+)\.")
 _MASKS = re.compile(r"\.(attn|attention)\.(bias|masked_bias)$|rotary_emb\.inv_freq$")
-_UNPACKED = re.compile(r"(embed|wte|wpe|lm_head|embed_out|word_embeddings|\.experts\.)")  # never quantised
+_UNPACKED = re.compile(r"(embed|wte|wpe|lm_head|embed_out|word_embeddings|\.experts\.)")  # not as a matrix of a block
+_HEAD = re.compile(r"^(lm_head|embed_out)\.weight$")
+_TABLE = re.compile(
+    r"(^|\.)(embed_tokens|tokens_embed|wte|word_embeddings|tok_embeddings|embed_in)\.weight$"
+)  # a head where tied
 _WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 _NARROW = frozenset(["sliding_attention", "chunked_attention"])
@@ -50,7 +57,8 @@ class Layer(Struct, frozen=True):
 
 class Footprint(Struct, frozen=True):
     """``matrices``: numbers in the matrices that can be quantised, ``rows``: rows of them, ``others``: all other
-    numbers. ``layers``: as many as keep keys and values. ``width`` and ``vocabulary``: of the hidden states and logits.
+    numbers, ``head`` of them in a head of ``head_rows`` rows that has eight bits where others have four or eight.
+    ``layers``: as many as keep keys and values. ``width`` and ``vocabulary``: of the hidden states and logits.
     """
 
     matrices: int
@@ -60,13 +68,15 @@ class Footprint(Struct, frozen=True):
     blocks: int
     width: int
     vocabulary: int
+    head: int = 0
+    head_rows: int = 0
 
     def weight_bytes(self, dtype: str) -> int:
         """Bytes of all weights in ``dtype``, a key of `BYTES`. What is not quantised is kept in two bytes."""
         if dtype not in ("int8", "int4"):
             return int((self.matrices + self.others) * BYTES[dtype])
-        scales = self.rows if dtype == "int8" else 2 * (self.matrices // GROUP)
-        return int(self.matrices * BYTES[dtype]) + scales * _SCALE_BYTES + self.others * 2
+        scales = self.head_rows + (self.rows if dtype == "int8" else 2 * (self.matrices // GROUP))
+        return int(self.matrices * BYTES[dtype]) + scales * _SCALE_BYTES + self.others * 2 - self.head
 
     def cache_bytes(self, dtype: str, tokens: int) -> int:
         """Bytes of the keys and values of ``tokens`` tokens; computed in two bytes where the weights are quantised."""
@@ -86,6 +96,9 @@ def measure(checked: Checked) -> Footprint:
         tensors.pop("lm_head.weight", None)
     matrices = {name: t for name, t in tensors.items() if len(t.shape) == 2 and not _UNPACKED.search(name)}
     inner = sum(tensor.elements for tensor in matrices.values())
+    heads = [t for name, t in tensors.items() if _HEAD.search(name)]
+    heads = heads or [t for name, t in tensors.items() if _TABLE.search(name)]
+    head = heads[0] if len(heads) == 1 and checked.model_type not in READ_THEIR_HEADS else None
     return Footprint(
         matrices=inner,
         rows=sum(tensor.elements // tensor.shape[-1] for tensor in matrices.values()),
@@ -94,6 +107,8 @@ def measure(checked: Checked) -> Footprint:
         blocks=len({number for name in tensors if (number := _number(name)) is not None}),
         width=_first(config, _WIDTH) or 0,
         vocabulary=_first(config, ("vocab_size",)) or 0,
+        head=head.elements if head else 0,
+        head_rows=head.shape[0] if head else 0,
     )
 
 

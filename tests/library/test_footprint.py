@@ -56,15 +56,23 @@ def test_masks_of_the_first_gpt2_take_nothing(tmp_path: Path) -> None:
 
 
 def test_bytes_of_each_precision() -> None:
-    """Scales: one a row in eight bits, two for 32 numbers in four; the rest stays in two bytes."""
+    """Scales: one a row in eight bits, two for 32 numbers in four; the head has eight, the rest stays in two bytes."""
     size = Footprint(
-        matrices=3200, rows=50, others=100, layers=(Layer(8), Layer(8, 5)), blocks=2, width=8, vocabulary=9
+        matrices=3200,
+        rows=50,
+        others=100,
+        layers=(Layer(8), Layer(8, 5)),
+        blocks=2,
+        width=8,
+        vocabulary=9,
+        head=60,
+        head_rows=4,
     )
     assert [size.weight_bytes(d) for d in ("float32", "bfloat16", "int8", "int4")] == [
         13_200,
         6_600,
-        3200 + 50 * 2 + 200,
-        1600 + 200 * 2 + 200,
+        3200 + 50 * 2 + 80 + 60 + 4 * 2,
+        1600 + 200 * 2 + 80 + 60 + 4 * 2,
     ]
     assert size.cache_bytes("int4", 10) == (8 * 10 + 8 * 4) * 2
     assert size.cache_bytes("float32", 3) == (8 * 3 + 8 * 3) * 4

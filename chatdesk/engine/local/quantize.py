@@ -1,8 +1,9 @@
 """Weight-only quantisation at load: eight bits with a scale for each row, four bits with scale and zero for 32 numbers.
 
 The matrices inside the blocks are quantised, one after the other, so that the whole of the unquantised weights is
-never in memory: they are read from the mapped file, page by page. Embeddings, the head, norms and experts stay as
-they are, in two bytes (`chatdesk.library.footprint` counts the same way). The products are torch's own, of the ATen
+never in memory: they are read from the mapped file, page by page. The head has eight bits in any case, and so has the
+embedding where it is the same matrix. Other embeddings, norms and experts stay as they are, in two bytes
+(`chatdesk.library.footprint` counts the same way). The products are torch's own, of the ATen
 operators that its quantised linear layers are made of; torchao has layers around them, but none for GPT-2's
 transposed matrices, and takes five seconds to import.
 
@@ -10,18 +11,20 @@ Rounding is to the nearest, between the least and the greatest number of a group
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
-from chatdesk.library.footprint import GROUP
+from chatdesk.library.footprint import GROUP, READ_THEIR_HEADS
 
 DTYPE = torch.bfloat16
 """What is computed in: the operators are fast in it on every device."""
 
 _AT_ONCE = 1 << 20  # numbers quantised together: what is needed for a moment is several times as large
+_WIDENED = 1 << 25  # numbers in two bytes for a moment: a head is larger than any other matrix
 _READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
 _INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
@@ -47,8 +50,27 @@ class Int8Linear(nn.Module):
         if rows.device.type == "cpu" and len(rows) <= _KERNEL_ROWS:
             y = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale)
         else:
-            y = functional.linear(rows, self.weight.to(rows.dtype)) * self.scale
+            parts = _blocks(self.weight, _WIDENED)
+            y = torch.cat([functional.linear(rows, part.to(rows.dtype)) for part in parts], dim=1) * self.scale
         return _shaped(y, x, self.bias)
+
+
+class Int8Embedding(nn.Module):
+    """Rows of the matrix of a head, ``weight`` int8 and ``scale`` for each row, times ``factor``."""
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, head: Int8Linear, factor: Tensor | float) -> None:
+        super().__init__()
+        self.register_buffer("weight", head.weight)
+        self.register_buffer("scale", head.scale)
+        self.num_embeddings, self.embedding_dim = head.weight.shape
+        self.embed_scale = factor
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """``ids``: int64 of any shape; their rows in `DTYPE`."""
+        return self.weight[ids].to(DTYPE) * self.scale[ids][..., None] * self.embed_scale
 
 
 class Int4Linear(nn.Module):
@@ -74,9 +96,9 @@ class Int4Linear(nn.Module):
         return _shaped(self._multiply(rows, self.weight, GROUP, self.scales), x, self.bias)
 
 
-def _blocks(weight: Tensor) -> tuple[Tensor, ...]:
-    """Rows of a matrix that are quantised together."""
-    rows = max(1, _AT_ONCE // weight.shape[1])
+def _blocks(weight: Tensor, numbers: int = _AT_ONCE) -> tuple[Tensor, ...]:
+    """Some rows of a matrix after the other, about so many numbers each."""
+    rows = max(1, numbers // weight.shape[1])
     return tuple(weight[first : first + rows] for first in range(0, len(weight), rows))
 
 
@@ -125,10 +147,30 @@ def quantise(model: nn.Module, bits: int, device: torch.device, step: Callable[[
             weight = weight.to(device)
             kind = Int4Linear if bits == 4 and _can_be_packed(weight) else Int8Linear
             setattr(parent, name, kind(weight, bias))
+        _quantise_head(model, device, step)
     model.to(device)
     for module in model.modules():
-        if not isinstance(module, Int8Linear | Int4Linear):
+        if not isinstance(module, Int8Linear | Int8Embedding | Int4Linear):
             _convert(module)
+
+
+def _quantise_head(model: Any, device: torch.device, step: Callable[[int], None]) -> None:
+    """Eight bits for the head, and for the embedding where that is the same matrix."""
+    head, table = model.get_output_embeddings(), model.get_input_embeddings()
+    if type(head) is not nn.Linear or model.config.model_type in READ_THEIR_HEADS:
+        return
+    is_tied = table.weight is head.weight
+    if is_tied and not (type(table) is nn.Embedding or hasattr(table, "embed_scale")):
+        return
+    step(head.weight.nbytes)
+    bias = None if head.bias is None else head.bias.to(device, DTYPE, copy=True)
+    quantised = Int8Linear(head.weight.to(device), bias)
+    model.set_output_embeddings(quantised)
+    if is_tied:
+        factor = getattr(table, "embed_scale", 1.0)
+        model.set_input_embeddings(
+            Int8Embedding(quantised, factor.to(device, DTYPE) if isinstance(factor, Tensor) else factor)
+        )
 
 
 def _convert(module: nn.Module) -> None:

@@ -12,7 +12,7 @@ from chatdesk.engine.api import Failed, Load, Loaded, Progress
 from chatdesk.engine.local import LocalEngine, placement
 from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
 from chatdesk.library import safety
-from chatdesk.library.footprint import measure
+from chatdesk.library.footprint import READ_THEIR_HEADS, measure
 from chatdesk.paths import starter
 from tests.engine.checkpoints import CORE, SIZES, make_checkpoint
 
@@ -63,7 +63,9 @@ def test_every_architecture(model_type: str, dtype: str, tmp_path: Path) -> None
     with torch.no_grad():
         logits = model(input_ids=torch.arange(20)[None]).logits
     assert torch.isfinite(logits).all()
-    packed = (part for block in blocks if isinstance(block, Int8Linear | Int4Linear) for part in block.buffers())
+    quantised = [part for part in model.modules() if isinstance(part, Int8Linear | Int4Linear)]
+    assert (model.get_output_embeddings() in quantised) is (model_type not in READ_THEIR_HEADS)
+    packed = (part for module in quantised for part in module.buffers())
     held = {part.data_ptr(): part for part in (*model.parameters(), *packed)}
     estimate = measure(safety.check(folder)).weight_bytes(dtype)
     assert sum(part.nbytes for part in held.values()) == pytest.approx(estimate, rel=0.10)

@@ -228,10 +228,11 @@ def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
 def _embed(op: Any, ids: Any, position: Any, thread: Any, threads: Any) -> None:
     first, end = _share(op.width, _ALIGNED, thread, threads)
     for row in range(len(ids)):
-        index = (ids[row] if op.then == BY_TOKEN else position) * op.width
+        entry = ids[row] if op.then == BY_TOKEN else position
+        factor = np.float32(op.number) * (widened(u16(op.scales)[entry]) if op.kind == INT8 else np.float32(1.0))
         target = f32(op.target + 4 * row * op.target_stride)
         for i in range(first, end):
-            number = number_at(op.kind, op.weight, index + i) * np.float32(op.number)
+            number = number_at(op.kind, op.weight, entry * op.width + i) * factor
             target[i] = number + (target[i] if op.adds else np.float32(0.0))
 
 

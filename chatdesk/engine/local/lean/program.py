@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from chatdesk.engine.local.lean import kernels
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
 from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
-from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
+from chatdesk.engine.local.quantize import DTYPE, Int4Linear, Int8Embedding, Int8Linear
 from chatdesk.library.footprint import GROUP
 
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
@@ -77,18 +77,20 @@ class Program:
         tables = [self._what.embedding, *filter(None, [self._what.positions])]
         for kind, name in enumerate(tables):
             table: Any = self._model.get_submodule(name)
-            scale = getattr(table, "embed_scale", None)
+            scale = getattr(table, "embed_scale", 1.0)
+            scales = table.scale.data_ptr() if isinstance(table, Int8Embedding) else 0
             self._add(
                 kernels.EMBED,
                 None,
                 self._x,
                 kind=_kind(table.weight),
                 weight=table.weight.data_ptr(),
+                scales=scales,
                 width=table.weight.shape[1],
                 then=kind,
                 adds=kind,
                 meets=int(kind == len(tables) - 1),
-                number=1.0 if scale is None else scale.to(table.weight.dtype).item(),
+                number=float(scale.to(DTYPE if scales else table.weight.dtype)) if isinstance(scale, Tensor) else scale,
             )
 
     def _block(self, block: nn.Module, keys: Tensor, values: Tensor) -> None:

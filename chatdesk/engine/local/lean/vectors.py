@@ -207,6 +207,8 @@ def narrowed(number: Any) -> Any:
 @njit(fastmath=FAST)
 def number_at(kind: Any, address: Any, index: Any) -> Any:
     """One number of a tensor, float32."""
+    if kind == INT8:
+        return np.float32(i8(address)[index])
     return f32(address)[index] if kind == FLOAT32 else widened(u16(address)[index])
 
 
