@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.writing import Writing
+    from chatdesk.tasks.writing_prompts import WritingPrompts
     from chatdesk.ui.main_window import MainWindow
 
 
@@ -87,6 +89,7 @@ class Desk:
     profile: Profile
     hub: "Hub"
     downloads: "Downloads"
+    writing: "Writing"
 
     def run(self) -> int:
         """Show the window until it is closed; then close everything. Returns the exit status."""
@@ -106,6 +109,7 @@ class Desk:
         """Store what is under way, then end the engine and the storage thread, and wait for both."""
         self.downloads.close()
         self.chat.close()
+        self.writing.close()
         self.engine.close()
         self.store.close()
 
@@ -127,6 +131,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     from chatdesk.tasks.models import Models
     from chatdesk.tasks.prompts import Prompts
     from chatdesk.tasks.shelf import Shelf
+    from chatdesk.tasks.writing import Writing
     from chatdesk.ui import application
     from chatdesk.ui.engine_bridge import EngineBridge
 
@@ -138,25 +143,33 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     store = Store(profile.database, profile.backups)
     models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
     chat = Chat(store, engine, models, bridge.call)
-    bench = Bench(engine, models, lambda: chat.is_replying)
+    bench = Bench(engine, models, lambda: chat.is_replying or writing.generating.is_busy)
     shelf = Shelf(store, chat, profile.backups, bridge.call)
     prompts = Prompts(store, engine, models, chat, bridge.call)
     hub = Hub(lambda: connect(settings), bridge.call)
+    writing = Writing(store, engine, models, lambda: _writing_prompts(settings, profile), bridge.call)
     downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
 
     def on_event(event: "Event") -> None:
-        models.on_event(event)
-        chat.on_event(event)
-        prompts.on_event(event)
-        bench.on_event(event)
+        for task in (models, chat, prompts, bench, writing):
+            task.on_event(event)
 
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench)
+    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing)
     window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
-    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads)
+    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing)
+
+
+def _writing_prompts(settings: "Settings", profile: Profile) -> "WritingPrompts":
+    """The prompts of the writing desk in the language of the window."""
+    from chatdesk.tasks.writing_prompts import WritingPrompts
+    from chatdesk.ui import application
+
+    supplied = paths.resources() / "prompts"
+    return WritingPrompts(supplied, profile.prompts, application.language(settings["language"]))
 
 
 def _has_display() -> bool:

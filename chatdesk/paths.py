@@ -54,6 +54,11 @@ class Profile:
         return self.root / "presets.toml"
 
     @property
+    def prompts(self) -> Path:
+        """TOML file with the person's changes to the prompts of the writing desk."""
+        return self.root / "prompts.toml"
+
+    @property
     def backups(self) -> Path:
         """Folder of verified copies of the database."""
         return self.root / "backups"

@@ -124,6 +124,66 @@ CHAT: dict[str, Option] = {
     )
 }  # fmt: skip
 
+WRITING: dict[str, Option] = {
+    option.name: option
+    for option in (
+        replace(CHAT["temperature"]),
+        replace(
+            CHAT["max_new_tokens"],
+            default=60,
+            help=QT_TRANSLATE_NOOP("options", "Most new tokens at once."),
+            slider_high=1024,
+        ),
+        replace(
+            CHAT["drafts"],
+            default=5,
+            title=QT_TRANSLATE_NOOP("options", "Alternatives"),
+            help=QT_TRANSLATE_NOOP("options", "How many continuations stand beside the text, to choose from."),
+            high=16,
+        ),
+        replace(CHAT["top_p"]),
+        replace(CHAT["top_k"]),
+        replace(CHAT["min_p"]),
+        replace(CHAT["repetition_penalty"]),
+        replace(
+            CHAT["seed"],
+            help=QT_TRANSLATE_NOOP("options", "The same seed gives the same words. Empty is random."),
+        ),
+        Option(
+            "memory", str, "",
+            QT_TRANSLATE_NOOP("options", "Memory"),
+            QT_TRANSLATE_NOOP("options", "Stands before everything and is never left out."),
+        ),
+        Option(
+            "note", str, "",
+            QT_TRANSLATE_NOOP("options", "Author's note"),
+            QT_TRANSLATE_NOOP("options", "Stands near the end, where it counts most."),
+        ),
+        Option(
+            "note_depth", int, 3,
+            QT_TRANSLATE_NOOP("options", "Depth of the note"),
+            QT_TRANSLATE_NOOP("options", "How many paragraphs from the end it stands."),
+            low=1, high=20, step=1,
+        ),
+        Option(
+            "stop", str, "",
+            QT_TRANSLATE_NOOP("options", "Stop at"),
+            QT_TRANSLATE_NOOP("options", "Texts that end the writing, one a line."),
+        ),
+        Option(
+            "banned", str, "",
+            QT_TRANSLATE_NOOP("options", "Banned words"),
+            QT_TRANSLATE_NOOP("options", "Words that are never written, one a line."),
+        ),
+        Option(
+            "bias", str, "",
+            QT_TRANSLATE_NOOP("options", "Likelier or rarer words"),
+            QT_TRANSLATE_NOOP("options", "One a line with a number from -100 to 100: river = 2.5"),
+        ),
+    )
+}  # fmt: skip
+"""What belongs to a document of the writing desk and is kept with it."""
+
 SAMPLING: dict[str, Option] = CHAT | {"max_length": replace(CHAT["max_new_tokens"], name="max_length")}
 """`CHAT` and what only a request of the command line may say besides."""
 
@@ -188,15 +248,29 @@ APPLICATION: dict[str, Option] = {
         Option("adapters", tuple, (), "", ""),  # of checkpoints, see tasks.adapters
         Option("keys", tuple, (), "", ""),  # "action=key", the person's own
         Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
+        Option("document", str, "", "", ""),  # open on the writing desk
+        Option("show_documents", bool, True, "", ""),
+        Option("show_guidance", bool, True, "", ""),
+        Option("tint", bool, True, "", ""),  # of what a model wrote
+        Option("writing_notice", bool, False, "", ""),  # whether it was read
     )
 }  # fmt: skip
 
 
 def usable_chat(stored: dict[str, Any]) -> dict[str, Any]:
     """What can be used of a conversation's stored settings: an imported or older one may hold anything."""
+    return _usable(stored, CHAT)
+
+
+def usable_writing(stored: dict[str, Any]) -> dict[str, Any]:
+    """The same of a document's."""
+    return _usable(stored, WRITING)
+
+
+def _usable(stored: dict[str, Any], options: dict[str, Option]) -> dict[str, Any]:
     found = {}
     for name, value in stored.items():
-        if name in CHAT:
+        if name in options:
             with suppress(UserError):
-                found[name] = CHAT[name].check(value)
+                found[name] = options[name].check(value)
     return found

@@ -140,6 +140,10 @@ class Documents(Hashed):
             raise self._corrupt()
         return DocumentText(text, _decode_spans(version.spans))
 
+    def document_of_version(self, version_id: str) -> str:
+        """Id of the document that a version is one of."""
+        return self._version(version_id).document_id
+
     def restore_version(self, version_id: str) -> DocumentText:
         """Make the words of a version the present ones; the present ones become a version first."""
         with self._database.transaction():
@@ -150,10 +154,10 @@ class Documents(Hashed):
 
     # -- what models wrote
 
-    def add_generations(self, id: str, texts: Iterable[str], record: dict[str, Any]) -> tuple[Generation, ...]:
-        """Keep what a model wrote for a document, and where it comes from: JSON values."""
+    def add_generations(self, id: str, texts: dict[str, str], record: dict[str, Any]) -> tuple[Generation, ...]:
+        """Keep what a model wrote for a document, by ids that `new_id` made, and where it comes from: JSON values."""
         now = time.time()
-        made = tuple(Generation(new_id(), id, storable(text), record, now) for text in texts)
+        made = tuple(Generation(each, id, storable(text), record, now) for each, text in texts.items())
         with self._database.transaction():
             self._row("documents", id)
             for each in made:

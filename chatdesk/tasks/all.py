@@ -9,6 +9,7 @@ from chatdesk.tasks.hub import Hub
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.prompts import Prompts
 from chatdesk.tasks.shelf import Shelf
+from chatdesk.tasks.writing import Writing
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,4 @@ class Tasks:
     hub: Hub
     downloads: Downloads
     bench: Bench
+    writing: Writing

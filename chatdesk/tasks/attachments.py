@@ -65,7 +65,7 @@ def read(path: Path) -> Attachment:
     """One file. Raises `UserError` for a folder, a file that is gone, closed to us, empty, too large or not text."""
     name = safe_name(path.name)
     try:
-        text = _decoded(_bytes(path, name), name)
+        text = decoded(_bytes(path, name), name)
     except FileNotFoundError as error:
         raise UserError(Fault.FILE_NOT_FOUND, path=name) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -101,7 +101,8 @@ def _bytes(path: Path, name: str) -> bytes:
     return data
 
 
-def _decoded(data: bytes, name: str) -> str:
+def decoded(data: bytes, name: str) -> str:
+    """The text that some bytes are; ``name``: of the file, for the `UserError` where they are none."""
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "")
     if not encoding and (b"\0" in data or data.startswith(_SIGNATURES)):
         raise UserError(Fault.ATTACHMENT_BINARY, name=name)

@@ -47,7 +47,7 @@ def test_the_list_begins_with_what_was_changed_last(documents):
 def test_purging_leaves_nothing(documents, database):
     made = documents.create("secret", "words")
     documents.keep(made.id)
-    documents.add_generations(made.id, ["more"], {"model": "m"})
+    documents.add_generations(made.id, {"g": "more"}, {"model": "m"})
     documents.delete(made.id)
     documents.purge_expired(0.0)
     assert len(documents.trash()) == 1
@@ -136,8 +136,8 @@ def test_a_damaged_version_is_never_shown_as_sound_and_hinders_nothing(documents
 
 def test_what_a_model_wrote_is_kept_with_its_origin(documents):
     made = documents.create()
-    first, second = documents.add_generations(made.id, ["one", "two"], {"model": "m", "seed": 7})
+    first, second = documents.add_generations(made.id, {"g": "one", "h": "two"}, {"model": "m", "seed": 7})
     assert documents.generations(made.id) == (second, first)
     assert first.record == {"model": "m", "seed": 7}
     with pytest.raises(KeyError):
-        documents.add_generations("nobody", ["x"], {})
+        documents.add_generations("nobody", {"i": "x"}, {})

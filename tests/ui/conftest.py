@@ -22,6 +22,7 @@ from tests.ui.scripted import (
     ScriptedModels,
     ScriptedPrompts,
     ScriptedShelf,
+    ScriptedWriting,
     conversation,
 )
 
@@ -36,7 +37,10 @@ class Desk:
         self.chat, self.models, self.shelf = ScriptedChat(), ScriptedModels(), ScriptedShelf()
         self.prompts, self.hub, self.downloads = ScriptedPrompts(), ScriptedHub(), ScriptedDownloads()
         self.bench = ScriptedBench()
-        self.tasks = Tasks(self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench)
+        self.writing = ScriptedWriting()
+        self.tasks = Tasks(
+            self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench, self.writing
+        )
         self.window = MainWindow(self.tasks, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)

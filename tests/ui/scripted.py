@@ -120,6 +120,10 @@ class ScriptedPrompts(ScriptedShelf):
     """Keeps the callback of ``ask``."""
 
 
+class ScriptedWriting(ScriptedShelf):
+    """Notes what the window asks of the writing desk."""
+
+
 class ScriptedChat:
     """Notes calls in ``calls``; ``say`` gives changes to the window."""
 

@@ -1,0 +1,399 @@
+"""The writing desk: its documents, the open one, and what is asked of the model for it.
+
+The words stand in the editor; `Writing.words` asks for them when they are to be kept: half a second after a change at
+the latest, whenever another document is opened, and at the end. What the disk refuses is tried again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event
+from chatdesk.errors import UserError
+from chatdesk.settings.options import WRITING, usable_writing
+from chatdesk.storage.conversations import Conversations
+from chatdesk.storage.documents import Documents
+from chatdesk.storage.records import Document, DocumentText, DocumentVersion, Generation
+from chatdesk.storage.store import Store
+from chatdesk.tasks import turns
+from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.generating import Generating
+from chatdesk.tasks.models import Models
+from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
+from chatdesk.tasks.writing_changes import (
+    Counts,
+    DocumentOpened,
+    DocumentRenamed,
+    DocumentsChanged,
+    DrawerChanged,
+    SavedChanged,
+    WritingChange,
+    WritingNotice,
+    WritingSettings,
+)
+from chatdesk.tasks.writing_prompts import WritingPrompts
+
+if TYPE_CHECKING:  # what files need is imported when it is wanted: the window starts without it
+    from chatdesk.tasks.papers import Paper
+
+T = TypeVar("T")
+_MOST_COUNTED = 1_000_000  # characters: a longer text would keep the tokenizer busy for seconds
+_IS_NAMED = "is_named"
+
+
+class Writing:
+    """All methods belong to one thread; nothing blocks.
+
+    Attributes: ``on_change``, called with each `WritingChange`; ``words``, what gives the words of the editor, both set
+    by the page; ``make_prompts``, which reads the prompts in the person's language; ``document``, the open one;
+    ``values``, its settings.
+    """
+
+    def __init__(
+        self, store: Store, engine: EngineLink, models: Models, make_prompts: Callable[[], WritingPrompts], post: Post
+    ) -> None:
+        self._store = StoreLink(store, post, self._failed)
+        self._engine, self._models, self._post = engine, models, post
+        self.make_prompts = make_prompts
+        self.on_change: Callable[[WritingChange], None] = lambda change: None
+        self.words: Callable[[], DocumentText] = lambda: DocumentText("")
+        self.document: Document | None = None
+        self.values: dict[str, Any] = {}
+        self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
+        self._is_dirty = False
+        self._pending = 0  # saves on their way to the disk
+        self._opening = 0
+        self._deleted: Document | None = None
+        self._counting = (0, "")  # request, and what is counted
+        self._wants_count = False
+
+    # -- the documents ---------------------------------------------------------------------------------------------
+
+    def start(self, document_id: str = "") -> None:
+        """Say the list, and open a document: this one if it is there, else the newest, else a new one."""
+
+        def then(found: list[Document]) -> None:
+            self._say_list(found)
+            ids = [document.id for document in found]
+            if ids:
+                self.open(document_id if document_id in ids else ids[0])
+            else:
+                self.new()
+
+        self._call(lambda d: d.list(), then)
+
+    def new(self, title: str = "", text: str = "") -> None:
+        """Open a new document; an empty one without a title that is there already is taken instead."""
+
+        def work(d: Documents) -> str:
+            if not (title or text):
+                for found in d.list()[:3]:
+                    if not found.title and not d.text(found.id).text:
+                        return found.id
+            return d.create(title, text, settings={_IS_NAMED: True} if title else {}).id
+
+        self._show(work)
+
+    def open(self, document_id: str) -> None:
+        """Show another document; the words of this one are kept first."""
+        self._show(lambda d: document_id)
+
+    def rename(self, document_id: str, title: str) -> None:
+        """Give a document another title; an empty one is ignored."""
+        if title := title.strip():
+
+            def work(d: Documents) -> None:
+                d.rename(document_id, title)
+                d.set_settings(document_id, {**d.get(document_id).settings, _IS_NAMED: True})
+
+            self._call(work, lambda _: self._took_title(document_id))
+
+    def delete(self, document_id: str) -> None:
+        """Move a document to the trash; `undo` brings it back."""
+        self._flush()
+
+        def work(d: Documents) -> tuple[Document, list[Document]]:
+            d.delete(document_id)
+            return d.get(document_id), d.list()
+
+        def then(found: tuple[Document, list[Document]]) -> None:
+            self._deleted, left = found
+            self._say_list(left)
+            if self.document is not None and self.document.id == document_id:
+                self.document = None
+                if left:
+                    self.open(left[0].id)
+                else:
+                    self.new()
+
+        self._call(work, then)
+
+    def undo(self) -> None:
+        """Take back the last deletion, and show what came back."""
+        deleted, self._deleted = self._deleted, None
+        if deleted is not None:
+            self.undelete(deleted.id)
+
+    def undelete(self, document_id: str) -> None:
+        """Take a document out of the trash, and show it."""
+
+        def work(d: Documents) -> str:
+            d.undelete(document_id)
+            return document_id
+
+        self._show(work)
+
+    def trash(self, callback: Callable[[list[Document]], None]) -> None:
+        """The deleted documents, the last one first."""
+        self._call(lambda d: d.trash(), callback)
+
+    def set_folder(self, document_id: str, folder: str) -> None:
+        """List a document in a folder; an empty name takes it out."""
+        self._call(lambda d: d.set_folder(document_id, folder), lambda _: self.refresh())
+
+    def refresh(self) -> None:
+        """Say the list anew."""
+        self._call(lambda d: d.list(), self._say_list)
+
+    # -- the open one ----------------------------------------------------------------------------------------------
+
+    def touch(self) -> None:
+        """The words in the editor are other ones."""
+        if not self._is_dirty:
+            self._is_dirty = True
+            self.on_change(SavedChanged(False))
+        self._wants_count = True
+
+    def tick(self) -> None:
+        """Keep what is not yet on the disk, count its tokens; call it at least every half second."""
+        self._flush()
+        self.generating.tick()
+        self._count()
+
+    def close(self) -> None:
+        """Stop what is being written and keep the words; the store is closed by its owner."""
+        self.generating.stop()
+        self._flush()
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Set an option of the open document; ``None`` goes back to the default. Raises `UserError`."""
+        checked = WRITING[name].check(value) if value is not None else None
+        if checked is None:
+            self.values.pop(name, None)
+        else:
+            self.values[name] = checked
+        self._say_settings()
+        if (document := self.document) is not None:
+            values = dict(self.values)
+
+            def work(d: Documents) -> None:
+                kept = {key: kept for key, kept in d.get(document.id).settings.items() if key not in WRITING}
+                d.set_settings(document.id, kept | values)
+
+            self._call(work)
+
+    def keep_version(self, reason: str = "kept", then: Callable[[], None] = lambda: None) -> None:
+        """Make a version of the words as they are."""
+        self._flush()
+        if (document := self.document) is not None:
+            self._call(lambda d: d.keep(document.id, reason), lambda _: then())
+
+    def versions(self, callback: Callable[[tuple[DocumentVersion, ...]], None]) -> None:
+        """The kept versions of the open document, the newest first."""
+        self._flush()
+        if (document := self.document) is not None:
+            self._call(lambda d: d.versions(document.id), callback)
+
+    def version_text(self, version_id: str, callback: Callable[[DocumentText | Notice], None]) -> None:
+        """The words of a version, or why they cannot be read."""
+        self._call(
+            lambda d: d.version_text(version_id), callback, lambda error: callback(Notice(error.fault, error.fields))
+        )
+
+    def restore_version(self, version_id: str) -> None:
+        """Make an older version the present words; these become a version first."""
+        self.generating.stop()
+        self._flush()
+
+        def work(d: Documents) -> tuple[Document, DocumentText]:
+            words = d.restore_version(version_id)
+            return d.get(d.document_of_version(version_id)), words
+
+        self._call(work, lambda found: self._opened(*found, is_restored=True))
+
+    def say_drawer(self) -> None:
+        """Say all that models wrote for the open document."""
+        if (document := self.document) is not None:
+            self._call(lambda d: d.generations(document.id), lambda found: self.on_change(DrawerChanged(found)))
+
+    # -- the model -------------------------------------------------------------------------------------------------
+
+    def go_on(self, before: str, after: str) -> None:
+        """Go on at the cursor."""
+        self.generating.go_on("continue", before, after, self.in_force())
+
+    def alternatives(self, before: str, after: str) -> None:
+        """Several continuations side by side, as many as the settings say."""
+        drafts = int(self.values.get("drafts", WRITING["drafts"].default))
+        self.generating.go_on("alternatives", before, after, self.in_force(), drafts)
+
+    def in_force(self) -> dict[str, Any]:
+        """The settings with the length that the desk has where nothing is said."""
+        return {"max_new_tokens": WRITING["max_new_tokens"].default, **self.values}
+
+    def on_event(self, event: Event) -> None:
+        """Take an engine event; those of other requests are ignored."""
+        self.generating.on_event(event)
+        if event.request == self._counting[0] and isinstance(event, Counted):
+            self._counting = (0, self._counting[1])
+            self.on_change(Counts(event.tokens))
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def import_file(self, path: Path) -> None:
+        """Make a document of a file and open it, or say why not."""
+        from chatdesk.tasks import papers
+
+        def then(paper: "Paper") -> None:
+            self.new(paper.title, paper.text)
+
+        aside(self._post, lambda: papers.read(path), then, self._failed)
+
+    def export(self, path: Path, callback: Callable[[Notice | None], None]) -> None:
+        """Write the open document into a file; its ending says how: .md, .docx, else plain text."""
+        from chatdesk.tasks import papers
+
+        text, title = self.words().text, self.document.title if self.document else ""
+        aside(
+            self._post,
+            lambda: papers.write(path, title, text),
+            lambda _: callback(None),
+            lambda error: callback(Notice(error.fault, error.fields)),
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        work: Callable[[Documents], T],
+        then: Callable[[T], Any] | None = None,
+        failed: Callable[[UserError], None] | None = None,
+    ) -> None:
+        def of_documents(c: Conversations) -> T:
+            return work(c.documents)
+
+        self._store.call(of_documents, then, failed)
+
+    def _show(self, work: Callable[[Documents], str]) -> None:
+        """Open the document whose id the work gives, unless another one is asked for meanwhile."""
+        self.generating.stop()
+        self._flush()
+        self._opening += 1
+        opening = self._opening
+        left = self.document.id if self.document is not None else ""
+
+        def found(d: Documents) -> tuple[Document, DocumentText]:
+            id = work(d)
+            if left and left != id:
+                d.keep(left, "typed")
+            return d.get(id), d.text(id)
+
+        def then(what: tuple[Document, DocumentText]) -> None:
+            if opening == self._opening:
+                self._flush()  # what was typed while the store was busy
+                self._opened(*what)
+            self.refresh()
+
+        self._call(found, then)
+
+    def _opened(self, document: Document, words: DocumentText, is_restored: bool = False) -> None:
+        self.document = document
+        self.values = usable_writing(document.settings)
+        self.on_change(DocumentOpened(document, words, is_restored))
+        self._is_dirty = False
+        self._wants_count = True
+        self.on_change(SavedChanged(True))
+        self.on_change(WritingNotice(None))
+        self._say_settings()
+        self.say_drawer()
+
+    def _flush(self) -> None:
+        document = self.document
+        if document is None or not self._is_dirty:
+            return
+        words = self.words()
+        self._is_dirty = False
+        self._pending += 1
+        title = "" if document.settings.get(_IS_NAMED) else turns.title(words.text[:400])
+
+        def work(d: Documents) -> Document:
+            try:
+                d.save(document.id, words.text, words.spans)
+            except KeyError:  # a backup without it has been restored meanwhile: the words are not lost with it
+                settings, folder = document.settings, document.folder
+                return d.create(document.title or title, words.text, words.spans, settings, folder)
+            if title and title != d.get(document.id).title:
+                d.rename(document.id, title)
+            return d.get(document.id)
+
+        def then(saved: Document) -> None:
+            self._pending -= 1
+            if not self._is_dirty and not self._pending:
+                self.on_change(SavedChanged(True))
+            if self.document is document:
+                self._take(saved)
+
+        def failed(error: UserError) -> None:
+            self._pending -= 1
+            self._is_dirty = True
+            self._failed(error)
+
+        self._call(work, then, failed)
+
+    def _took_title(self, document_id: str) -> None:
+        def then(document: Document) -> None:
+            if self.document is not None and self.document.id == document_id:
+                self._take(document)
+            self.refresh()
+
+        self._call(lambda d: d.get(document_id), then)
+
+    def _take(self, document: Document) -> None:
+        """The open document as the store has it now."""
+        before, self.document = self.document, document
+        if before is None or (before.id, before.title) != (document.id, document.title):
+            self.on_change(DocumentRenamed(document.title))
+            self.refresh()
+
+    def _keep_generations(self, texts: dict[str, str], record: dict[str, Any]) -> None:
+        if (document := self.document) is not None:
+            self._call(lambda d: d.add_generations(document.id, texts, record), self._said_kept)
+
+    def _said_kept(self, _: tuple[Generation, ...]) -> None:
+        self.say_drawer()
+
+    def _say_list(self, found: list[Document]) -> None:
+        self.on_change(DocumentsChanged(tuple(found), self._deleted))
+
+    def _say_settings(self) -> None:
+        base = self._models.info.sampling if self._models.info else DEFAULT_SAMPLING
+        defaults = {name: option.default for name, option in WRITING.items()}
+        sampling = {name: getattr(base, name) for name in turns.SAMPLING_NAMES if name != "max_new_tokens"}
+        self.on_change(WritingSettings(dict(self.values), defaults | sampling))
+
+    def _count(self) -> None:
+        """The tokens of the words, when the last answer has come; a text that is counted already is not again."""
+        if self._counting[0] or not self._wants_count or self._models.info is None or self._is_dirty:
+            return
+        self._wants_count = False
+        text = self.words().text
+        if len(text) > _MOST_COUNTED or text == self._counting[1]:
+            return
+        if not text:
+            self.on_change(Counts(0))
+        else:
+            self._counting = (self._engine.next_id(), text)
+            self._engine.send(Count(*self._counting))
+
+    def _failed(self, error: UserError) -> None:
+        self.on_change(WritingNotice(Notice(error.fault, error.fields)))

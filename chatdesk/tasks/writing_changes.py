@@ -1,0 +1,125 @@
+"""What the writing desk says has changed: one frozen record for each kind. The page repaints from these alone."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from chatdesk.storage.records import Document, DocumentText, Generation
+from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.diffing import Piece
+
+Purpose: TypeAlias = Literal["continue", "alternatives", "selection", "template"]
+
+
+@dataclass(frozen=True)
+class DocumentsChanged:
+    """The documents, newest change first; ``deleted``: the one that can be brought back now, if any."""
+
+    documents: tuple[Document, ...]
+    deleted: Document | None = None
+
+
+@dataclass(frozen=True)
+class DocumentOpened:
+    """Another document is shown, or another text of this one (``is_restored``, an undoable step in the editor)."""
+
+    document: Document
+    words: DocumentText
+    is_restored: bool = False
+
+
+@dataclass(frozen=True)
+class DocumentRenamed:
+    """The open document has got another title."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class WritingSettings:
+    """The open document's settings, and what applies where ``values`` says nothing."""
+
+    values: dict[str, object]
+    defaults: dict[str, object]
+
+
+@dataclass(frozen=True)
+class SavedChanged:
+    """Whether all that is typed is on the disk."""
+
+    is_saved: bool
+
+
+@dataclass(frozen=True)
+class WritingStarted:
+    """The model was asked: ``generations`` are the ids of what it will write. ``is_few_shot``: a base model follows
+    examples; ``fills``: it sees what follows, too; ``unseen``: characters at the beginning that it does not see.
+    """
+
+    purpose: Purpose
+    generations: tuple[str, ...]
+    is_few_shot: bool = False
+    fills: bool = False
+    unseen: int = 0
+
+
+@dataclass(frozen=True)
+class WritingGrew:
+    """Draft ``draft`` has got more text."""
+
+    draft: int
+    text: str
+
+
+@dataclass(frozen=True)
+class WritingEnded:
+    """Nothing more comes. ``reason``: of the last draft, see `chatdesk.engine.api.FinishReason`."""
+
+    purpose: Purpose
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reworked:
+    """What the model made of a selection, by pieces that are taken or not; ``name``: what was asked for."""
+
+    generation: str
+    name: str
+    pieces: tuple[Piece, ...]
+    is_few_shot: bool
+
+
+@dataclass(frozen=True)
+class DrawerChanged:
+    """All that models wrote for the open document, the newest first."""
+
+    generations: tuple[Generation, ...]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """``tokens`` of the open document as the loaded model counts them."""
+
+    tokens: int
+
+
+@dataclass(frozen=True)
+class WritingNotice:
+    """What went wrong, or nothing any more."""
+
+    notice: Notice | None
+
+
+WritingChange: TypeAlias = (
+    DocumentsChanged
+    | DocumentOpened
+    | DocumentRenamed
+    | WritingSettings
+    | SavedChanged
+    | WritingStarted
+    | WritingGrew
+    | WritingEnded
+    | Reworked
+    | DrawerChanged
+    | Counts
+    | WritingNotice
+)
