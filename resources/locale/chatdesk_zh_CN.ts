@@ -2385,6 +2385,70 @@ Edit a message or write a reply anew to make another.</source>
         <translation>对话开始前告诉模型的话。</translation>
     </message>
     <message>
+        <source>Most new tokens at once.</source>
+        <translation>一次最多生成的新词元数。</translation>
+    </message>
+    <message>
+        <source>Alternatives</source>
+        <translation>备选</translation>
+    </message>
+    <message>
+        <source>How many continuations stand beside the text, to choose from.</source>
+        <translation>在文字旁边列出多少种续写供选择。</translation>
+    </message>
+    <message>
+        <source>The same seed gives the same words. Empty is random.</source>
+        <translation>相同的种子得到相同的文字。留空为随机。</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>记忆</translation>
+    </message>
+    <message>
+        <source>Stands before everything and is never left out.</source>
+        <translation>放在最前面，永远不会被省略。</translation>
+    </message>
+    <message>
+        <source>Author&apos;s note</source>
+        <translation>作者按语</translation>
+    </message>
+    <message>
+        <source>Stands near the end, where it counts most.</source>
+        <translation>放在接近结尾处，影响最大。</translation>
+    </message>
+    <message>
+        <source>Depth of the note</source>
+        <translation>按语的位置</translation>
+    </message>
+    <message>
+        <source>How many paragraphs from the end it stands.</source>
+        <translation>距离结尾多少个段落。</translation>
+    </message>
+    <message>
+        <source>Stop at</source>
+        <translation>停止于</translation>
+    </message>
+    <message>
+        <source>Texts that end the writing, one a line.</source>
+        <translation>遇到这些文字就停止，每行一个。</translation>
+    </message>
+    <message>
+        <source>Banned words</source>
+        <translation>禁用词</translation>
+    </message>
+    <message>
+        <source>Words that are never written, one a line.</source>
+        <translation>永远不会写出的词，每行一个。</translation>
+    </message>
+    <message>
+        <source>Likelier or rarer words</source>
+        <translation>更常用或更少用的词</translation>
+    </message>
+    <message>
+        <source>One a line with a number from -100 to 100: river = 2.5</source>
+        <translation>每行一个，附上 -100 到 100 之间的数：river = 2.5</translation>
+    </message>
+    <message>
         <source>Language</source>
         <translation>语言</translation>
     </message>
