@@ -154,10 +154,12 @@ def _devices() -> tuple[DeviceMemory, ...]:
 
 
 def _print_plans(ways: Iterable[Plan]) -> None:
-    table = _table("device", "precision", "layers", "context", "weights", "keys, values", "in all", "of", "note")
+    table = _table(
+        "device", "precision", "layers", "context", "weights", "keys, values", "work", "in all", "of", "note"
+    )
     for each in ways:
         where = f"{each.gpu_layers} + {each.layers - each.gpu_layers}" if each.gpu_layers else str(each.layers)
-        sizes = map(short_bytes, (each.weight_bytes, each.cache_bytes, each.needed, each.place.free))
+        sizes = map(short_bytes, (each.weight_bytes, each.cache_bytes, each.work_bytes, each.needed, each.place.free))
         notes = "; ".join(_WORDS[word] for word in each.words)
         table.add_row(each.place.name, each.precision, where, str(each.context), *sizes, notes)
     _print(table)

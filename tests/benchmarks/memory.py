@@ -1,16 +1,18 @@
 """What a load takes against what was promised, and how long it takes: ``python tests/benchmarks/memory.py``.
 
 Prints one line of JSON with a row for each architecture, type of the file and precision: checkpoints of random
-weights, of 100 to 300 MB, made in a temporary folder. Each is loaded in a fresh process, which then reads a prompt of
+weights, of 150 to 700 MB, made in a temporary folder. Each is loaded in a fresh process, which then reads a prompt of
 ``context`` tokens.
 
 Memory is anonymous memory (``RssAnon`` in /proc, read every millisecond from outside): pages that are mapped from the
 checkpoint's file and not written to do not belong to it, for they can be dropped at any time. ``peak_mb`` is the most
 while it loads above the state after the imports, ``limit_mb`` the weights times 1.1 and 200 MB.
 
-``held_mb`` is what stays after the load and the prompt, once the C library has given back what is free, above the state
-after the same was done with a tiny checkpoint of this architecture; with what is mapped of the file, where the weights
-are used as they lie there (``mapped_mb``). ``estimate_mb``: weights, keys and values by `chatdesk.library.footprint`.
+``weights_mb`` is what stays after the load, once the C library has given back what is free, above the state after the
+same was done with a tiny checkpoint of this architecture; with those weights that are used as they lie in the mapped
+file (``mapped_mb``). ``cache_mb``: the buffers of keys and values after the prompt, with the room they have to spare.
+``estimate_mb``: both by `chatdesk.library.footprint`, and ``estimate_over_held`` the ratio. ``kept_mb`` is what the
+prompt left besides: kernels that oneDNN keeps for the shapes it has met, and what the allocator could not give back.
 
 ``load_over_from_pretrained``: time of a load, with all checks, over that of transformers' own, model and tokenizer, in
 the same precision (bfloat16 for the quantised), each in a fresh process, by turns, with the file in the page cache.
@@ -36,17 +38,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 WORDS = {"vocab_size": 8000, "bos_token_id": 1, "eos_token_id": 0, "pad_token_id": 0}
-SIZE = {"hidden_size": 1024, "num_hidden_layers": 5, "num_attention_heads": 16, "max_position_embeddings": 4096}
+SIZE = {"hidden_size": 1024, "num_hidden_layers": 10, "num_attention_heads": 16, "max_position_embeddings": 4096}
 GATED = SIZE | {"intermediate_size": 2816}
 GROUPED = GATED | {"num_key_value_heads": 4}
 MODELS: dict[str, dict[str, Any]] = {
-    "gpt2": {"n_embd": 1024, "n_layer": 5, "n_head": 16, "n_positions": 4096},
+    "gpt2": {"n_embd": 1024, "n_layer": 10, "n_head": 16, "n_positions": 4096},
     "llama": GROUPED,
     "qwen2": GROUPED | {"num_key_value_heads": 2},
     "gemma2": GROUPED | {"num_hidden_layers": 6, "head_dim": 64, "sliding_window": 512},
     "gpt_neox": SIZE | {"intermediate_size": 4096},
     "falcon": SIZE | {"alibi": False, "multi_query": True},
-    "bloom": {"hidden_size": 1024, "n_layer": 5, "n_head": 16},
+    "bloom": {"hidden_size": 1024, "n_layer": 10, "n_head": 16},
     "phi3": GROUPED | {"sliding_window": None},
     "qwen3_moe": GROUPED
     | {"hidden_size": 512, "head_dim": 32, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 512},
@@ -106,14 +108,35 @@ def take(folder: str, context: int, precision: str, began: float | None = None) 
     from tests.engine.local.greedy import prompt_of
 
     engine = LocalEngine()
-    *_, loaded = engine.run(Load(1, folder, "cpu", precision))
+    *_, _loaded = engine.run(Load(1, folder, "cpu", precision))
+    seconds = time.perf_counter() - began if began is not None else 0.0
+    weights = tensors()
     if began is not None:
-        answer({"seconds": time.perf_counter() - began, "dtype": loaded.model.dtype})
+        mapped = sum(size for place, size in weights.items() if _is_mapped(place, folder))
+        answer({"seconds": seconds, "mapped": mapped})
     greedy = Sampling(temperature=0, repetition_penalty=1, max_new_tokens=1)
     *_, done = engine.run(Generate(2, prompt_of(engine, context, 0), greedy))
     if began is not None:
-        answer({"tokens": done.prompt_tokens})
+        after = tensors()
+        cache = sum(size for place, size in after.items() if place not in weights)
+        answer({"tokens": done.prompt_tokens, "cache": cache})
     return engine
+
+
+def tensors() -> dict[int, int]:
+    """Where the tensors of this process lie, and how many bytes each has."""
+    import torch
+
+    gc.collect()
+    storages = [each.untyped_storage() for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
+
+
+def _is_mapped(place: int, folder: str) -> bool:
+    """Whether an address lies in a file of a folder."""
+    with open("/proc/self/maps") as maps:
+        ranges = [line.split()[0].split("-") for line in maps if folder in line]
+    return any(int(begin, 16) <= place < int(end, 16) for begin, end in ranges)
 
 
 def answer(found: dict[str, Any]) -> None:
@@ -170,12 +193,6 @@ class Watched:
         with open(f"/proc/{self._process.pid}/status") as status:
             return next((int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon")), 0)
 
-    def mapped(self, folder: Path) -> int:
-        """Bytes of the files in a folder that are mapped."""
-        with open(f"/proc/{self._process.pid}/maps") as maps:
-            ranges = [line.split()[0].split("-") for line in maps if str(folder) in line]
-        return sum(int(end, 16) - int(begin, 16) for begin, end in ranges)
-
     def end(self) -> None:
         self._process.communicate(b"\n" * 4)
 
@@ -206,12 +223,11 @@ def measure(folder: Path, tiny: Path, precision: str, context: int, rounds: int)
         with watched(str(folder), str(tiny), precision, str(context), "ours") as process:
             loaded = process.go_on()
             ours.append(loaded["seconds"])
-            found = found or _memory(process, loaded, folder)
-    limit = mb(weights * 1.1 + 200e6)
+            found = found or _memory(process, loaded)
+    limit, estimate = mb(weights * 1.1 + 200e6), mb(weights + cache)
     return found | {
-        "weights_mb": mb(weights),
-        "estimate_mb": mb(weights + cache),
-        "estimate_over_held": round(mb(weights + cache) / found["held_mb"], 3),
+        "estimate_mb": estimate,
+        "estimate_over_held": round(estimate / (found["weights_mb"] + found["cache_mb"]), 3),
         "limit_mb": limit,
         "is_within": found["peak_mb"] <= limit,
         "load_s": round(median(ours), 2),
@@ -219,14 +235,15 @@ def measure(folder: Path, tiny: Path, precision: str, context: int, rounds: int)
     }
 
 
-def _memory(process: Watched, loaded: dict[str, Any], folder: Path) -> dict[str, Any]:
-    read, mapped = process.go_on(), process.mapped(folder)
+def _memory(process: Watched, loaded: dict[str, Any]) -> dict[str, Any]:
+    read = process.go_on()
     return {
         "tokens": read["tokens"],
         "peak_mb": mb(loaded["peak"] - process.after_imports),
-        "loaded_mb": mb(loaded["memory"] - process.after_imports),
-        "held_mb": mb(read["memory"] - process.after_tiny + mapped),
-        "mapped_mb": mb(mapped),
+        "mapped_mb": mb(loaded["mapped"]),
+        "weights_mb": mb(loaded["memory"] - process.after_tiny + loaded["mapped"]),
+        "cache_mb": mb(read["cache"]),
+        "kept_mb": mb(read["memory"] - loaded["memory"] - read["cache"]),
     }
 
 

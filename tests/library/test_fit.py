@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library.fit import Place, Word, plans
+from chatdesk.library.fit import KERNELS, Place, Word, plans
 from chatdesk.library.footprint import Footprint, Layer
 
 GB = 10**9
@@ -40,6 +40,12 @@ def test_a_model_that_fits_keeps_its_precision_and_context() -> None:
     assert (first.place.device, first.precision, first.context, first.words) == ("cuda", "bfloat16", 8192, ())
     assert (first.gpu_layers, first.layers) == (32, 32)
     assert first.needed == pytest.approx(14 * GB + 8192 * 2048 * 32 * 2, rel=0.03)
+
+
+def test_the_kernels_of_the_processor_are_counted_where_it_needs_them() -> None:
+    by_precision = {p.precision: p.work_bytes for p in plans("m", model(1), [cpu(32)], 2048)}
+    assert by_precision["int8"] - by_precision["float32"] == by_precision["int4"] - by_precision["float32"] == KERNELS
+    assert plans("m", model(1), [gpu(24)], 2048)[0].work_bytes == by_precision["float32"]
 
 
 def test_the_context_is_cut_before_the_precision() -> None:

@@ -9,11 +9,12 @@ Not here: checkpoints that are quantised already, adapters (`adapters`), offload
 
 import ctypes
 import logging
+import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ from chatdesk.library.footprint import measure
 from chatdesk.paths import starter
 
 _LISTED = 3
+_NO_READING_AHEAD = "HF_DEACTIVATE_ASYNC_LOAD"
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _FEW_LAYERS = 64
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_seq_length")
@@ -263,7 +265,7 @@ def _load_model(
     reading = _Reading(checked.weight_bytes, (lambda _: None) if how.bits else report, is_cancelled)
     quantising = _Reading(checked.weight_bytes, report, is_cancelled)
     try:
-        with _open(checked.weight_files, reading) as tensors, _transformers_report() as said:
+        with _open(checked.weight_files, reading) as tensors, _one_by_one(tensors), _transformers_report() as said:
             model, found = model_class.from_pretrained(
                 None,
                 config=config,
@@ -308,6 +310,22 @@ def _open(files: tuple[Path, ...], reading: _Reading) -> Iterator[dict[str, _Ten
     finally:
         for file in opened:
             file.__exit__(None, None, None)
+
+
+@contextmanager
+def _one_by_one(tensors: Mapping[str, _Tensor]) -> Iterator[None]:
+    """Experts, which transformers joins to one tensor, are read when they are joined.
+
+    Its threads read ahead without a bound: all of the experts would lie in memory twice, converted and joined.
+    """
+    is_joined = any(".experts." in name for name in tensors)
+    if is_joined:
+        os.environ[_NO_READING_AHEAD] = "1"
+    try:
+        yield
+    finally:
+        if is_joined:
+            del os.environ[_NO_READING_AHEAD]
 
 
 @contextmanager

@@ -56,10 +56,15 @@ class WaysTable(QWidget):
         memory = self.tr("{needed} of {free}").format(
             needed=short_bytes(plan.needed), free=short_bytes(plan.place.free)
         )
+        parts = self.tr("weights {weights}, keys and values {cache}, room to compute {work}").format(
+            weights=short_bytes(plan.weight_bytes),
+            cache=short_bytes(plan.cache_bytes),
+            work=short_bytes(plan.work_bytes),
+        )
         cells = [device, precision, *layers, context, memory]
         for column, text in enumerate(cells):
             cell = Label(text)
-            cell.setToolTip(tip(plan.place.name))
+            cell.setToolTip(tip(parts if text == memory else plan.place.name))
             self._grid.addWidget(cell, row, column)
         loud = words.loud(plan)
         load = TextButton(self.tr("Load"), kind="link")

@@ -1,13 +1,16 @@
 """Loading: progress, what does not match is refused, where and in what precision the weights go."""
 
 import json
+import os
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from msgspec import structs
 from safetensors.torch import load_file, save_file
+from transformers import core_model_loading
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, DeviceMemory, DraftFinished, Failed, Generate, Load, Loaded, Progress
 from chatdesk.engine.local import LocalEngine, loading, placement
@@ -58,6 +61,16 @@ def test_progress_counts_the_bytes_read(engine, checkpoint):
     total = sum(tensor.nbytes for tensor in load_file(folder / "model.safetensors").values())
     assert done == sorted(done)
     assert (done[-1], {event.total for event in progress}) == (total, {total})
+
+
+def test_experts_are_joined_as_they_are_read(engine, checkpoint, monkeypatch):
+    """Read ahead, all of them would lie in memory twice."""
+    pools = []
+    monkeypatch.setattr(core_model_loading, "ThreadPoolExecutor", lambda **_: pools.append(1) or ThreadPoolExecutor(1))
+    load(engine, checkpoint("qwen3_moe"))
+    assert (pools, loading._NO_READING_AHEAD in os.environ) == ([], False)
+    load(engine, checkpoint("llama"))
+    assert pools == [1]
 
 
 def test_model_info(engine, checkpoint):
