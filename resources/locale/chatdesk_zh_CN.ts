@@ -1787,6 +1787,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{needed}，可用 {free}</translation>
     </message>
     <message>
+        <source>weights {weights}, keys and values {cache}, room to compute {work}</source>
+        <translation>权重 {weights}，键值缓存 {cache}，计算空间 {work}</translation>
+    </message>
+    <message>
         <source>Load</source>
         <translation>加载</translation>
     </message>
