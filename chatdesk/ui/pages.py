@@ -65,6 +65,8 @@ class Pages(QStackedWidget):
     def apply(self, change: Change) -> None:
         """Show a change."""
         self._chat.apply(change)
+        if self.settings is not None:
+            self.settings.apply(change)
         if self.models is not None:
             self.models.apply(change)
 
@@ -78,7 +80,7 @@ class Pages(QStackedWidget):
         if self.settings is None:
             from chatdesk.ui.settings.page import SettingsPage
 
-            page = self.settings = SettingsPage(self._settings, self._profile)
+            page = self.settings = SettingsPage(self._settings, self._profile, self._tasks.bench)
             page.export_wanted.connect(self._shelving.export_all)
             page.import_wanted.connect(self._shelving.import_from)
             page.trash_wanted.connect(self._shelving.open_trash)

@@ -1634,6 +1634,81 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>SpeedSection</name>
+    <message>
+        <source>Measuring</source>
+        <translation>正在测量</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Stop measuring</source>
+        <translation>停止测量</translation>
+    </message>
+    <message>
+        <source>Measure the speed</source>
+        <translation>测量速度</translation>
+    </message>
+    <message>
+        <source>Measuring in turns with plain transformers. A message that you send stops it.</source>
+        <translation>正在与原版 transformers 轮流测量。发送消息会让测量停下。</translation>
+    </message>
+    <message>
+        <source>A reply is being written. Measure when it has ended.</source>
+        <translation>正在写回复。请等它结束后再测量。</translation>
+    </message>
+    <message>
+        <source>Stopped, for a reply or another model was wanted.</source>
+        <translation>已停止，因为需要写回复或换了模型。</translation>
+    </message>
+    <message>
+        <source>medians of {count} rounds</source>
+        <translation>{count} 轮的中位数</translation>
+    </message>
+    <message>
+        <source>How fast the loaded model reads and writes on this machine, beside plain transformers, and what limits it. This takes a minute or two.</source>
+        <translation>已加载的模型在本机上读写有多快（与原版 transformers 对比），以及瓶颈在哪里。需要一两分钟。</translation>
+    </message>
+    <message>
+        <source>chatdesk</source>
+        <translation>chatdesk</translation>
+    </message>
+    <message>
+        <source>transformers</source>
+        <translation>transformers</translation>
+    </message>
+    <message>
+        <source>Writing, tokens a second</source>
+        <translation>写，每秒词元数</translation>
+    </message>
+    <message>
+        <source>Reading a prompt, tokens a second</source>
+        <translation>读提示词，每秒词元数</translation>
+    </message>
+    <message>
+        <source>First word of a next reply, seconds</source>
+        <translation>下一条回复的第一个词，秒</translation>
+    </message>
+    <message>
+        <source>weights alone</source>
+        <translation>仅权重</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+</context>
+<context>
     <name>StatusStrip</name>
     <message>
         <source>Everything stays on this machine. A model can be wrong.</source>

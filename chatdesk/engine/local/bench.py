@@ -108,7 +108,7 @@ class Bench:
 
     def _wait_for_kernels(self) -> None:
         steps = self._runner.steps
-        while isinstance(steps, LeanMaker) and steps.is_on and not steps.is_ready:
+        while steps.is_on and not steps.is_ready:
             self._check_cancelled()
             time.sleep(0.05)
 

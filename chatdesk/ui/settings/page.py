@@ -1,5 +1,7 @@
 """The application's settings: rows generated from `chatdesk.settings.options.APPLICATION`, keys, data, about."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QLibraryInfo, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QScrollArea, QVBoxLayout, QWidget
@@ -9,18 +11,24 @@ from chatdesk.errors import UserError
 from chatdesk.paths import Profile
 from chatdesk.settings.options import APPLICATION
 from chatdesk.settings.store import Settings
+from chatdesk.tasks.changes import BenchChanged, Change
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.settings.speed import SpeedSection
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.option_rows import OptionRow, row_for
+
+if TYPE_CHECKING:
+    from chatdesk.tasks.bench import Bench
 
 
 class SettingsPage(QWidget):
     """Shows and changes the settings; each change is kept at once.
 
     Signals: ``back_wanted``, ``export_wanted``, ``import_wanted(is_folder)``, ``trash_wanted``, ``backups_wanted``.
-    Attributes: ``rows``, by the option's name; ``back_button``, for windows without a rail.
+    Attributes: ``rows``, by the option's name; ``speed``, the section that measures; ``back_button``, for windows
+    without a rail.
     """
 
     back_wanted = Signal()
@@ -29,7 +37,7 @@ class SettingsPage(QWidget):
     trash_wanted = Signal()
     backups_wanted = Signal()
 
-    def __init__(self, settings: Settings, profile: Profile) -> None:
+    def __init__(self, settings: Settings, profile: Profile, bench: "Bench") -> None:
         super().__init__()
         self.setObjectName("page")
         self._settings = settings
@@ -45,6 +53,9 @@ class SettingsPage(QWidget):
             if option.title:
                 self._add_row(name)
         self._add_keys()
+        self.speed = SpeedSection(bench)
+        self._column.addWidget(self.speed)
+        self._column.addWidget(_line())
         self._add_data(profile)
         self._add_about()
         self._column.addWidget(self._complaint)
@@ -166,6 +177,11 @@ class SettingsPage(QWidget):
             self._complaint.show()
         else:
             self._complaint.hide()
+
+    def apply(self, change: Change) -> None:
+        """Show a change."""
+        if isinstance(change, BenchChanged):
+            self.speed.apply(change)
 
     def show_setting(self, name: str) -> None:
         """Show what a setting was changed to elsewhere."""
