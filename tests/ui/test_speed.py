@@ -55,7 +55,8 @@ def test_a_report_has_figures_baselines_and_the_limit_in_words(desk: Any, sectio
         say(desk, BenchChanged("done", report=Report(INFO, speeds())))
         shown = cells(section)
         assert shown[:6] == ["chatdesk", "transformers", "Writing, tokens a second", "100", "25", "4.0 ×"]
-        assert shown[-4:] == ["Memory", "400 MB", "100 MB", "4.0 ×"]
+        assert shown[-4:] == ["First word of a next reply, seconds", "0.02", "0.08", "4.0 ×"]
+        assert "The engine takes 400 MB of memory, of which 100 MB are the weights." in section.limit.text()
         assert section.words.text() == "Starter 7M · float32 · CPU, 2 threads · medians of 5 rounds"
         assert "at most 125 tokens a second, of which chatdesk reaches 80 %" in section.limit.text()
 

@@ -29,14 +29,15 @@ class SpeedSection(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Measuring"))
         self.words = Label(kind="small", wrap=True)
+        self.words.setContentsMargins(0, 0, 0, theme.scaled(4))
         self.limit = Label(wrap=True)
         for label in (self.words, self.limit):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = QWidget()
         self._cells = QGridLayout(self.table)
-        self._cells.setContentsMargins(0, theme.scaled(8), 0, theme.scaled(4))
+        self._cells.setContentsMargins(0, theme.scaled(8), 0, theme.scaled(8))
         self._cells.setHorizontalSpacing(theme.scaled(24))
-        self._cells.setVerticalSpacing(theme.scaled(4))
+        self._cells.setVerticalSpacing(theme.scaled(6))
         self._cells.setColumnStretch(0, 1)
         line = QHBoxLayout()
         line.addWidget(Label(self.tr("Speed")), 1)
@@ -62,8 +63,7 @@ class SpeedSection(QWidget):
         self.limit.setVisible(report is not None)
         if report is not None:
             self._fill(report)
-            said = QCoreApplication.translate("Speed", LIMITS[report.limit])
-            self.limit.setText(said.format(**report.fields()))
+            self.limit.setText(f"{self._limit(report)}\n{self._memory(report)}")
 
     def _words(self, change: BenchChanged) -> str:
         match change.state:
@@ -84,8 +84,16 @@ class SpeedSection(QWidget):
             "it. This takes a minute or two."
         )
 
+    def _limit(self, report: Report) -> str:
+        return QCoreApplication.translate("Speed", LIMITS[report.limit]).format(**report.fields())
+
+    def _memory(self, report: Report) -> str:
+        taken, weights = short_bytes(report.measured.memory_bytes), short_bytes(report.measured.weight_bytes)
+        words = self.tr("The engine takes {taken} of memory, of which {weights} are the weights.")
+        return words.format(taken=taken, weights=weights)
+
     def _fill(self, report: Report) -> None:
-        """The figures beside those of transformers, and the memory beside that of the weights."""
+        """The figures beside those of transformers."""
         while (item := self._cells.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
                 old.hide()
@@ -96,10 +104,6 @@ class SpeedSection(QWidget):
         first = report.first_token
         times = f"{first.own:.2f}", f"{first.plain:.2f}", f"{number(first.ratio)} ×"
         self._add_row(3, self.tr("First word of a next reply, seconds"), *times)
-        found = report.measured
-        self._add_row(4, "", self.tr("chatdesk"), self.tr("weights alone"), "", kind="section")
-        sizes = short_bytes(found.memory_bytes), short_bytes(found.weight_bytes)
-        self._add_row(5, self.tr("Memory"), *sizes, f"{number(found.memory_bytes / found.weight_bytes)} ×")
 
     def _add_row(self, row: int, *words: str, kind: str = "") -> None:
         for column, word in enumerate(words):

@@ -240,6 +240,7 @@ class LineRow(OptionRow):
 
     def __init__(self, option: Option) -> None:
         super().__init__(option, resettable=False)
+        self.column.setSpacing(theme.scaled(8))
         self.field = QLineEdit()
         self.field.setMaxLength(1000)
         self.field.editingFinished.connect(lambda: self.changed.emit(option.name, self.field.text().strip()))
