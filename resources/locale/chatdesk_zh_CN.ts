@@ -1680,6 +1680,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>已加载的模型在本机上读写有多快（与原版 transformers 对比），以及瓶颈在哪里。需要一两分钟。</translation>
     </message>
     <message>
+        <source>The engine takes {taken} of memory, of which {weights} are the weights.</source>
+        <translation>引擎占用 {taken} 内存，其中权重占 {weights}。</translation>
+    </message>
+    <message>
         <source>chatdesk</source>
         <translation>chatdesk</translation>
     </message>
@@ -1698,14 +1702,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>First word of a next reply, seconds</source>
         <translation>下一条回复的第一个词，秒</translation>
-    </message>
-    <message>
-        <source>weights alone</source>
-        <translation>仅权重</translation>
-    </message>
-    <message>
-        <source>Memory</source>
-        <translation>内存</translation>
     </message>
 </context>
 <context>
