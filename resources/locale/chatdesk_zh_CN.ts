@@ -1684,14 +1684,6 @@ Edit a message or write a reply anew to make another.</source>
         <translation>引擎占用 {taken} 内存，其中权重占 {weights}。</translation>
     </message>
     <message>
-        <source>chatdesk</source>
-        <translation>chatdesk</translation>
-    </message>
-    <message>
-        <source>transformers</source>
-        <translation>transformers</translation>
-    </message>
-    <message>
         <source>Writing, tokens a second</source>
         <translation>写，每秒词元数</translation>
     </message>

@@ -98,7 +98,7 @@ class SpeedSection(QWidget):
             if (old := item.widget()) is not None:
                 old.hide()
                 old.deleteLater()
-        self._add_row(0, "", self.tr("chatdesk"), self.tr("transformers"), "", kind="section")
+        self._add_row(0, "", "chatdesk", "transformers", "", kind="section")
         self._add_row(1, self.tr("Writing, tokens a second"), *_speeds(report.decode))
         self._add_row(2, self.tr("Reading a prompt, tokens a second"), *_speeds(report.prefill))
         first = report.first_token
