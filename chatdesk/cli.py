@@ -8,17 +8,23 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chatdesk import __version__, app, cli_bench, cli_models
+from chatdesk import __version__, cli_bench, cli_classify, cli_models
+from chatdesk.cli_engine import (
+    AdapterOption,
+    AsJson,
+    DeviceOption,
+    DtypeOption,
+    ModelOption,
+    checked_adapter,
+    opened_engine,
+)
 from chatdesk.engine.api import (
     ChatMessage,
-    Device,
-    Dtype,
     Engine,
     Finished,
     Generate,
@@ -28,23 +34,16 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.errors import REMARKS, Remark
-from chatdesk.library import safety
-from chatdesk.library.catalogue import name_and_source
 from chatdesk.paths import Profile, starter
-from chatdesk.tasks.adapters import called, fitting
+from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
-from chatdesk.terminal import load, notes, shown, user_errors
+from chatdesk.terminal import notes, shown, user_errors
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 cli.add_typer(cli_models.cli, name="models")
 cli.command()(cli_bench.bench)
+cli.command("classify")(cli_classify.classify)
 
-ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
-]
-AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="Folder of a LoRA adapter for the model.")]
-DeviceOption = Annotated[Device, typer.Option(help="Where to run.")]
-DtypeOption = Annotated[Dtype, typer.Option(help="Precision of the weights.")]
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]
 TopK = Annotated[int | None, typer.Option(help="Only the K likeliest tokens; 0 is off.")]
@@ -52,7 +51,6 @@ MinP = Annotated[float | None, typer.Option(help="Least probability next to the 
 Repetition = Annotated[float | None, typer.Option(help="Above 1 repeats less; 1 is off.")]
 NewTokens = Annotated[int | None, typer.Option(help="Most new tokens. Default: 512, or the checkpoint's own.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Random if left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def main() -> None:
@@ -102,8 +100,8 @@ def complete(
     """Continue a text: raw completion, no chat template."""
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
-    with_it = _checked(adapter, model)
-    with _engine(model, device, dtype, quiet=as_json) as (engine, info):
+    with_it = checked_adapter(adapter, model)
+    with opened_engine(model, device, dtype, quiet=as_json) as (engine, info):
         result = Completion(max(alternatives, 1))
         request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
         for event in engine.run(request):
@@ -146,8 +144,8 @@ def chat(
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens)
     is_terminal = sys.stdin.isatty()
     messages = [ChatMessage("system", system)] if system else []
-    with_it = _checked(adapter, model)
-    with _engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
+    with_it = checked_adapter(adapter, model)
+    with opened_engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
         if is_terminal:
             notes.print(
                 f"{called(info.name, with_it)} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim"
@@ -230,24 +228,6 @@ def _answer(engine: Engine, request: Generate) -> ChatMessage:
         events.close()  # type: ignore[attr-defined]  # a generator; closing it cancels
     print(flush=True)
     return ChatMessage("assistant", draft.text, tuple(token.id for token in draft.tokens))
-
-
-def _checked(adapter: Path | None, model: Path | None) -> str:
-    """The folder of an adapter, once it is known to fit the checkpoint: before that is loaded."""
-    if adapter is None:
-        return ""
-    base = safety.check(model or starter())
-    return fitting(adapter, base, name_and_source(base, starter())[0])
-
-
-@contextmanager
-def _engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> Iterator[tuple[Engine, ModelInfo]]:
-    """The engine in this process with a checkpoint loaded."""
-    engine = app.local_engine()
-    try:
-        yield engine, load(engine, model or starter(), device, dtype, quiet)
-    finally:
-        engine.close()
 
 
 def _say_remarks(info: ModelInfo, is_chat: bool) -> None:

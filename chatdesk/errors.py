@@ -65,6 +65,15 @@ class Fault(StrEnum):
     ATTACHMENT_TOO_LARGE = "attachment_too_large"
     ATTACHMENTS_TOO_LARGE = "attachments_too_large"
     ATTACHMENTS_TOO_MANY = "attachments_too_many"
+    # classifying
+    NO_TEXT_MARK = "no_text_mark"
+    LABEL_EMPTY = "label_empty"
+    LABELS_TOO_FEW = "labels_too_few"
+    LABEL_TWICE = "label_twice"
+    TABLE_TOO_LARGE = "table_too_large"
+    TABLE_NOT_TEXT = "table_not_text"
+    TABLE_BROKEN = "table_broken"
+    TABLE_NO_COLUMN = "table_no_column"
     # storage
     DISK_FULL = "disk_full"
     CANNOT_WRITE = "cannot_write"
@@ -245,6 +254,22 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.ATTACHMENTS_TOO_MANY: QT_TRANSLATE_NOOP(
         "errors", "{name} was not attached: one message takes {most} files. Send it with the next one."
+    ),
+    Fault.NO_TEXT_MARK: QT_TRANSLATE_NOOP("errors", "The prompt needs {mark} where the text is to stand."),
+    Fault.LABEL_EMPTY: QT_TRANSLATE_NOOP("errors", "Label {number} is empty. Give it a name and a wording."),
+    Fault.LABELS_TOO_FEW: QT_TRANSLATE_NOOP("errors", "There is nothing to choose from. Give at least two labels."),
+    Fault.LABEL_TWICE: QT_TRANSLATE_NOOP("errors", "Two labels are “{label}”. Give each its own name and wording."),
+    Fault.TABLE_TOO_LARGE: QT_TRANSLATE_NOOP(
+        "errors", "{path} has {size} MB, and at most {most} MB are read at a time. Split it into several files."
+    ),
+    Fault.TABLE_NOT_TEXT: QT_TRANSLATE_NOOP(
+        "errors", "{path} is not a text file. Save the table as CSV in UTF-8, or as JSON lines."
+    ),
+    Fault.TABLE_BROKEN: QT_TRANSLATE_NOOP(
+        "errors", "{path} cannot be read from line {line} on: {reason}. Nothing was taken from it; mend that line."
+    ),
+    Fault.TABLE_NO_COLUMN: QT_TRANSLATE_NOOP(
+        "errors", "There is no column “{column}”. Choose one of these: {columns}."
     ),
     Fault.DISK_FULL: QT_TRANSLATE_NOOP(
         "errors", "The disk with {path} is full. Free some space; what you typed is kept in the window until then."

@@ -69,6 +69,11 @@ class Profile:
         return self.root / "runs"
 
     @property
+    def classified(self) -> Path:
+        """Folder of the journals of files that are sorted by labels."""
+        return self.root / "classified"
+
+    @property
     def log(self) -> Path:
         """The engine's log: what the child wrote to stderr."""
         return self.root / "engine.log"
