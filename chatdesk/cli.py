@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from chatdesk import __version__, cli_bench, cli_classify, cli_models
+from chatdesk import __version__, app, cli_bench, cli_classify, cli_models
 from chatdesk.cli_engine import (
     AdapterOption,
     AsJson,
