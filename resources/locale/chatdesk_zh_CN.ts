@@ -2099,6 +2099,38 @@ Edit a message or write a reply anew to make another.</source>
         <translation>未附加 {name}：一条消息最多附加 {most} 个文件。请随下一条消息发送。</translation>
     </message>
     <message>
+        <source>The prompt needs {mark} where the text is to stand.</source>
+        <translation>提示词中文字应在的位置需要写上 {mark}。</translation>
+    </message>
+    <message>
+        <source>Label {number} is empty. Give it a name and a wording.</source>
+        <translation>第 {number} 个标签是空的。请给它名称和措辞。</translation>
+    </message>
+    <message>
+        <source>There is nothing to choose from. Give at least two labels.</source>
+        <translation>没有可选的标签。请至少给出两个。</translation>
+    </message>
+    <message>
+        <source>Two labels are “{label}”. Give each its own name and wording.</source>
+        <translation>有两个标签都是“{label}”。请给每个标签自己的名称和措辞。</translation>
+    </message>
+    <message>
+        <source>{path} has {size} MB, and at most {most} MB are read at a time. Split it into several files.</source>
+        <translation>{path} 有 {size} MB，一次最多读取 {most} MB。请把它分成几个文件。</translation>
+    </message>
+    <message>
+        <source>{path} is not a text file. Save the table as CSV in UTF-8, or as JSON lines.</source>
+        <translation>{path} 不是文本文件。请把表格存为 UTF-8 编码的 CSV，或存为 JSON 行。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read from line {line} on: {reason}. Nothing was taken from it; mend that line.</source>
+        <translation>{path} 从第 {line} 行起无法读取：{reason}。没有读入任何内容；请修正那一行。</translation>
+    </message>
+    <message>
+        <source>There is no column “{column}”. Choose one of these: {columns}.</source>
+        <translation>没有“{column}”这一列。请从这些列中选择：{columns}。</translation>
+    </message>
+    <message>
         <source>The disk with {path} is full. Free some space; what you typed is kept in the window until then.</source>
         <translation>{path} 所在的磁盘已满。请腾出一些空间；在那之前，你输入的内容会留在窗口里。</translation>
     </message>
