@@ -286,12 +286,24 @@ tokenizer("broken_pattern", "pre_tokenizer", {"type": "Split", "pattern": {"Rege
 tokenizer("growth", "normalizer", grown("a" * 10, 12), Fault.LIMIT_EXCEEDED, TOKENIZER)
 tokenizer("growth_of_much", "normalizer", grown("a" * 100_000, 3), Fault.LIMIT_EXCEEDED, TOKENIZER)
 tokenizer("growth_in_decoder", "decoder", plain_chain(12), Fault.LIMIT_EXCEEDED, TOKENIZER)
+
+
+def split_by(pattern: str) -> dict[str, object]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+tokenizer("slow_pattern", "pre_tokenizer", split_by("(a+)+(b+)+$"), Fault.LIMIT_EXCEEDED, "for ever")
 tokenizer(
-    "slow_pattern",
-    "pre_tokenizer",
-    {"type": "Split", "pattern": {"Regex": "(a+)+(b+)+$"}, "behavior": "Isolated", "invert": False},
+    "pattern_of_the_third_power", "pre_tokenizer", split_by("[a-z]*[a-z]*[a-z]*[0-9]"), Fault.LIMIT_EXCEEDED, "longer"
+)
+tokenizer("pattern_of_choices", "pre_tokenizer", split_by("(?:x|xx)+y"), Fault.LIMIT_EXCEEDED, "longer")
+tokenizer("pattern_that_looks_back", "pre_tokenizer", split_by("(a+)\\1b"), Fault.LIMIT_EXCEEDED, "longer")
+tokenizer(
+    "slow_replacement",
+    "normalizer",
+    {"type": "Replace", "pattern": {"Regex": "(?:ab)+(?:ab)+(?:ab)+c"}, "content": ""},
     Fault.LIMIT_EXCEEDED,
-    "for ever",
+    "longer",
 )
 
 

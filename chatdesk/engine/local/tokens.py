@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from chatdesk.engine.local.patterns import is_panic, require_quick, slow_pattern
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.headers import shown
 from chatdesk.library.safety import Checked
@@ -31,6 +32,7 @@ class Tokens:
         self.backend: Tokenizer = tokenizer.backend_tokenizer
         self.backend.no_truncation()
         self.backend.no_padding()
+        require_quick(self.backend)
         encoding = self.backend.encode(_PLAIN)
         marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
         self.leading = tuple(token_id for token_id, _ in takewhile(lambda pair: pair[1], marked))
@@ -47,7 +49,7 @@ class Tokens:
     @classmethod
     def load(cls, checked: Checked) -> "Tokens":
         """The tokenizer of a checkpoint folder; ``NO_TOKENIZER`` where there is none, ``BROKEN_CONFIG`` where none can
-        be made of the files.
+        be made of the files, ``LIMIT_EXCEEDED`` where a pattern in it takes far too long.
         """
         from transformers import AutoTokenizer
 
@@ -66,7 +68,12 @@ class Tokens:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, with nothing put around it; names of special tokens in it become those tokens."""
-        ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
+        try:
+            ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
+        except BaseException as error:
+            if is_panic(error):
+                raise slow_pattern() from error
+            raise
         return ids
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
