@@ -14,6 +14,7 @@ from msgspec import structs
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Stopped
+from chatdesk.engine.local.lean import nibbles
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -24,6 +25,13 @@ from tests.engine.local.greedy import compare, prompt_of
 
 PROMPT = "Once upon a time there was a small model"
 LONGER = structs.replace(GREEDY, max_new_tokens=60)
+WIDE = {
+    "hidden_size": 128,
+    "intermediate_size": 192,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 64,
+}
 CONFIG = {"mistral": {"sliding_window": None}}
 
 
@@ -99,7 +107,24 @@ def test_greedy_equals_generate_for_prompts_up_to_600(tmp_path, model_type, call
 @pytest.mark.parametrize("model_type", list(ARCHITECTURES))
 def test_two_bytes_are_as_near_to_the_truth_as_torchs(folder, model_type, dtype):
     """The truth: the same weights, computed with in float32. torch rounds between all operations, a lean step not."""
-    engine = loaded(folder(model_type), dtype)
+    _compare_with_the_truth(folder(model_type), model_type, dtype)
+
+
+@pytest.mark.parametrize("has_byte_products", [True, False])
+@pytest.mark.parametrize("model_type", ["gemma", "gpt2", "gpt_neox", "llama", "phi3", "qwen2"])
+def test_four_bits_are_as_near_to_the_truth_as_torchs(tmp_path, model_type, has_byte_products, monkeypatch):
+    """By products of bytes where the processor has them, and as on the others; of widths as real models have them."""
+    if has_byte_products and not nibbles.HAS_BYTE_PRODUCTS:
+        pytest.skip("this processor multiplies no bytes")
+    from chatdesk.engine.local.lean import program
+
+    monkeypatch.setattr(program, "HAS_BYTE_PRODUCTS", has_byte_products)
+    sizes = {"n_embd": 128, "n_head": 2} if model_type == "gpt2" else WIDE
+    _compare_with_the_truth(make_checkpoint(tmp_path, model_type, config=sizes), model_type, "int4")
+
+
+def _compare_with_the_truth(folder: Path, model_type: str, dtype: str) -> None:
+    engine = loaded(folder, dtype)
     checkpoint, batch = engine._loaded().checkpoint, engine._loaded()._cache.take([1, 2])
     ids = checkpoint.tokens.encode(prompt_of(engine, 60, 1))
     batch.extend([ids[:20]])

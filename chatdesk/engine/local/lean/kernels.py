@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
+from chatdesk.engine.local.lean.nibbles import GROUP, pack, packed_block, widened_group
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
     FAST,
@@ -25,7 +26,6 @@ from chatdesk.engine.local.lean.vectors import (
     as_float,
     dot,
     f32,
-    four_bits,
     meet,
     narrowed,
     number_at,
@@ -33,8 +33,9 @@ from chatdesk.engine.local.lean.vectors import (
     widened,
 )
 
-EMBED, NORM, ROWS, COLUMNS, GATHER, NIBBLES, REMEMBER, ATTEND = range(8)
-"""Codes. A matrix lies by `ROWS`, ``[out, in]``, or as GPT-2's by `COLUMNS`, ``[in, out]``, or in `NIBBLES`."""
+EMBED, NORM, ROWS, COLUMNS, GATHER, PACK, BYTES, NIBBLES, REMEMBER, ATTEND = range(10)
+"""Codes. A matrix lies by `ROWS`, ``[out, in]``, or as GPT-2's by `COLUMNS`, ``[in, out]``, or in four bits: `BYTES`
+where what it is multiplied by was packed, else `NIBBLES`."""
 
 BY_TOKEN, BY_POSITION = 0, 1
 RMS, LAYER = 0, 1
@@ -63,7 +64,8 @@ OP = np.dtype(
             "then",  # the activation, the kind of norm, or what an embedding is looked up by
             "gate",  # the activation of what lies here is multiplied by the product
             "attention",  # index into the other list
-            "lanes",  # NIBBLES: results packed together
+            "lanes",  # in four bits: results that lie together
+            "stride",  # in four bits: from the scales of a group to those of the next, in bytes
         )
     ]
     + [("number", np.float64)],
@@ -99,7 +101,6 @@ ATTENTION = np.dtype(
 )
 
 _ALIGNED = 16  # results a thread writes side by side: a line of the processor's cache
-_GROUP = 32  # numbers that share a step and a middle, in four bits
 
 
 @njit
@@ -184,30 +185,59 @@ def _gather(op: Any, rows: Any, thread: Any, threads: Any) -> None:
 
 
 @njit(fastmath=FAST)
-def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
-    """A matrix in four bits as torch packs it: blocks of ``lanes`` results, each ``[width, lanes / 2]`` bytes.
+def _pack(op: Any, rows: Any, thread: Any) -> None:
+    """The inputs of products in four bits, by each thread for itself."""
+    for row in range(rows):
+        source = op.source + 4 * (thread * op.source_step + row * op.source_stride)
+        pack(source, op.width, op.target + 4 * (thread * op.target_step + row * op.target_stride))
 
-    The lower half of a byte belongs to the first half of the results. ``scales``: ``[width / 32, height, 2]``.
-    """
+
+@njit(fastmath=FAST)
+def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """A matrix in four bits; see `nibbles`. ``scales``: ``[width / 32, height, 2]``."""
     lanes = op.lanes
-    part, sums = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
+    sums = np.empty(lanes, np.float32)
     first, end = _share(op.height, lanes, thread, threads)
     for start in range(first, end, lanes):
+        weights, scales = op.weight + start * op.width // 2, op.scales + 4 * start
         for row in range(rows):
             x = op.source + 4 * (thread * op.source_step + row * op.source_stride)
-            sums[:] = np.float32(0.0)
-            for group in range(op.width // _GROUP):
-                whole = np.float32(0.0)
-                for i in range(_GROUP):
-                    whole += f32(x)[group * _GROUP + i]
-                weights = op.weight + (start * op.width + group * _GROUP * lanes) // 2
-                four_bits(lanes, weights, x + 4 * group * _GROUP, part.ctypes.data)
-                scales = u16(op.scales + 4 * (group * op.height + start))
-                for lane in range(lanes):
-                    step, middle = widened(scales[2 * lane]), widened(scales[2 * lane + 1])
-                    sums[lane] += step * (part[lane] - np.float32(8.0) * whole) + middle * whole
+            if op.code == BYTES:
+                packed_block(weights, x, op.width // GROUP, scales, op.stride, sums.ctypes.data)
+            else:
+                _widened_block(op, weights, x, scales, sums)
             for lane in range(lanes):
                 _finish(op, row, start + lane, sums[lane])
+
+
+@njit(fastmath=FAST)
+def _widened_block(op: Any, weights: Any, x: Any, scales: Any, sums: Any) -> None:
+    part = np.empty(op.lanes, np.float32)
+    sums[:] = np.float32(0.0)
+    for group in range(op.width // GROUP):
+        total = np.float32(0.0)
+        for i in range(GROUP):
+            total += f32(x)[group * GROUP + i]
+        widened_group(op.lanes, weights + group * GROUP * op.lanes // 2, x + 4 * group * GROUP, part.ctypes.data)
+        pairs = u16(scales + group * op.stride)
+        for lane in range(op.lanes):
+            step, middle = widened(pairs[2 * lane]), widened(pairs[2 * lane + 1])
+            sums[lane] += step * (part[lane] - np.float32(8.0) * total) + middle * total
+
+
+@njit(fastmath=FAST)
+def _multiply(op: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """Whatever belongs to products."""
+    if op.code == ROWS:
+        _by_rows(op, rows, thread, threads)
+    elif op.code == COLUMNS:
+        _by_columns(op, rows, thread, threads)
+    elif op.code == GATHER:
+        _gather(op, rows, thread, threads)
+    elif op.code == PACK:
+        _pack(op, rows, thread)
+    else:
+        _by_nibbles(op, rows, thread, threads)
 
 
 @njit(fastmath=FAST)
@@ -355,14 +385,8 @@ def run(ops: Any, attentions: Any, ids: Any, turns: Any, position: Any, thread: 
     rows, threads, arrivals = len(ids), meeting[1], 0
     for index in range(len(ops)):
         op = ops[index]
-        if op.code == ROWS:
-            _by_rows(op, rows, thread, threads)
-        elif op.code == NIBBLES:
-            _by_nibbles(op, rows, thread, threads)
-        elif op.code == COLUMNS:
-            _by_columns(op, rows, thread, threads)
-        elif op.code == GATHER:
-            _gather(op, rows, thread, threads)
+        if ROWS <= op.code <= NIBBLES:
+            _multiply(op, rows, thread, threads)
         elif op.code == EMBED:
             _embed(op, ids, position, thread, threads)
         elif op.code == NORM:

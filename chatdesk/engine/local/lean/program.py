@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean import kernels
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
+from chatdesk.engine.local.lean.nibbles import HAS_BYTE_PRODUCTS, PACKED
 from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
 from chatdesk.engine.local.quantize import DTYPE, Int4Linear, Int8Embedding, Int8Linear
 from chatdesk.library.footprint import GROUP
@@ -21,7 +22,7 @@ from chatdesk.library.footprint import GROUP
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
 _BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, INT8: 1.0, INT4: 0.5}
 _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
-_MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES)
+_MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.BYTES, kernels.NIBBLES)
 _PORTION = 1 << 28
 """Bytes of weights after which a step asks whether to stop."""
 
@@ -46,10 +47,13 @@ class Program:
         self._heads: int = model.config.num_attention_heads
         widest = max(parameter.shape[-1] for parameter in (*_vectors(model), torch.empty(1)))
         sides = [max(_shape(module)) for module in blocks[0].modules() if _is_matrix(module)]
-        self._stride = max(widest, *sides)
+        projected = (self._heads + 2 * self._key_heads) * self._size
+        self._stride = max(widest, projected, *sides)
         scratch = torch.zeros(5, self.rows, self._stride)
         self._x, self._projected, self._attended, self._inner, self._gate = scratch
         self._normed, self._normed_2, self._partial = torch.zeros(3, threads, self.rows, self._stride)
+        self._packed = torch.zeros(threads, self.rows, self._stride // GROUP * PACKED)
+        self._packed_from = 0
         self._scores = torch.zeros(self.rows, self._heads, self._room)
         self.turns, self._rotated = self._rotary()
         self._embed()
@@ -193,7 +197,7 @@ class Program:
         height, width = _shape(matrix)
         first, height = part or (0, height)
         bias = matrix.bias
-        if part and (bias is not None or not isinstance(matrix, nn.Linear | Int8Linear)):
+        if part and (bias is not None or isinstance(matrix, Conv1D)):
             raise NotServed("half of a matrix with more than its weights")
         own = {"source_step": source.stride(0)} if source.dim() > 2 else {}
         source = source[0] if own else source
@@ -210,15 +214,43 @@ class Program:
             self._add(kernels.COLUMNS, source, self._partial[0], target_step=step, meets=1, **own, **held)
             self._add(kernels.GATHER, self._partial[0], target, source_step=step, **ends)
         elif isinstance(matrix, Int4Linear):
-            lanes = _LANES.get(torch.backends.cpu.get_cpu_capability(), 0)
-            if not lanes or height % lanes:
-                raise NotServed("four bits packed in another way")
-            held = {"kind": INT4, "weight": matrix.weight.data_ptr(), "scales": matrix.scales.data_ptr()}
-            self._add(kernels.NIBBLES, source, target, width=width, lanes=lanes, **own, **held, **ends)
+            self._four_bits(matrix, source, target, first, own, ends)
         else:
             scales = matrix.scale[first:].data_ptr() if isinstance(matrix, Int8Linear) else 0
             held = {"kind": _kind(matrix.weight), "weight": matrix.weight[first:].data_ptr(), "scales": scales}
             self._add(kernels.ROWS, source, target, width=width, **own, **held, **ends)
+
+    def _four_bits(
+        self, matrix: Int4Linear, source: Tensor, target: Tensor, first: int, own: dict[str, int], ends: dict[str, Any]
+    ) -> None:
+        height, width = _shape(matrix)
+        lanes = _LANES.get(torch.backends.cpu.get_cpu_capability(), 0)
+        if not lanes or any(number % lanes for number in (height, first, ends["height"])):
+            raise NotServed("four bits packed in another way")
+        code = kernels.NIBBLES
+        if HAS_BYTE_PRODUCTS and lanes == _LANES["AVX512"]:
+            source, own, code = self._pack(source, own, width), {"source_step": self._packed.stride(0)}, kernels.BYTES
+        self._add(
+            code,
+            source,
+            target,
+            kind=INT4,
+            weight=matrix.weight.data_ptr() + first * width // 2,
+            scales=matrix.scales[0, first:].data_ptr(),
+            stride=4 * height,
+            width=width,
+            lanes=lanes,
+            **own,
+            **ends,
+        )
+
+    def _pack(self, source: Tensor, own: dict[str, int], width: int) -> Tensor:
+        """What a source is packed into, unless the products before have it there."""
+        if self._ops[-1]["code"] != kernels.BYTES or self._packed_from != source.data_ptr():
+            step = self._packed.stride(0)
+            self._add(kernels.PACK, source, self._packed[0], target_step=step, width=width, **own)
+            self._packed_from = source.data_ptr()
+        return self._packed[0]
 
     def _add(self, code: int, source: Tensor | None, target: Tensor, **more: Any) -> None:
         from_where = {} if source is None else {"source": source.data_ptr(), "source_stride": source.stride(0)}

@@ -134,63 +134,6 @@ def dot(kind: Any, weights: Any, x: Any, width: Any) -> Any:
     return total
 
 
-def _nibbles(lanes: int, name: str) -> Any:
-    """An intrinsic ``(weights, x, sums)``: ``lanes`` sums over 32 numbers, of weights 0 to 15 in four bits."""
-    half, vector = ir.VectorType(ir.IntType(8), _LANES), ir.VectorType(_float, _LANES)
-    wide, chunks = ir.VectorType(_i32, _LANES), lanes // _LANES // 2
-
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        weights, x, sums = arguments
-        zero = ir.Constant(vector, [0.0] * _LANES)
-        totals = [_build.alloca_once_value(builder, zero) for _ in range(2 * chunks)]
-        ends = ir.Constant(_i64, 0), ir.Constant(_i64, 32), ir.Constant(_i64, 1)
-        with _build.for_range_slice(builder, *ends, inc=True) as (i, _):
-            number = builder.load(
-                builder.inttoptr(builder.add(x, builder.shl(i, ir.Constant(_i64, 2))), _float.as_pointer())
-            )
-            number = _spread(builder, number, vector)
-            row = builder.add(weights, builder.mul(i, ir.Constant(_i64, lanes // 2)))
-            for chunk in range(chunks):
-                at = builder.add(row, ir.Constant(_i64, chunk * _LANES))
-                packed = builder.zext(builder.load(builder.inttoptr(at, half.as_pointer()), align=1), wide)
-                low = builder.and_(packed, ir.Constant(wide, [15] * _LANES))
-                high = builder.lshr(packed, ir.Constant(wide, [4] * _LANES))
-                for total, whole in ((totals[chunk], low), (totals[chunks + chunk], high)):
-                    product = builder.fmul(builder.sitofp(whole, vector), number, flags=_FLAGS)
-                    builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
-        for number, total in enumerate(totals):
-            at = builder.add(sums, ir.Constant(_i64, 4 * number * _LANES))
-            builder.store(builder.load(total), builder.inttoptr(at, vector.as_pointer()), align=4)
-        return context.get_dummy_value()
-
-    def typed(_context: Any, _weights: Any, _x: Any, _sums: Any) -> Any:
-        return types.void(types.int64, types.int64, types.int64), generate
-
-    typed.__name__ = name
-    return _intrinsic(typed)
-
-
-def _spread(builder: Any, number: Any, vector: Any) -> Any:
-    """A vector of one number."""
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(
-        one, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_i32, _LANES), [0] * _LANES)
-    )
-
-
-_nibbles_64 = _nibbles(64, "_nibbles_64")
-_nibbles_32 = _nibbles(32, "_nibbles_32")
-
-
-@njit(fastmath=FAST)
-def four_bits(lanes: Any, weights: Any, x: Any, sums: Any) -> None:
-    """Sums of products of 32 numbers with ``lanes`` columns, 64 or 32, of weights 0 to 15; all given by address."""
-    if lanes == 64:
-        _nibbles_64(weights, x, sums)
-    else:
-        _nibbles_32(weights, x, sums)
-
-
 @njit(fastmath=FAST)
 def widened(bits: Any) -> Any:
     """A bfloat16 as float32."""
