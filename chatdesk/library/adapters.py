@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import configs, headers, safety
@@ -29,6 +30,7 @@ _MAX_RANK = 4096
 _MAX_NAMES = 1000
 _MAX_NAME = 500  # characters; a pattern over all layers of a large model has about 200
 _KEY = re.compile(r"base_model\.model\.(\w+(?:\.\w+){0,15})\.lora_([AB])(?:\.default)?\.weight", re.ASCII)
+_BASE = re.compile(r"base_model\.model\.(\w+(?:\.\w+){0,15})\.base_layer\.weight", re.ASCII)
 _PLAIN = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
 _DTYPES = ("F64", "F32", "F16", "BF16")
 
@@ -70,7 +72,10 @@ _HARMLESS_BEGINNINGS = (None, "gaussian", "eva", "orthogonal")  # others (PiSSA,
 
 
 class Part(Struct, frozen=True):
-    """What is added to one matrix: ``a`` and ``b`` name the tensors ``[rank, inputs]`` and ``[outputs, rank]``."""
+    """What is added to one matrix: ``a`` and ``b`` name the tensors ``[rank, inputs]`` and ``[outputs, rank]``.
+
+    ``base`` names a copy of the matrix itself, as peft saves it with an adapter for the head; empty without one.
+    """
 
     a: str
     b: str
@@ -78,6 +83,7 @@ class Part(Struct, frozen=True):
     inputs: int
     outputs: int
     scale: float
+    base: str = ""
 
 
 class Adapter(Struct, frozen=True):
@@ -214,8 +220,11 @@ def _targets(folder: Path, config: Mapping[str, Any]) -> frozenset[str]:
 
 def _parts(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Part]:
     found: dict[str, dict[str, str]] = {}
+    bases = {match[1]: key for key in tensors if (match := _BASE.fullmatch(key))}
     for key, tensor in tensors.items():
         match = _KEY.fullmatch(key)
+        if key in bases.values() and f"{key.removesuffix('base_layer.weight')}lora_A.weight" in tensors:
+            continue
         if match is None:
             raise _refused(folder, f"its tensor {shown(key)} belongs to no LoRA matrix")
         if len(tensor.shape) != 2 or tensor.dtype not in _DTYPES:
@@ -226,7 +235,10 @@ def _parts(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     if not found:
         raise _refused(folder, "it holds no tensors")
     scales = _Scales(folder, config)
-    return {name: _part(folder, name, pair, tensors, scales) for name, pair in found.items()}
+    return {
+        name: replace(_part(folder, name, pair, tensors, scales), base=bases.get(name, ""))
+        for name, pair in found.items()
+    }
 
 
 def _part(folder: Path, name: str, pair: dict[str, str], tensors: Mapping[str, Tensor], scales: "_Scales") -> Part:

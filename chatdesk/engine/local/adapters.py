@@ -79,6 +79,9 @@ class Adapters:
 
             pairs = {}
             for name, part in adapter.parts.items():
+                if part.base and not _is_same(file.get_tensor(part.base), modules[name].weight):
+                    reason = f"it was trained on another {shown(name)} than this model's"
+                    raise adapters.does_not_fit(adapter, self._info.name, reason)
                 dtype = torch.float32 if self._device.type == "cpu" else _dtype(modules[name])
                 pairs[name] = read(part.a, 1.0, dtype), read(part.b, part.scale, dtype)
         return pairs
@@ -89,6 +92,13 @@ class Adapters:
             raise adapters.does_not_fit(adapter, self._info.name, reason)
         if _size(layer) != (wanted := (part.outputs, part.inputs)):
             raise adapters.does_not_fit(adapter, self._info.name, adapters.other_size(name, wanted, _size(layer)))
+
+
+def _is_same(copy: Tensor, weight: Tensor) -> bool:
+    """Whether a copy of a matrix is that matrix, up to what bfloat16 rounds away."""
+    return copy.shape == weight.shape and torch.allclose(
+        copy.to(weight.device, torch.float32), weight.float(), rtol=2**-7, atol=1e-6
+    )
 
 
 def _adding(a: Tensor, b: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:

@@ -82,13 +82,27 @@ def test_it_is_the_merged_computation(
     config: dict[str, Any], engine: LocalEngine, checkpoint: Callable[..., Path], adapter: Callable[..., Path]
 ) -> None:
     folder = adapter("llama", **config)
-    change_tensors(folder, lambda tensors: tensors.pop("base_model.model.lm_head.base_layer.weight", None))
     load(engine, checkpoint("llama"))
     prompt = only(generate(engine, PROMPT, adapter=str(folder)), Started).prompt_token_ids
     merged = with_adapter(checkpoint("llama"), folder).merge_and_unload()
     with torch.inference_mode():
         expected = merged(torch.tensor([prompt])).logits[0]
     torch.testing.assert_close(logits(engine, prompt), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_that_came_with_the_adapter_must_be_the_models(
+    engine: LocalEngine, checkpoint: Callable[..., Path], adapter: Callable[..., Path]
+) -> None:
+    """peft saves a copy of the head with an adapter for it, and puts it in the place of the model's."""
+    folder = adapter("llama", target_modules=["lm_head", "q_proj"])
+    key = "base_model.model.lm_head.base_layer.weight"
+    load(engine, checkpoint("llama"))
+    change_tensors(folder, lambda tensors: tensors.update({key: tensors[key].bfloat16().float()}))
+    assert only(generate(engine, PROMPT, adapter=str(folder)), Started)
+    change_tensors(folder, lambda tensors: tensors.update({key: tensors[key] + 0.1}))
+    failed = only(generate(engine, PROMPT, adapter=str(folder)), Failed)
+    assert failed.fault == Fault.ADAPTER_DOES_NOT_FIT
+    assert failed.fields["reason"] == "it was trained on another lm_head than this model's"
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "int4"])
