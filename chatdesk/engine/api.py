@@ -88,6 +88,7 @@ class Load(_Request, frozen=True):
     ``dtype`` int8 and int4 quantise the weights as they are read. ``gpu_layers``: how many layers have their weights on
     the GPU, the others in the computer's memory; None is all of them. ``context``: most tokens the model is to see,
     None is its own limit. ``branch_memory``: most megabytes for what it has read of branches that were left.
+    ``guesses``: whether to read several tokens at once where the text has said the like before; replies stay the same.
     """
 
     path: str
@@ -96,6 +97,7 @@ class Load(_Request, frozen=True):
     gpu_layers: int | None = None
     context: int | None = None
     branch_memory: int = 1024
+    guesses: bool = True
 
 
 class Generate(_Request, frozen=True):

@@ -128,7 +128,7 @@ class LocalEngine:
             try:
                 for item in items:
                     if isinstance(item, Checkpoint):
-                        self._generator = Generator(item, request.branch_memory)
+                        self._generator = Generator(item, request.branch_memory, request.guesses)
                         yield Loaded(request.id, self._generator.checkpoint.info)
                     else:
                         yield item

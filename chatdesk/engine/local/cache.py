@@ -23,9 +23,12 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
+from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
 
 _SPARE_TOKENS = 64
+_TOKENS_AT_ONCE = 8
+_SEVERAL = 0  # key of the step that takes several tokens
 _KEPT_ROOM = 8192
 """Tokens up to which buffers stay for an unrelated prompt, and the steps over them with them."""
 
@@ -160,17 +163,22 @@ class Runner:
         return cache
 
     @torch.inference_mode()
-    def __call__(self, rows: torch.Tensor, cache: Any) -> torch.Tensor:
-        """Logits after the last of some new tokens ``[rows, tokens]``: float32 ``[rows, vocabulary]``."""
-        return self.forward(rows.to(self.device), cache, {})
+    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1) -> torch.Tensor:
+        """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``."""
+        return self._logits(rows.to(self.device), cache, {}, last)
 
     def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
-        """As a call, with more arguments for the model, and all of them on its device."""
+        """As a call for the last token alone, ``[rows, vocabulary]``, with more arguments and all on the device."""
+        return self._logits(ids, cache, more, 1)[:, 0]
+
+    def _logits(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int) -> torch.Tensor:
         given = self._extra | more
+        if "logits_to_keep" in given:
+            given["logits_to_keep"] = last
         if self.cache_name is not None:
             given[self.cache_name] = cache
         output = self.model(input_ids=ids, return_dict=True, **given)
-        logits: torch.Tensor = output.logits[:, -1, :].float()
+        logits: torch.Tensor = output.logits[:, -last:, :].float()
         return logits
 
 
@@ -215,6 +223,9 @@ class Batch:
 
         Raises `Stopped`; the batch is then as it was before, or empty where its cache cannot be.
         """
+        return self._feed(columns, 1)[:, 0]
+
+    def _feed(self, columns: Items[Items[int]], last: int) -> torch.Tensor:
         self._settle()
         before = self.length
         if self._step_room() < before + len(columns[0]):
@@ -223,7 +234,7 @@ class Batch:
             row.extend(new)
         fed = columns if self._runner.cache_name else self.rows
         try:
-            return self._runner(torch.tensor([list(row) for row in fed], dtype=torch.long), self._cache)
+            return self._runner(torch.tensor([list(row) for row in fed], dtype=torch.long), self._cache, last)
         except Stopped:
             self._go_back(before)
             raise
@@ -233,6 +244,33 @@ class Batch:
         for layer in self._cache.layers if self._cache is not None else []:
             if type(layer) is GrowingLayer:
                 layer.expected = tokens
+
+    @property
+    def most_at_once(self) -> int:
+        """Tokens that `read` takes at once without taking much longer than for one."""
+        maker = self._runner.steps
+        if not isinstance(maker, LeanMaker) or not self._steps:
+            return _TOKENS_AT_ONCE
+        return LEAN_TOKENS if maker.races[1].is_over else 1
+
+    def read(self, ids: Items[int]) -> torch.Tensor:
+        """Feed several tokens to the only row; logits after each, float32 ``[len(ids), vocabulary]``. See `step`."""
+        step = self._steps.get(_SEVERAL)
+        if step is None or self._step_room() < self.length + len(ids):
+            logits = self._feed([ids], len(ids))[0]
+            if self._steps and isinstance(maker := self._runner.steps, LeanMaker):
+                several = maker.make_several(self._buffers(), (ids, self.length - len(ids)), logits)
+                self._steps |= {_SEVERAL: several} if several else {}
+            return logits
+        self._runner.brake.check()
+        before = self.length
+        self.rows[0].extend(ids)
+        self._is_behind = True
+        try:
+            return step(ids, before)
+        except Stopped:
+            del self.rows[0][before:]
+            raise
 
     def step(self, ids: Items[int]) -> torch.Tensor:
         """Feed one token to each row, as `extend` does; the logits are good until the next call."""
@@ -273,9 +311,8 @@ class Batch:
 
     def _make_step(self, ids: Items[int], logits: torch.Tensor) -> None:
         """For the tokens after those that were fed just now."""
-        buffers = [layer.buffers if type(layer) is GrowingLayer else None for layer in self._cache.layers]
-        plain = [pair for pair in buffers if pair is not None]
-        if len(plain) < len(buffers):
+        plain = self._buffers()
+        if len(plain) < len(self._cache.layers):
             self._runner.steps.is_on = False
             return
         brake = self._runner.brake
@@ -288,6 +325,11 @@ class Batch:
             self._wants_steps = False
         else:
             self._steps[bucket(self.length)] = step
+
+    def _buffers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Those of the layers that have some."""
+        layers = [layer for layer in self._cache.layers if type(layer) is GrowingLayer]
+        return [layer.buffers for layer in layers if layer.buffers is not None]
 
     def _step_room(self) -> int:
         """Tokens for which the buffers under the steps have room; 0 without steps."""
@@ -370,6 +412,9 @@ class Batch:
     @torch.inference_mode()
     def trim(self, length: int) -> bool:
         """Forget all tokens of the only row after the first ``length``; False where the cache cannot."""
+        if self._is_behind and self._places == list(range(self._cache_rows)):
+            del self.rows[0][length:]  # what steps have written needs no crop: it is not counted in yet
+            return True
         self._settle()
         surplus = self.length - length
         if surplus and self._cache is not None:

@@ -5,11 +5,12 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as TypedGenerator
 from dataclasses import replace
 from functools import partial
 
+import torch
 from msgspec import structs
 
 from chatdesk.engine.api import (
@@ -33,7 +34,7 @@ from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.attention import Attention
 from chatdesk.engine.local.bias import TokenBias, check_biases
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Runner, Stopped
+from chatdesk.engine.local.cache import Batch, Runner, Stopped
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER
@@ -51,15 +52,19 @@ from chatdesk.engine.local.sampling import (
     resolve,
 )
 from chatdesk.engine.local.scoring import Scorer
+from chatdesk.engine.local.speculation import Lookup, Pace, decode_ahead
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, Remark, UserError
+
+Choose = Callable[[torch.Tensor, Sequence[int]], Sequence[Choice]]
 
 
 class Generator:
     """Generates with one loaded checkpoint; keeps its cache and what it learned about its speed."""
 
-    def __init__(self, checkpoint: Checkpoint, branch_memory: int) -> None:
-        """``branch_memory``: see `Load`."""
+    def __init__(self, checkpoint: Checkpoint, branch_memory: int, guesses: bool) -> None:
+        """``branch_memory`` and ``guesses``: see `Load`."""
+        self._guesses, self._pace = guesses, Pace()
         self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
         runner = Runner(checkpoint.model)
         self._cache = PrefixCache(runner, branch_memory << 20, partial(free_now, runner.device))
@@ -170,7 +175,7 @@ class Generator:
             yield from writing.cancel()
             return reused
         live = batch if writing.drafts == 1 else batch.fan_out(writing.drafts)
-        for step in decode(live, logits, sampler.choose):
+        for step in self._steps(live, logits, sampler.choose):
             yield from writing.take(step)
             if is_cancelled():
                 yield from writing.cancel()
@@ -180,6 +185,12 @@ class Generator:
                     self._cache.note(live, step.drafts.index(draft))
         yield from writing.cancel()  # what a stopped step has left
         return reused
+
+    def _steps(self, live: Batch, logits: torch.Tensor, choose: Choose) -> Iterator[Step[Choice]]:
+        """Ahead where the person wants that and one text is written that can be trimmed."""
+        if self._guesses and len(live.rows) == 1 and live.can_part:
+            return decode_ahead(live, logits, choose, Lookup(), self._pace)
+        return decode(live, logits, choose)
 
     def _check_ids(self, prompt: Prompt) -> None:
         """A token that the model does not know is an error of the checkpoint; a GPU would fail for good on it."""

@@ -200,7 +200,7 @@ def check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> No
 
 
 @contextlib.contextmanager
-def unharmed(buffers: Buffers, position: int) -> Iterator[None]:
+def unharmed(buffers: Buffers, position: int | slice) -> Iterator[None]:
     """Put back what the buffers held at a position where a step over them fails: it may have written what is wrong."""
     with torch.inference_mode():
         before = [(keys[:, :, position].clone(), values[:, :, position].clone()) for keys, values in buffers]

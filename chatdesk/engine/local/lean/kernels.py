@@ -23,8 +23,10 @@ from chatdesk.engine.local.lean.vectors import (
     FAST,
     FLOAT32,
     INT8,
+    TOGETHER,
     as_float,
     dot,
+    dots,
     f32,
     meet,
     narrowed,
@@ -143,11 +145,18 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
     first, end = _share(op.height, _ALIGNED, thread, threads)
     size = op.width * (4 if op.kind == FLOAT32 else 2 if op.kind == BFLOAT16 else 1)
-    source = op.source + 4 * thread * op.source_step
+    source, totals = op.source + 4 * thread * op.source_step, np.empty(TOGETHER, np.float32)
     for o in range(first, end):
-        for row in range(rows):
-            total = dot(op.kind, op.weight + o * size, source + 4 * row * op.source_stride, op.width)
-            _finish(op, row, o, total * widened(u16(op.scales)[o]) if op.kind == INT8 else total)
+        scale = widened(u16(op.scales)[o]) if op.kind == INT8 else np.float32(1.0)
+        row, weights = 0, op.weight + o * size
+        while row + TOGETHER <= rows:
+            dots(op.kind, weights, source + 4 * row * op.source_stride, 4 * op.source_stride, op.width, totals)
+            for each in range(TOGETHER):
+                _finish(op, row + each, o, totals[each] * scale)
+            row += TOGETHER
+        while row < rows:
+            _finish(op, row, o, dot(op.kind, weights, source + 4 * row * op.source_stride, op.width) * scale)
+            row += 1
 
 
 @njit(fastmath=FAST)
@@ -255,10 +264,10 @@ def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
 
 
 @njit(fastmath=FAST)
-def _embed(op: Any, ids: Any, position: Any, thread: Any, threads: Any) -> None:
+def _embed(op: Any, ids: Any, position: Any, ahead: Any, thread: Any, threads: Any) -> None:
     first, end = _share(op.width, _ALIGNED, thread, threads)
     for row in range(len(ids)):
-        entry = ids[row] if op.then == BY_TOKEN else position
+        entry = ids[row] if op.then == BY_TOKEN else position + row * ahead
         factor = np.float32(op.number) * (widened(u16(op.scales)[entry]) if op.kind == INT8 else np.float32(1.0))
         target = f32(op.target + 4 * row * op.target_stride)
         for i in range(first, end):
@@ -304,15 +313,16 @@ def _turn(x: Any, turns: Any, size: Any) -> None:
 
 
 @njit(fastmath=FAST)
-def _remember(a: Any, position: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
+def _remember(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Turn keys by their position, and write keys and values into the cache."""
     first, end = _share(rows * a.key_heads, 1, thread, threads)
     for index in range(first, end):
         row, head = index // a.key_heads, index % a.key_heads
         shift = 4 * (row * a.stride + head * a.key_step)
         key, value = f32(a.key + shift), f32(a.value + shift)
-        _turn(key, turns, a.rotated)
-        at = ((row * a.key_heads + head) * a.room + position) * a.size
+        place = position + row * ahead
+        _turn(key, turns[place], a.rotated)
+        at = ((row * (1 - ahead) * a.key_heads + head) * a.room + place) * a.size
         for i in range(a.size):
             if a.kind == FLOAT32:
                 f32(a.keys)[at + i] = key[i]
@@ -323,12 +333,13 @@ def _remember(a: Any, position: Any, turns: Any, rows: Any, thread: Any, threads
 
 
 @njit(fastmath=FAST)
-def _attend_head(a: Any, row: Any, head: Any, turns: Any, tokens: Any, sums: Any) -> None:
+def _attend_head(a: Any, row: Any, text: Any, head: Any, turns: Any, tokens: Any, sums: Any) -> None:
+    """Row ``row`` of the step, over the first ``tokens`` of row ``text`` of the cache."""
     size = a.size
     query = a.query + 4 * (row * a.stride + head * a.query_step)
     _turn(f32(query), turns, a.rotated)
     scores = f32(a.scores + 4 * (row * a.heads + head) * a.room)
-    at = (row * a.key_heads + head // (a.heads // a.key_heads)) * a.room * size
+    at = (text * a.key_heads + head // (a.heads // a.key_heads)) * a.room * size
     each = 4 if a.kind == FLOAT32 else 2
     most = np.float32(-np.inf)
     for t in range(tokens):
@@ -355,11 +366,13 @@ def _attend_head(a: Any, row: Any, head: Any, turns: Any, tokens: Any, sums: Any
 
 
 @njit(fastmath=FAST)
-def _attend(a: Any, turns: Any, tokens: Any, rows: Any, thread: Any, threads: Any) -> None:
+def _attend(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
     sums = np.empty(a.size, np.float32)
     first, end = _share(rows * a.heads, 1, thread, threads)
     for index in range(first, end):
-        _attend_head(a, index // a.heads, index % a.heads, turns, tokens, sums)
+        row = index // a.heads
+        place = position + row * ahead
+        _attend_head(a, row, row * (1 - ahead), index % a.heads, turns[place], place + 1, sums)
 
 
 @njit(
@@ -368,7 +381,7 @@ def _attend(a: Any, turns: Any, tokens: Any, rows: Any, thread: Any, threads: An
         from_dtype(ATTENTION)[::1],
         types.int64[::1],
         types.float32[:, ::1],
-        types.int64,
+        types.UniTuple(types.int64, 2),
         types.int64,
         types.int64[::1],
     ),
@@ -376,25 +389,28 @@ def _attend(a: Any, turns: Any, tokens: Any, rows: Any, thread: Any, threads: An
     nogil=True,
     cache=True,
 )
-def run(ops: Any, attentions: Any, ids: Any, turns: Any, position: Any, thread: Any, meeting: Any) -> None:
-    """A thread's share of ``ops`` for one token of each row, at ``position``; all threads have to be in here at once.
+def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, thread: Any, meeting: Any) -> None:
+    """A thread's share of ``ops`` for one token of each row; all threads have to be in here at once.
 
+    ``place``: position of the first row, and how much further the next one is: 0 where each is of another text, 1
+    where all are of one.
     ``ids``: int64 ``[rows]``. ``turns``: float32 ``[room, 2 * rotated]``, cosines and sines of each position.
     ``meeting``: two numbers for all threads: 0 before the first of them comes, and how many they are.
     """
     rows, threads, arrivals = len(ids), meeting[1], 0
+    position, ahead = place
     for index in range(len(ops)):
         op = ops[index]
         if ROWS <= op.code <= NIBBLES:
             _multiply(op, rows, thread, threads)
         elif op.code == EMBED:
-            _embed(op, ids, position, thread, threads)
+            _embed(op, ids, position, ahead, thread, threads)
         elif op.code == NORM:
             _norm(op, rows, thread, threads)
         elif op.code == REMEMBER:
-            _remember(attentions[op.attention], position, turns[position], rows, thread, threads)
+            _remember(attentions[op.attention], position, ahead, turns, rows, thread, threads)
         else:
-            _attend(attentions[op.attention], turns[position], position + 1, rows, thread, threads)
+            _attend(attentions[op.attention], position, ahead, turns, rows, thread, threads)
         if op.meets:
             arrivals += threads
             meet(meeting.ctypes.data, arrivals)

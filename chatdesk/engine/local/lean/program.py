@@ -36,9 +36,10 @@ class Program:
     by `run`.
     """
 
-    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, threads: int) -> None:
+    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, threads: int, tokens: int = 0) -> None:
         self._model, self._buffers, self._what, self.threads = model, buffers, architecture, threads
-        self.rows, self._key_heads, self._room, self._size = buffers[0][0].shape
+        rows, self._key_heads, self._room, self._size = buffers[0][0].shape
+        self.rows, self.ahead = tokens or rows, int(tokens > 0)
         self._ops: list[dict[str, Any]] = []
         self._attentions: list[dict[str, Any]] = []
         blocks = model.get_submodule(architecture.blocks)

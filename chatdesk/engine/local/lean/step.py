@@ -24,6 +24,9 @@ from chatdesk.engine.local.lean.description import ARCHITECTURES
 SWITCH = "CHATDESK_LEAN"
 """Environment variable: ``off`` keeps torch's own path."""
 
+TOKENS = 4
+"""Most tokens of one text that are read at once: what the kernels read a row of weights for together."""
+
 TRIALS = 8
 """Tokens for which each of the two ways is timed before one is chosen."""
 
@@ -32,7 +35,10 @@ _one_at_a_time = threading.Lock()  # the helpers of one step must not wait for t
 
 
 class LeanStep:
-    """One token for each row of a batch, over its buffers. ``brake`` raises where the step is to be stopped."""
+    """One token for each row of a batch, over its buffers. ``brake`` raises where the step is to be stopped.
+
+    With a program for several ``tokens`` it takes so many at most, one after another, of the only row.
+    """
 
     def __init__(self, program: Any, run: Any, buffers: Buffers, brake: Callable[[], None]) -> None:
         self.buffers, self.rows = buffers, buffers[0][0].shape[0]
@@ -41,15 +47,15 @@ class LeanStep:
         self._meeting = np.array([0, program.threads], np.int64)
 
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
-        """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
+        """Feed a token to each row. The logits, float32 ``[len(ids), vocabulary]``, are good until the next call."""
         program, given = self._program, torch.tensor(ids).numpy()
         with _one_at_a_time:
             for first, last in program.portions:
                 self._brake()
                 self._meeting[0] = 0
-                work = program.ops[first:last], program.attentions, given, self._turns, position
+                work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
                 _together(program.threads, partial(self._share, work))
-        logits: torch.Tensor = program.logits
+        logits: torch.Tensor = program.logits[: len(ids)]
         return logits
 
     def _share(self, work: tuple[Any, ...], thread: int) -> None:
@@ -139,6 +145,27 @@ class LeanMaker:
             _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
             return None
         self.made += 1
+        return step
+
+    @torch.inference_mode()
+    def make_several(self, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor) -> LeanStep | None:
+        """A checked step that takes up to `TOKENS` tokens of one text; ``fed``: those that gave ``expected``.
+
+        To be asked for only where single steps over the same buffers are in use.
+        """
+        if self._compiler.kernels is None or self._architecture is None or _has_hooks(self._model):
+            return None
+        from chatdesk.engine.local.lean.program import Program
+
+        ids, position = fed
+        try:
+            program = Program(self._model, self._architecture, buffers, torch.get_num_threads(), TOKENS)
+            step = LeanStep(program, self._compiler.kernels.run, buffers, self._brake)
+            with unharmed(buffers, slice(position, position + len(ids))):
+                check(step(ids, position), expected, buffers[0][0].dtype)
+        except Exception as error:
+            _logger.info("no lean reading of several tokens: %s: %s", type(error).__name__, error)
+            return None
         return step
 
 

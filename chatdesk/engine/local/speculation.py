@@ -1,0 +1,129 @@
+"""Decoding ahead: several tokens are guessed and read in one pass, and those that are chosen are kept.
+
+Every token is drawn from the model's own distribution, with the number that would have been drawn for it anyway; a
+guess is only compared with it. So a reply is the same with and without guesses, and its distribution is exact.
+
+Reading several tokens takes longer than one, and how much longer depends on the machine. `Pace` measures both, and
+stops guessing for a while where it does not pay.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import torch
+
+from chatdesk.engine.local.cache import Batch, Stopped
+from chatdesk.engine.local.decoding import Chosen, Step
+
+_GRAM = 3
+"""Tokens that have to stand before a place for what follows it to be guessed."""
+
+_BEFORE_GUESSES = 4  # single steps that are timed first
+_NEW_WEIGHT = 0.4
+_HOPE = 3.0  # tokens a guess is thought to bring before it is known
+_FIRST_PAUSE, _LONGEST_PAUSE = 16, 512
+
+
+class Guesser(Protocol):
+    """Guesses how a text goes on."""
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        """At most so many tokens, the likeliest first to last; none where it has no idea."""
+
+
+class Lookup:
+    """Guesses what followed when the last tokens of the text stood in it before."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int, ...], int] = {}  # what follows a gram: the last such place but the end
+        self._known = 0
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        """See `Guesser`. A text may only grow."""
+        for end in range(max(self._known, _GRAM), len(text)):
+            self._places[tuple(text[end - _GRAM : end])] = end
+        self._known = len(text)
+        place = self._places.get(tuple(text[-_GRAM:]))
+        return list(text[place : place + most]) if place is not None else []
+
+
+class Pace:
+    """Whether guesses pay on this machine: what a single step takes, what a reading of guesses takes and brings."""
+
+    def __init__(self) -> None:
+        self._single_s = self._reading_s = 0.0
+        self._singles = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Another text begins: how good guesses are is open again."""
+        self._brings = _HOPE
+        self._pause, self._next_pause = 0, _FIRST_PAUSE
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether to guess for the next tokens."""
+        return self._singles >= _BEFORE_GUESSES and self._pause <= 0
+
+    def single(self, seconds: float) -> None:
+        """A single token took so long."""
+        self._single_s = _mixed(self._single_s, seconds)
+        self._singles += 1
+        self._pause -= 1
+
+    def reading(self, seconds: float, tokens: int) -> None:
+        """Reading guesses took so long and brought so many tokens."""
+        self._reading_s = _mixed(self._reading_s, seconds)
+        self._brings = _mixed(self._brings, tokens)
+        if self._brings * self._single_s >= self._reading_s:
+            self._next_pause = _FIRST_PAUSE
+        else:
+            self._pause = self._next_pause
+            self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
+
+
+def _mixed(old: float, new: float) -> float:
+    return new if not old else old + _NEW_WEIGHT * (new - old)
+
+
+def decode_ahead(
+    batch: Batch,
+    logits: torch.Tensor,
+    choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Chosen]],
+    guesser: Guesser,
+    pace: Pace,
+) -> Iterator[Step[Chosen]]:
+    """As `decoding.decode`, of a batch of one row that can be trimmed."""
+    pace.begin()
+    chosen = choose(logits, [0])
+    while True:
+        step = Step([0], chosen)
+        yield step
+        if step.ended:
+            return
+        began = time.perf_counter()
+        fed = [chosen[0].id]
+        if pace.may_guess:
+            fed += guesser.guess([*batch.rows[0], *fed], batch.most_at_once - 1)
+        try:
+            logits = batch.step(fed) if len(fed) == 1 else batch.read(fed)
+        except Stopped:
+            return
+        chosen = choose(logits[:1], [0])
+        seconds = time.perf_counter() - began
+        if len(fed) == 1:
+            pace.single(seconds)
+            continue
+        kept = batch.length - len(fed) + 1
+        for row, guess in enumerate(fed[1:], 1):
+            if chosen[0].id != guess:
+                break
+            step = Step([0], chosen)
+            yield step
+            if step.ended:
+                return
+            chosen = choose(logits[row : row + 1], [0])
+            kept += 1
+        pace.reading(seconds, kept - batch.length + len(fed))
+        batch.trim(kept)

@@ -1,0 +1,224 @@
+"""Guessing ahead changes nothing but the time: the same tokens and distribution, and no guesses that do not pay."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec import structs
+
+from chatdesk.engine.api import DraftFinished, Finished, Generate, TokenEvent
+from chatdesk.engine.local import LocalEngine, generation
+from chatdesk.engine.local.cache import Batch
+from chatdesk.engine.local.lean import step as steps
+from chatdesk.engine.local.lean.compiler import COMPILER
+from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.speculation import Lookup, Pace
+from tests.engine.checkpoints import CORE, make_checkpoint
+from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
+from tests.engine.local.greedy import prompt_of
+
+LONG = structs.replace(GREEDY, max_new_tokens=48)
+WARM = structs.replace(NEUTRAL, max_new_tokens=48)
+PROMPT = "the quick brown fox jumps over the lazy dog, and the quick brown fox jumps over"
+
+
+class Oracle:
+    """Knows how a text goes on, and is wrong now and then."""
+
+    known: Sequence[int] = ()
+    source = random.Random(1)
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        future = self.known[len(text) : len(text) + most] if list(self.known[: len(text)]) == list(text) else []
+        return [i if self.source.random() < 0.8 else self.source.randrange(2, 200) for i in future or [5] * most]
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory):
+    """Makes a checkpoint and loads it once for all tests."""
+    made: dict[str, LocalEngine] = {}
+
+    def make(model_type: str = "llama") -> LocalEngine:
+        if model_type not in made:
+            made[model_type] = LocalEngine()
+            load(made[model_type], make_checkpoint(tmp_path_factory.mktemp(model_type), model_type))
+            object.__setattr__(made[model_type]._loaded().checkpoint, "eos_ids", frozenset())
+        return made[model_type]
+
+    yield make
+    for engine in made.values():
+        engine.close()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Guesses at once whether they pay or not; how many tokens were read at a time."""
+    monkeypatch.setattr(Pace, "may_guess", property(lambda _: True))
+    counts: list[int] = []
+    plain = Batch.read
+
+    def count(batch: Batch, ids: Sequence[int]) -> torch.Tensor:
+        counts.append(len(ids))
+        return plain(batch, ids)
+
+    monkeypatch.setattr(Batch, "read", count)
+    return counts
+
+
+def without(engine: LocalEngine, *args, **more):
+    """The same request without guesses."""
+    generator = engine._loaded()
+    generator._guesses = False
+    events = generate(engine, *args, **more)
+    generator._guesses = True
+    return events
+
+
+@pytest.mark.parametrize("model_type", [*CORE, "gemma2", "mamba"])
+@pytest.mark.parametrize("sampling", [LONG, WARM], ids=["greedy", "sampled"])
+def test_the_same_tokens(engines, read, monkeypatch, model_type, sampling):
+    """Also with a guesser that is wrong one time in five; probabilities, too."""
+    engine = engines(model_type)
+    theirs = without(engine, PROMPT, sampling, seed=3, top_logprobs=2)
+    found = generate(engine, PROMPT, sampling, seed=3, top_logprobs=2)
+    monkeypatch.setattr(generation, "Lookup", Oracle)
+    prompt = engine._loaded().checkpoint.tokens.encode(PROMPT)
+    monkeypatch.setattr(Oracle, "known", [*prompt, *ids_of(theirs)])
+    again = generate(engine, PROMPT, sampling, seed=3, top_logprobs=2)
+    assert ids_of(found) == ids_of(again) == ids_of(theirs)
+    for ours, plain in zip(again, theirs, strict=True):
+        if isinstance(ours, TokenEvent):
+            assert ours.text == plain.text
+            assert ours.logprob == pytest.approx(plain.logprob, abs=1e-3)
+    assert bool(read) == (model_type not in ("mamba", "gemma2", "mistral"))  # these have sliding windows
+
+
+@pytest.mark.parametrize("model_type", list(ARCHITECTURES))
+def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type):
+    """Several tokens at once by the kernels, over the end of a buffer, too."""
+    monkeypatch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
+    monkeypatch.delenv("CHATDESK_LEAN", raising=False)
+    monkeypatch.setattr(steps, "TRIALS", 0)
+    assert COMPILER.wait()
+    engine = engines(model_type)
+    runner = engine._loaded()._cache.runner
+    runner.steps = steps.LeanMaker(engine._loaded().checkpoint.model, runner.brake.check)
+    engine._loaded()._cache.forget()
+    several: list[int] = []
+    plain = steps.LeanStep.__call__
+
+    def call(step: steps.LeanStep, ids: Sequence[int], position: int) -> torch.Tensor:
+        several.extend([len(ids)] if len(ids) > 1 else [])
+        return plain(step, ids, position)
+
+    monkeypatch.setattr(steps.LeanStep, "__call__", call)
+    prompt_text = prompt_of(engine, 230, 1)
+    theirs = without(engine, prompt_text, LONG)
+    monkeypatch.setattr(generation, "Lookup", Oracle)
+    prompt = engine._loaded().checkpoint.tokens.encode(prompt_text)
+    monkeypatch.setattr(Oracle, "known", [*prompt, *ids_of(theirs)])
+    for sampling in (LONG, WARM):
+        assert ids_of(generate(engine, prompt_text, sampling, seed=2)) == ids_of(
+            without(engine, prompt_text, sampling, seed=2)
+        )
+    is_served = runner.steps.is_on
+    assert bool(several) == is_served
+    assert not several or max(several) == steps.TOKENS
+    runner.steps.is_on = False
+    engine._loaded()._cache.forget()
+
+
+def test_the_distribution_is_the_models(engines, read, monkeypatch):
+    """The second token of 600 replies, all with wrong guesses: chi-squared within 5 standard deviations."""
+    engine = engines("llama")
+    monkeypatch.setattr(generation, "Lookup", Oracle)
+    monkeypatch.setattr(Oracle, "known", ())
+    two = structs.replace(NEUTRAL, temperature=0.5, max_new_tokens=2)
+    pairs = Counter(tuple(ids_of(generate(engine, PROMPT, two, seed=seed))) for seed in range(600))
+    assert read
+    generator = engine._loaded()
+    ids = generator.checkpoint.tokens.encode(PROMPT)
+    with torch.inference_mode():
+        first = (generator.checkpoint.model(torch.tensor([ids])).logits[0, -1] / 0.5).softmax(-1)
+        best = first.topk(12).indices.tolist()
+        expected = {}
+        for token in best:
+            second = (generator.checkpoint.model(torch.tensor([[*ids, token]])).logits[0, -1] / 0.5).softmax(-1)
+            expected |= {(token, i): 600 * float(first[token] * second[i]) for i in second.topk(5).indices.tolist()}
+    common = {pair: count for pair, count in expected.items() if count >= 5}
+    assert len(common) >= 4
+    chi = sum((pairs[pair] - count) ** 2 / count for pair, count in common.items())
+    assert chi < len(common) + 5 * (2 * len(common)) ** 0.5
+
+
+@pytest.mark.parametrize("limit", range(1, 9))
+def test_a_reply_ends_inside_a_guess(engines, read, limit):
+    """At its length, and what is asked next is right."""
+    engine = engines("llama")
+    short = structs.replace(GREEDY, max_new_tokens=limit)
+    events = generate(engine, PROMPT, short)
+    assert only(events, Finished).new_tokens == limit
+    assert only(events, DraftFinished).reason == "length"
+    assert ids_of(events) == ids_of(without(engine, PROMPT, short))
+    assert ids_of(generate(engine, PROMPT, LONG)) == ids_of(without(engine, PROMPT, LONG))
+
+
+def test_a_cancel_inside_a_guess(engines, read):
+    """At any token; what is asked next is right."""
+    engine = engines("llama")
+    whole = ids_of(without(engine, PROMPT, LONG))
+    for stop in range(1, 20, 3):
+        events = []
+        for event in engine.run(Generate(9, PROMPT, LONG)):
+            events.append(event)
+            if len(ids_of(events)) == stop:
+                engine.cancel(9)
+        assert ids_of(events) == whole[:stop]
+        assert ids_of(generate(engine, PROMPT, LONG)) == whole
+
+
+def test_lookup_finds_the_last_place():
+    """What followed the last three tokens, where they stood last before."""
+    lookup = Lookup()
+    text = [1, 2, 3, 4, 5, 1, 2, 3, 6, 7, 1, 2, 3]
+    assert lookup.guess(text, 3) == [6, 7, 1]
+    assert lookup.guess([*text, 6, 7], 2) == [1, 2]
+    assert lookup.guess([*text, 6, 7, 9], 2) == []
+    assert Lookup().guess([1, 2], 3) == []
+    assert Lookup().guess([1, 2, 3, 1, 2, 3], 0) == []
+
+
+def test_pace_stops_where_guesses_do_not_pay():
+    """Reading takes three times a single token: two tokens each time do not pay, four do."""
+    pace = Pace()
+    assert not pace.may_guess
+    for _ in range(4):
+        pace.single(1.0)
+    assert pace.may_guess
+    rest = 0
+    for brings in (4, 4, 4, 1, 1, 1, 1):
+        if pace.may_guess:
+            pace.reading(3.0, brings)
+        while not pace.may_guess:
+            pace.single(1.0)
+            rest += 1
+    assert rest >= 16 + 32
+    pace.begin()
+    assert pace.may_guess
+
+
+def test_wrong_guesses_cost_little():
+    """A thousand tokens with a guesser that is always wrong, reading at 2.2 times a single token: under a twentieth."""
+    pace, seconds, tokens = Pace(), 0.0, 0
+    while tokens < 1000:
+        if pace.may_guess:
+            pace.reading(2.2, 1)
+            seconds += 2.2
+        else:
+            pace.single(1.0)
+            seconds += 1.0
+        tokens += 1
+    assert seconds < 1050
