@@ -381,7 +381,7 @@ def _attend(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: An
         from_dtype(ATTENTION)[::1],
         types.int64[::1],
         types.float32[:, ::1],
-        types.UniTuple(types.int64, 2),
+        types.UniTuple(types.int64, 2),  # type: ignore[no-untyped-call]
         types.int64,
         types.int64[::1],
     ),
