@@ -11,10 +11,8 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +28,7 @@ from chatdesk.engine.api import DEFAULT_SAMPLING, Failed, Finished, Generate, Lo
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.step import LeanMaker
+from chatdesk.engine.local.yardsticks import bandwidth, bare, bytes_per_token, generate_times, timed
 from tests.engine.checkpoints import make_tokenizer, write_tokenizer
 from tests.engine.local.greedy import prompt_of
 
@@ -71,7 +70,6 @@ GREEDY = Sampling(temperature=0, repetition_penalty=1)
 SHORT_PROMPT = 64
 TURN = 32
 DRAFTS = 5
-COPIED_BYTES = {"cuda": 1 << 31, "cpu": 1 << 29}
 
 
 def make_checkpoint(folder: Path, name: str, dtype: torch.dtype, device: str) -> None:
@@ -103,16 +101,8 @@ class Bench:
         if isinstance(self.cache.runner.steps, LeanMaker) and self.cache.runner.steps.is_on:
             COMPILER.wait()
 
-    def wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-
     def timed(self, work: Callable[[], Any]) -> float:
-        self.wait()
-        started = time.perf_counter()
-        work()
-        self.wait()
-        return time.perf_counter() - started
+        return timed(self.device, work)
 
     def ids(self, text: str) -> list[int]:
         return list(self.engine._loaded().checkpoint.tokens.encode(text))
@@ -128,24 +118,8 @@ class Bench:
 
     def transformers_speed(self, prompt: str, new: int) -> float:
         """Tokens a second of `generate`, all but the first."""
-        times: list[float] = []
-
-        def note(ids: torch.Tensor, _scores: Any, **_more: Any) -> torch.Tensor:
-            self.wait()
-            times.append(time.perf_counter())
-            return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-
-        ids = torch.tensor([self.ids(prompt)], device=self.device)
         with bare(self.model):
-            self.model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=new,
-                do_sample=False,
-                eos_token_id=None,
-                pad_token_id=0,
-                stopping_criteria=[note],
-            )
+            times = generate_times(self.model, self.ids(prompt), new)
         return (len(times) - 1) / (times[-1] - times[0])
 
     def step_s(self, prompt: str, new: int) -> float:
@@ -167,35 +141,6 @@ class Bench:
                 self.model(ids[:, :cached], past_key_values=kept, use_cache=True, logits_to_keep=1)
             rest = ids[:, cached:]
             return self.timed(lambda: self.model(rest, past_key_values=kept, use_cache=True, logits_to_keep=1))
-
-    def bandwidth(self) -> float:
-        """Bytes a second of the device's memory: the better of a plain read and a plain copy."""
-        size = COPIED_BYTES[self.device.type]
-        source = torch.ones(size // 4, device=self.device)
-        target = torch.empty_like(source)
-        copied = min(self.timed(lambda: target.copy_(source)) for _ in range(5))
-        read = min(self.timed(source.sum) for _ in range(5))
-        return max(2 * size / copied, size / read)
-
-    def bytes_a_token(self) -> int:
-        """Of all weights but the rows of the embedding that are not looked up."""
-        table, head = self.model.get_input_embeddings().weight, self.model.get_output_embeddings().weight
-        unread = table.nbytes if table is not head else 0
-        held = [*self.model.parameters(), *self.model.buffers()]  # what is quantised lies in buffers
-        return sum(tensor.nbytes for tensor in held) - unread
-
-
-@contextmanager
-def bare(model: torch.nn.Module) -> Iterator[None]:
-    """The model without the hooks by which the engine stops it."""
-    hooks = [(module, dict(module._forward_pre_hooks)) for module in model.modules() if module._forward_pre_hooks]
-    for module, _ in hooks:
-        module._forward_pre_hooks.clear()
-    try:
-        yield
-    finally:
-        for module, found in hooks:
-            module._forward_pre_hooks.update(found)
 
 
 def measure(bench: Bench, context: int, new: int, salt: int) -> dict[str, float]:
@@ -263,7 +208,7 @@ def main() -> None:
         for name, value in measure(bench, context, arguments.tokens, round_).items():
             rounds[name].append(value)
     figures = {name: float(f"{median(values[1:]):.4g}") for name, values in rounds.items()}  # the first warms up
-    bandwidth = bench.bandwidth()
+    memory_speed, read = bandwidth(bench.device), bytes_per_token(bench.model, bench.device) or 0
     told = {
         "benchmark": "engine",
         "model": arguments.model,
@@ -274,9 +219,9 @@ def main() -> None:
         "context": context,
         "load_s": round(bench.info.load_s, 2),
         "graphs": bench.cache.runner.steps.made,
-        "bandwidth_gb_s": round(bandwidth / 1e9, 1),
-        "percent_of_limit": round(100 * figures["tokens_per_s"] * bench.bytes_a_token() / bandwidth, 1),
-        "step_percent_of_limit": round(100 * bench.bytes_a_token() / bandwidth / (figures["step_ms"] / 1000), 1),
+        "bandwidth_gb_s": round(memory_speed / 1e9, 1),
+        "percent_of_limit": round(100 * figures["tokens_per_s"] * read / memory_speed, 1),
+        "step_percent_of_limit": round(100 * read / memory_speed / (figures["step_ms"] / 1000), 1),
     }
     bench.engine.close()
     print(json.dumps(told | figures))
