@@ -14,7 +14,7 @@ from msgspec import structs
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Stopped
-from chatdesk.engine.local.lean import nibbles
+from chatdesk.engine.local.lean import assembly
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -111,16 +111,17 @@ def test_two_bytes_are_as_near_to_the_truth_as_torchs(folder, model_type, dtype)
 
 
 @pytest.mark.parametrize("has_byte_products", [True, False])
-@pytest.mark.parametrize("model_type", ["gemma", "gpt2", "gpt_neox", "llama", "phi3", "qwen2"])
-def test_four_bits_are_as_near_to_the_truth_as_torchs(tmp_path, model_type, has_byte_products, monkeypatch):
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+@pytest.mark.parametrize("model_type", ["gemma", "gpt2", "gpt_neox", "phi3", "qwen2"])
+def test_few_bits_are_as_near_to_the_truth_as_torchs(tmp_path, model_type, dtype, has_byte_products, monkeypatch):
     """By products of bytes where the processor has them, and as on the others; of widths as real models have them."""
-    if has_byte_products and not nibbles.HAS_BYTE_PRODUCTS:
+    if has_byte_products and not assembly.HAS_BYTE_PRODUCTS:
         pytest.skip("this processor multiplies no bytes")
     from chatdesk.engine.local.lean import program
 
     monkeypatch.setattr(program, "HAS_BYTE_PRODUCTS", has_byte_products)
     sizes = {"n_embd": 128, "n_head": 2} if model_type == "gpt2" else WIDE
-    _compare_with_the_truth(make_checkpoint(tmp_path, model_type, config=sizes), model_type, "int4")
+    _compare_with_the_truth(make_checkpoint(tmp_path, model_type, config=sizes), model_type, dtype)
 
 
 def _compare_with_the_truth(folder: Path, model_type: str, dtype: str) -> None:

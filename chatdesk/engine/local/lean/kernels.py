@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
-from chatdesk.engine.local.lean.nibbles import GROUP, pack, packed_block, widened_group
+from chatdesk.engine.local.lean import nibbles, octets
+from chatdesk.engine.local.lean.assembly import FAST
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
-    FAST,
     FLOAT32,
+    INT4,
     INT8,
     TOGETHER,
     as_float,
@@ -35,9 +36,9 @@ from chatdesk.engine.local.lean.vectors import (
     widened,
 )
 
-EMBED, NORM, ROWS, COLUMNS, GATHER, PACK, BYTES, NIBBLES, REMEMBER, ATTEND = range(10)
-"""Codes. A matrix lies by `ROWS`, ``[out, in]``, or as GPT-2's by `COLUMNS`, ``[in, out]``, or in four bits: `BYTES`
-where what it is multiplied by was packed, else `NIBBLES`."""
+EMBED, NORM, ROWS, PACKED_ROWS, COLUMNS, GATHER, PACK, NIBBLES, PACKED_NIBBLES, REMEMBER, ATTEND = range(11)
+"""Codes. A matrix lies by `ROWS`, ``[out, in]``, or as GPT-2's by `COLUMNS`, ``[in, out]``, or in four bits, in
+`NIBBLES`. ``PACKED``: what it is multiplied by was packed before."""
 
 BY_TOKEN, BY_POSITION = 0, 1
 RMS, LAYER = 0, 1
@@ -149,13 +150,18 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     for o in range(first, end):
         scale = widened(u16(op.scales)[o]) if op.kind == INT8 else np.float32(1.0)
         row, weights = 0, op.weight + o * size
-        while row + TOGETHER <= rows:
+        while row + TOGETHER <= rows and op.code == ROWS:
             dots(op.kind, weights, source + 4 * row * op.source_stride, 4 * op.source_stride, op.width, totals)
             for each in range(TOGETHER):
                 _finish(op, row + each, o, totals[each] * scale)
             row += TOGETHER
         while row < rows:
-            _finish(op, row, o, dot(op.kind, weights, source + 4 * row * op.source_stride, op.width) * scale)
+            x = source + 4 * row * op.source_stride
+            if op.code == PACKED_ROWS:
+                total = octets.packed_dot(weights, x, op.width // octets.GROUP)
+            else:
+                total = dot(op.kind, weights, x, op.width)
+            _finish(op, row, o, total * scale)
             row += 1
 
 
@@ -195,10 +201,14 @@ def _gather(op: Any, rows: Any, thread: Any, threads: Any) -> None:
 
 @njit(fastmath=FAST)
 def _pack(op: Any, rows: Any, thread: Any) -> None:
-    """The inputs of products in four bits, by each thread for itself."""
+    """The inputs of products with matrices of a kind, by each thread for itself."""
     for row in range(rows):
         source = op.source + 4 * (thread * op.source_step + row * op.source_stride)
-        pack(source, op.width, op.target + 4 * (thread * op.target_step + row * op.target_stride))
+        target = op.target + 4 * (thread * op.target_step + row * op.target_stride)
+        if op.kind == INT4:
+            nibbles.pack(source, op.width, target)
+        else:
+            octets.pack(source, op.width, target)
 
 
 @njit(fastmath=FAST)
@@ -211,8 +221,8 @@ def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
         weights, scales = op.weight + start * op.width // 2, op.scales + 4 * start
         for row in range(rows):
             x = op.source + 4 * (thread * op.source_step + row * op.source_stride)
-            if op.code == BYTES:
-                packed_block(weights, x, op.width // GROUP, scales, op.stride, sums.ctypes.data)
+            if op.code == PACKED_NIBBLES:
+                nibbles.packed_block(weights, x, op.width // nibbles.GROUP, scales, op.stride, sums.ctypes.data)
             else:
                 _widened_block(op, weights, x, scales, sums)
             for lane in range(lanes):
@@ -223,11 +233,11 @@ def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
 def _widened_block(op: Any, weights: Any, x: Any, scales: Any, sums: Any) -> None:
     part = np.empty(op.lanes, np.float32)
     sums[:] = np.float32(0.0)
-    for group in range(op.width // GROUP):
-        total = np.float32(0.0)
-        for i in range(GROUP):
-            total += f32(x)[group * GROUP + i]
-        widened_group(op.lanes, weights + group * GROUP * op.lanes // 2, x + 4 * group * GROUP, part.ctypes.data)
+    for group in range(op.width // nibbles.GROUP):
+        first, total = group * nibbles.GROUP, np.float32(0.0)
+        for i in range(first, first + nibbles.GROUP):
+            total += f32(x)[i]
+        nibbles.widened_group(op.lanes, weights + first * op.lanes // 2, x + 4 * first, part.ctypes.data)
         pairs = u16(scales + group * op.stride)
         for lane in range(op.lanes):
             step, middle = widened(pairs[2 * lane]), widened(pairs[2 * lane + 1])
@@ -237,7 +247,7 @@ def _widened_block(op: Any, weights: Any, x: Any, scales: Any, sums: Any) -> Non
 @njit(fastmath=FAST)
 def _multiply(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Whatever belongs to products."""
-    if op.code == ROWS:
+    if op.code in (ROWS, PACKED_ROWS):
         _by_rows(op, rows, thread, threads)
     elif op.code == COLUMNS:
         _by_columns(op, rows, thread, threads)
@@ -401,7 +411,7 @@ def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, thread: Any
     position, ahead = place
     for index in range(len(ops)):
         op = ops[index]
-        if ROWS <= op.code <= NIBBLES:
+        if ROWS <= op.code <= PACKED_NIBBLES:
             _multiply(op, rows, thread, threads)
         elif op.code == EMBED:
             _embed(op, ids, position, ahead, thread, threads)

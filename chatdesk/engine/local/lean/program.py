@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from chatdesk.engine.local.lean import kernels
+from chatdesk.engine.local.lean import kernels, nibbles, octets
+from chatdesk.engine.local.lean.assembly import HAS_BYTE_PRODUCTS
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
-from chatdesk.engine.local.lean.nibbles import HAS_BYTE_PRODUCTS, PACKED
 from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
 from chatdesk.engine.local.quantize import DTYPE, Int4Linear, Int8Embedding, Int8Linear
 from chatdesk.library.footprint import GROUP
@@ -22,7 +22,8 @@ from chatdesk.library.footprint import GROUP
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
 _BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, INT8: 1.0, INT4: 0.5}
 _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
-_MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.BYTES, kernels.NIBBLES)
+_PACKED = (kernels.PACKED_ROWS, kernels.PACKED_NIBBLES)
+_MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES, *_PACKED)
 _PORTION = 1 << 28
 """Bytes of weights after which a step asks whether to stop."""
 
@@ -53,8 +54,9 @@ class Program:
         scratch = torch.zeros(5, self.rows, self._stride)
         self._x, self._projected, self._attended, self._inner, self._gate = scratch
         self._normed, self._normed_2, self._partial = torch.zeros(3, threads, self.rows, self._stride)
-        self._packed = torch.zeros(threads, self.rows, self._stride // GROUP * PACKED)
-        self._packed_from = 0
+        self._last_packed: dict[str, int] = {}
+        self._packed = torch.zeros(threads, self.rows, -(-self._stride // GROUP) * nibbles.PACKED)
+        self._own = {"source_step": self._packed.stride(0)}
         self._scores = torch.zeros(self.rows, self._heads, self._room)
         self.turns, self._rotated = self._rotary()
         self._embed()
@@ -217,9 +219,11 @@ class Program:
         elif isinstance(matrix, Int4Linear):
             self._four_bits(matrix, source, target, first, own, ends)
         else:
-            scales = matrix.scale[first:].data_ptr() if isinstance(matrix, Int8Linear) else 0
+            scales, code = matrix.scale[first:].data_ptr() if isinstance(matrix, Int8Linear) else 0, kernels.ROWS
+            if scales and HAS_BYTE_PRODUCTS and width % octets.GROUP == 0:
+                source, own, code = self._pack(source, own, width, INT8), self._own, kernels.PACKED_ROWS
             held = {"kind": _kind(matrix.weight), "weight": matrix.weight[first:].data_ptr(), "scales": scales}
-            self._add(kernels.ROWS, source, target, width=width, **own, **held, **ends)
+            self._add(code, source, target, width=width, **own, **held, **ends)
 
     def _four_bits(
         self, matrix: Int4Linear, source: Tensor, target: Tensor, first: int, own: dict[str, int], ends: dict[str, Any]
@@ -230,7 +234,7 @@ class Program:
             raise NotServed("four bits packed in another way")
         code = kernels.NIBBLES
         if HAS_BYTE_PRODUCTS and lanes == _LANES["AVX512"]:
-            source, own, code = self._pack(source, own, width), {"source_step": self._packed.stride(0)}, kernels.BYTES
+            source, own, code = self._pack(source, own, width, INT4), self._own, kernels.PACKED_NIBBLES
         self._add(
             code,
             source,
@@ -245,12 +249,14 @@ class Program:
             **ends,
         )
 
-    def _pack(self, source: Tensor, own: dict[str, int], width: int) -> Tensor:
-        """What a source is packed into, unless the products before have it there."""
-        if self._ops[-1]["code"] != kernels.BYTES or self._packed_from != source.data_ptr():
+    def _pack(self, source: Tensor, own: dict[str, int], width: int, kind: int) -> Tensor:
+        """What a source is packed into, unless the product before this one has it there."""
+        wanted = {"source": source.data_ptr(), "kind": kind, "width": width}
+        last = self._ops[-1]["code"] in _PACKED
+        if not last or any(self._last_packed[name] != value for name, value in wanted.items()):
             step = self._packed.stride(0)
-            self._add(kernels.PACK, source, self._packed[0], target_step=step, width=width, **own)
-            self._packed_from = source.data_ptr()
+            self._add(kernels.PACK, source, self._packed[0], target_step=step, width=width, kind=kind, **own)
+            self._last_packed = wanted
         return self._packed[0]
 
     def _add(self, code: int, source: Tensor | None, target: Tensor, **more: Any) -> None:

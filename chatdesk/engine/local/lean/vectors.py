@@ -11,24 +11,34 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from chatdesk.engine.local.lean.assembly import (
+    FAST,
+    FLAGS,
+    FLOAT,
+    I8,
+    I16,
+    I32,
+    I64,
+    all_of,
+    at,
+    build,
+    intrinsic,
+    loop,
+    moved,
+    sum_of,
+    vector,
+)
 
 FLOAT32, BFLOAT16, INT8, INT4 = range(4)
-FAST = {"reassoc", "contract", "nsz", "arcp", "nnan"}
-
-_FLAGS = tuple(sorted(FAST))
-
-_intrinsic: Any = intrinsic  # its stub knows no function that is made at run time
-_build: Any = cgutils  # not typed
 _CPointer: Any = types.CPointer
 _LANES = 16  # numbers in a vector: one of 512 bits, two of 256 or four of 128, as the processor has them
 _SUMS = 4  # independent ones, for an addition takes longer than a load
 _AT_ONCE = _LANES * _SUMS
 TOGETHER = 4  # inputs that one row of weights is read for at once
 _LOOKS = 20_000  # tens of microseconds
-_float, _i32, _i64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_stored = {FLOAT32: (_float, 4), BFLOAT16: (ir.IntType(16), 2), INT8: (ir.IntType(8), 1)}
+_stored = {FLOAT32: (FLOAT, 4), BFLOAT16: (I16, 2), INT8: (I8, 1)}
+_floats, _wide = vector(FLOAT, _LANES), vector(I32, _LANES)
 
 
 def _pointer(to: types.Type, name: str) -> Any:
@@ -41,83 +51,71 @@ def _pointer(to: types.Type, name: str) -> Any:
         return _CPointer(to)(address), generate
 
     typed.__name__ = name
-    return _intrinsic(typed)
+    return intrinsic(typed)
 
 
 f32 = _pointer(types.float32, "f32")
 u16 = _pointer(types.uint16, "u16")
+i16 = _pointer(types.int16, "i16")
 i8 = _pointer(types.int8, "i8")
 u8 = _pointer(types.uint8, "u8")
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]
 def as_float(_context: Any, bits: Any) -> Any:
     """The float32 of these 32 bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], _float)
+        return builder.bitcast(arguments[0], FLOAT)
 
     return types.float32(types.uint32), generate
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]
 def as_bits(_context: Any, number: Any) -> Any:
     """The 32 bits of a float32."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], _i32)
+        return builder.bitcast(arguments[0], I32)
 
     return types.uint32(types.float32), generate
 
 
 def _load(builder: Any, address: Any, index: Any, of: Any, each: int) -> Any:
     """A vector of numbers of ``each`` bytes, from the one with this index on."""
-    at = builder.add(address, builder.mul(index, ir.Constant(_i64, each)))
-    return builder.load(builder.inttoptr(at, ir.VectorType(of, _LANES).as_pointer()), align=each)
+    return builder.load(at(builder, moved(builder, address, index, each), 0, vector(of, _LANES)), align=each)
 
 
 def _widen(builder: Any, kind: int, weights: Any) -> Any:
     """A vector of weights as float32."""
-    vector, wide = ir.VectorType(_float, _LANES), ir.VectorType(_i32, _LANES)
     if kind == BFLOAT16:
-        bits = builder.shl(builder.zext(weights, wide), ir.Constant(wide, [16] * _LANES))
-        return builder.bitcast(bits, vector)
-    return weights if kind == FLOAT32 else builder.sitofp(builder.sext(weights, wide), vector)
-
-
-def _total(builder: Any, vector: Any) -> Any:
-    """The sum of a vector."""
-    reduces = ir.FunctionType(_float, [_float, vector.type])
-    reduce = _build.get_or_insert_function(builder.module, reduces, f"llvm.vector.reduce.fadd.v{_LANES}f32")
-    return builder.call(reduce, [ir.Constant(_float, 0.0), vector], fastmath=_FLAGS)
+        return builder.bitcast(builder.shl(builder.zext(weights, _wide), all_of(_wide, 16)), _floats)
+    return weights if kind == FLOAT32 else builder.sitofp(builder.sext(weights, _wide), _floats)
 
 
 def _dot(kind: int, name: str) -> Any:
     """An intrinsic ``(weights, x, width)``: the sum of products over ``width``, a multiple of `_AT_ONCE`."""
     stored, size = _stored[kind]
-    vector = ir.VectorType(_float, _LANES)
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         weights, x, width = arguments
-        zero = ir.Constant(vector, [0.0] * _LANES)
-        sums = [_build.alloca_once_value(builder, zero) for _ in range(_SUMS)]
-        ends = ir.Constant(_i64, 0), width, ir.Constant(_i64, _AT_ONCE)
-        with _build.for_range_slice(builder, *ends, inc=True) as (first, _):
+        sums = [build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(_SUMS)]
+        with loop(builder, width, _AT_ONCE) as (first, _):
             for number, total in enumerate(sums):
-                index = builder.add(first, ir.Constant(_i64, number * _LANES))
+                index = builder.add(first, ir.Constant(I64, number * _LANES))
                 weight = _widen(builder, kind, _load(builder, weights, index, stored, size))
-                product = builder.fmul(weight, _load(builder, x, index, _float, 4), flags=_FLAGS)
-                builder.store(builder.fadd(builder.load(total), product, flags=_FLAGS), total)
+                product = builder.fmul(weight, _load(builder, x, index, FLOAT, 4), flags=FLAGS)
+                builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
         whole = builder.load(sums[0])
         for total in sums[1:]:
-            whole = builder.fadd(whole, builder.load(total), flags=_FLAGS)
-        return _total(builder, whole)
+            whole = builder.fadd(whole, builder.load(total), flags=FLAGS)
+        return sum_of(builder, whole)
 
     def typed(_context: Any, _weights: Any, _x: Any, _width: Any) -> Any:
         return types.float32(types.int64, types.int64, types.int64), generate
 
     typed.__name__ = name
-    return _intrinsic(typed)
+    return intrinsic(typed)
 
 
 _dot_f32 = _dot(FLOAT32, "_dot_f32")
@@ -130,33 +128,30 @@ def _dots(kind: int, name: str) -> Any:
     results)``, all by address. A weight is read and widened once for all of them.
     """
     stored, size = _stored[kind]
-    vector, halves = ir.VectorType(_float, _LANES), 2
-    step = _LANES * halves
+    halves = 2
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         weights, x, stride, width, results = arguments
-        zero = ir.Constant(vector, [0.0] * _LANES)
-        sums = [[_build.alloca_once_value(builder, zero) for _ in range(halves)] for _ in range(TOGETHER)]
-        inputs = [builder.add(x, builder.mul(stride, ir.Constant(_i64, each))) for each in range(TOGETHER)]
-        ends = ir.Constant(_i64, 0), width, ir.Constant(_i64, step)
-        with _build.for_range_slice(builder, *ends, inc=True) as (first, _):
+        zero = all_of(_floats, 0.0)
+        sums = [[build.alloca_once_value(builder, zero) for _ in range(halves)] for _ in range(TOGETHER)]
+        inputs = [moved(builder, x, stride, each) for each in range(TOGETHER)]
+        with loop(builder, width, _LANES * halves) as (first, _):
             for half in range(halves):
-                index = builder.add(first, ir.Constant(_i64, half * _LANES))
+                index = builder.add(first, ir.Constant(I64, half * _LANES))
                 weight = _widen(builder, kind, _load(builder, weights, index, stored, size))
                 for each, totals in zip(inputs, sums, strict=True):
-                    product = builder.fmul(weight, _load(builder, each, index, _float, 4), flags=_FLAGS)
-                    builder.store(builder.fadd(builder.load(totals[half]), product, flags=_FLAGS), totals[half])
+                    product = builder.fmul(weight, _load(builder, each, index, FLOAT, 4), flags=FLAGS)
+                    builder.store(builder.fadd(builder.load(totals[half]), product, flags=FLAGS), totals[half])
         for number, totals in enumerate(sums):
-            whole = builder.fadd(builder.load(totals[0]), builder.load(totals[1]), flags=_FLAGS)
-            at = builder.add(results, ir.Constant(_i64, 4 * number))
-            builder.store(_total(builder, whole), builder.inttoptr(at, _float.as_pointer()))
+            whole = builder.fadd(builder.load(totals[0]), builder.load(totals[1]), flags=FLAGS)
+            builder.store(sum_of(builder, whole), at(builder, results, 4 * number, FLOAT))
         return context.get_dummy_value()
 
     def typed(_context: Any, _weights: Any, _x: Any, _stride: Any, _width: Any, _results: Any) -> Any:
         return types.void(*[types.int64] * 5), generate
 
     typed.__name__ = name
-    return _intrinsic(typed)
+    return intrinsic(typed)
 
 
 _dots_f32 = _dots(FLOAT32, "_dots_f32")
@@ -221,23 +216,23 @@ def number_at(kind: Any, address: Any, index: Any) -> Any:
     return f32(address)[index] if kind == FLOAT32 else widened(u16(address)[index])
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]
 def _arrive(_context: Any, address: Any) -> Any:
     """Add one to the int64 there, in one piece; what was written before is seen by who sees the sum."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        counter = builder.inttoptr(arguments[0], _i64.as_pointer())
-        return builder.atomic_rmw("add", counter, ir.Constant(_i64, 1), "acq_rel")
+        counter = builder.inttoptr(arguments[0], I64.as_pointer())
+        return builder.atomic_rmw("add", counter, ir.Constant(I64, 1), "acq_rel")
 
     return types.int64(types.int64), generate
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]
 def _arrived(_context: Any, address: Any) -> Any:
     """The int64 there, as others have made it."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.load_atomic(builder.inttoptr(arguments[0], _i64.as_pointer()), "acquire", 8)
+        return builder.load_atomic(builder.inttoptr(arguments[0], I64.as_pointer()), "acquire", 8)
 
     return types.int64(types.int64), generate
 

@@ -1,0 +1,84 @@
+"""Products with weights in eight bits, where the processor multiplies words (`assembly.HAS_BYTE_PRODUCTS`).
+
+Inputs are packed: 64 at a time as whole numbers of 15 bits and a sign, with one unit, so that nothing is lost that
+bfloat16 would have kept. Two products and their sum are then one operation, where `vectors.dot` widens each weight to
+32 bits and makes a float32 of it. On other processors that is done.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from chatdesk.engine.local.lean.assembly import (
+    FAST,
+    FLAGS,
+    FLOAT,
+    HAS_BYTE_PRODUCTS,
+    I8,
+    I16,
+    I32,
+    all_of,
+    at,
+    build,
+    external,
+    intrinsic,
+    loop,
+    moved,
+    spread,
+    sum_of,
+    vector,
+)
+from chatdesk.engine.local.lean.vectors import f32, i16
+
+GROUP = 64
+PACKED = 36
+"""Float32 numbers' room of a packed group: 64 words, the unit, and what keeps it even."""
+
+_MOST = 32767.0
+_floats, _numbers, _words, _octets = vector(FLOAT, 16), vector(I32, 16), vector(I16, 32), vector(I8, 32)
+
+
+@njit(fastmath=FAST)
+def pack(x: Any, width: Any, packed: Any) -> None:
+    """Write ``width`` float32 numbers, a multiple of 64, as `packed_dot` reads them; both given by address."""
+    for group in range(width // GROUP):
+        numbers, place = f32(x + 4 * group * GROUP), packed + 4 * group * PACKED
+        most = np.float32(1e-30)
+        for i in range(GROUP):
+            most = max(most, abs(numbers[i]))
+        ratio, words = np.float32(_MOST) / most, i16(place)
+        for i in range(GROUP):
+            words[i] = np.int16(np.int32(np.floor(numbers[i] * ratio + np.float32(0.5))))
+        f32(place)[GROUP // 2] = most / np.float32(_MOST)
+
+
+def _generate_dot(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    weights, packed, groups = arguments
+    pairs = external(builder, "llvm.x86.avx512.pmaddw.d.512", _numbers, _words, _words)
+    total = build.alloca_once_value(builder, all_of(_floats, 0.0))
+    with loop(builder, groups) as (group, _):
+        row, x = moved(builder, weights, group, GROUP), moved(builder, packed, group, 4 * PACKED)
+        sums = []
+        for half in range(2):
+            eight = builder.load(at(builder, row, 32 * half, _octets), align=1)
+            words = builder.load(at(builder, x, 64 * half, _words), align=4)
+            sums.append(builder.call(pairs, [builder.sext(eight, _words), words]))
+        unit = spread(builder, builder.load(at(builder, x, 2 * GROUP, FLOAT), align=4), _floats)
+        product = builder.fmul(builder.sitofp(builder.add(*sums), _floats), unit, flags=FLAGS)
+        builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
+    return sum_of(builder, builder.load(total))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _packed_dot(_context: Any, _weights: Any, _packed: Any, _groups: Any) -> Any:
+    return types.float32(types.int64, types.int64, types.int64), _generate_dot
+
+
+@njit(fastmath=FAST)
+def packed_dot(weights: Any, packed: Any, groups: Any) -> Any:
+    """The sum of products of int8 weights and groups of packed inputs; both given by address.
+
+    Only where the processor `HAS_BYTE_PRODUCTS`; nothing is computed elsewhere.
+    """
+    return _packed_dot(weights, packed, groups) if HAS_BYTE_PRODUCTS else np.float32(0.0)
