@@ -89,7 +89,7 @@ def maker(engine: LocalEngine):
 def test_greedy_equals_generate(folder, model_type, calls):
     """Short and long, and past the end of a buffer."""
     assert compare(folder(model_type), [1, 2, 63, 244], 20) <= 1
-    assert len(calls) >= 4 * 17
+    assert sum(tokens for tokens, _ in calls) >= 4 * 17  # several at once where they were guessed
     assert max(position for _, position in calls) > 256
 
 
@@ -100,7 +100,7 @@ def test_greedy_equals_generate_for_prompts_up_to_600(tmp_path, model_type, call
     config = {**CONFIG.get(model_type, {}), "n_positions" if model_type == "gpt2" else "max_position_embeddings": 1024}
     lengths = [*range(1, 40), *range(40, 600, 7), 600]
     assert compare(make_checkpoint(tmp_path, model_type, config=config), lengths, 8) <= 2
-    assert len(calls) >= 6 * len(lengths)
+    assert sum(tokens for tokens, _ in calls) >= 6 * len(lengths)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
@@ -159,7 +159,7 @@ def test_a_conversation_reuses_what_was_read(folder, model_type, calls):
     assert ids_of(generate(engine, branch)) == ids_of(cached)
     engine._loaded()._cache.forget()
     assert ids_of(generate(engine, branch + "?")) == ids_of(back)
-    assert len(calls) > 8 * 14
+    assert sum(tokens for tokens, _ in calls) > 8 * 14
     engine.close()
 
 
