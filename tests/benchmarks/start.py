@@ -7,6 +7,9 @@ Each start is a fresh process, timed from before it is made to after the first p
 has the focus; the two kinds alternate. The first token is timed from the start of the program to the moment its text is
 handed to the transcript, for a message sent as soon as the window can. Prints one line of JSON; to reach: ratio <= 3
 for the window, <= 1.3 for the token.
+
+``loads``: from asking for an engine process to its loaded checkpoint; the same again in the process that stands ready
+then; and after an unload, in the one that was started ahead. To reach: both <= 0.5 of the first.
 """
 
 import argparse
@@ -18,10 +21,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from chatdesk.engine.api import Event, Failed, Load, Loaded, Survey, Surveyed  # noqa: E402
+from chatdesk.engine.client import EngineClient  # noqa: E402
 from chatdesk.paths import starter  # noqa: E402
 
 EMPTY = """
@@ -127,15 +133,64 @@ def compare(runs: int, theirs: str, ours: str, checkpoint: str = "") -> dict[str
     return {"ms": round(1000 * found, 1), "base_ms": round(1000 * base, 1), "ratio": round(found / base, 2)}
 
 
+class Loader:
+    """An engine process like the window's, and how long its loads take."""
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self._ended: SimpleQueue[Event] = SimpleQueue()
+        self.client = EngineClient(self._take)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Loaded | Surveyed | Failed):
+            self._ended.put(event)
+
+    def load(self) -> float:
+        """Seconds to a loaded checkpoint."""
+        before = time.perf_counter()
+        self.client.send(Load(self.client.next_id(), str(self._model), "cpu"))
+        event = self._ended.get(timeout=120)
+        assert isinstance(event, Loaded), event
+        return time.perf_counter() - before
+
+    def settle(self) -> None:
+        """Wait for a process that has its imports done: it answers a survey after them."""
+        self.client.send(Survey(self.client.next_id()))
+        self._ended.get(timeout=120)
+
+
+def loads(runs: int, model: Path) -> dict[str, float]:
+    """Medians in milliseconds, and the ratios to the first load of the same run."""
+    found: dict[str, list[float]] = {"first": [], "again": [], "after_unload": []}
+    for run in range(runs + 1):
+        loader = Loader(model)
+        times = [loader.load(), loader.load()]
+        loader.client.unload()
+        loader.settle()
+        times.append(loader.load())
+        loader.client.close()
+        for name, seconds in zip(found, times, strict=True):
+            found[name] += [seconds] if run else []  # the first run fills the page cache
+    told = {f"{name}_ms": round(1000 * statistics.median(each), 1) for name, each in found.items()}
+    for name in ("again", "after_unload"):
+        ratios = [late / first for late, first in zip(found[name], found["first"], strict=True)]
+        told[f"{name}_over_first"] = round(statistics.median(ratios), 2)
+    return told
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--model", type=Path, default=starter())
+    parser.add_argument("--only", choices=["loads"])
     arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps({"loads": loads(arguments.runs, arguments.model)}))
+        return
     window = compare(arguments.runs, EMPTY, CHATDESK)
     token = compare(arguments.runs, BARE, TOKEN, str(arguments.model))
-    print(json.dumps({"window": window, "first_token": token}))
+    print(json.dumps({"window": window, "first_token": token, "loads": loads(arguments.runs, arguments.model)}))
 
 
 if __name__ == "__main__":

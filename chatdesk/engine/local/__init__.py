@@ -50,6 +50,8 @@ class LocalEngine:
 
     def warm_up(self) -> None:
         """Import what a load needs, ahead of it: seconds."""
+        import transformers.generation.utils
+        import transformers.modeling_utils  # noqa: F401
         from transformers import AutoTokenizer  # noqa: F401 - imported for its time
 
         import chatdesk.engine.local.generation  # noqa: F401
