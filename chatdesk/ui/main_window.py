@@ -4,6 +4,7 @@ The list of keys is built when it is wanted, and so are most pages. Another lang
 """
 
 import gc
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
@@ -86,6 +87,9 @@ class MainWindow(QMainWindow):
         self.attaching.serve(self.page)
         self._pages = Pages(self.page, self._tasks, self._settings, self._profile, self.shelving)
         self._pages.back_wanted.connect(lambda: self.show_page("chat"))
+        self._pages.models_wanted.connect(lambda: self.show_page("models"))
+        self._pages.exact_wanted.connect(self._show_exact)
+        self._pages.focus_wanted.connect(lambda is_focused: self.rail.setVisible(not is_focused))
         centre = QWidget()
         self._row = QHBoxLayout(centre)
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +125,8 @@ class MainWindow(QMainWindow):
             "list": lambda: self.page.toggle_list(),
             "panel": lambda: self.page.toggle_panel(),
             "chat": lambda: self.show_page("chat"),
+            "write": lambda: self.show_page("write"),
+            **dict.fromkeys(("rework", "keep_version", "history", "focus_mode"), partial(self.show_page, "write")),
             "models_page": lambda: self.show_page("models"),
             "settings": lambda: self.show_page("settings"),
             "larger": lambda: self._resize_text(1),
@@ -130,7 +136,16 @@ class MainWindow(QMainWindow):
             "quit": self.close,
         }
         for name, done in commands.items():
-            shortcuts.action(self, name, done)
+            shortcuts.action(self, name, partial(self._do, name, done))
+
+    def _do(self, name: str, done: "Callable[[], object]") -> None:
+        """A key means what it means on the page that is shown."""
+        if not self._pages.does(name):
+            done()
+
+    def _show_exact(self) -> None:
+        if (page := self._pages.writing) is not None:
+            self.prompting.show_for(self._tasks.writing, *page.editor.around())
 
     def _new_chat(self) -> None:
         self.show_page("chat")
@@ -194,7 +209,7 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def show_page(self, name: str) -> None:
-        """Show the chat, the models or the settings."""
+        """Show the chat, the writing desk, the models or the settings."""
         self.page.close_drawers()
         if name != "settings" and self._has_other_keys:  # menus and hints name them
             self._pages.show_page("chat")
@@ -249,6 +264,7 @@ class MainWindow(QMainWindow):
     def _rebuild(self) -> None:
         """The same window in another language, or with other keys in its hints."""
         self._has_other_keys = False
+        self._tasks.writing.close()  # keeps the words of an editor that goes away
         page, shown = self.page, self._pages.shown
         self._build()
         self._complete_page()

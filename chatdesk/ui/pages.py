@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
+    from chatdesk.ui.writing.page import WritingPage
 
 
 class Pages(QStackedWidget):
-    """Signals: ``back_wanted``, to the chat. Attributes: ``settings`` and ``models``, None until they are wanted;
-    ``shown``, the name of the page that is shown.
+    """Signals: ``back_wanted``, to the chat; ``models_wanted``; ``exact_wanted`` and ``focus_wanted(bool)``, of the
+    writing desk. Attributes: ``settings``, ``models`` and ``writing``, None until they are wanted; ``shown``, the name
+    of the page that is shown.
     """
 
     back_wanted = Signal()
+    models_wanted = Signal()
+    exact_wanted = Signal()
+    focus_wanted = Signal(bool)
 
     def __init__(
         self, chat: ChatPage, tasks: "Tasks", settings: Settings, profile: Profile, shelving: Shelving
@@ -32,6 +37,7 @@ class Pages(QStackedWidget):
         self._profile, self._shelving = profile, shelving
         self.settings: SettingsPage | None = None
         self.models: ModelsPage | None = None
+        self.writing: WritingPage | None = None
         self.shown = "chat"
         self._is_small = False
         self.addWidget(chat)
@@ -45,6 +51,10 @@ class Pages(QStackedWidget):
             page = self._made_models()
             self.setCurrentWidget(page)
             page.enter()
+        elif name == "write":
+            desk = self._made_writing()
+            self.setCurrentWidget(desk)
+            desk.enter()
         else:
             self.setCurrentWidget(self._chat)
             self._chat.composer.focus()
@@ -52,9 +62,15 @@ class Pages(QStackedWidget):
     def fit(self, is_small: bool) -> None:
         """Follow the width of the window: a small one has no rail."""
         self._is_small = is_small
-        for page in (self.settings, self.models):
+        for page in (self.settings, self.models, self.writing):
             if page is not None:
                 page.back_button.setVisible(is_small)
+        if self.writing is not None:
+            self.writing.set_window_width(self.window().width())
+
+    def does(self, name: str) -> bool:
+        """Do what a key of the window means on the page that is shown; False where the window has to."""
+        return self.shown == "write" and self.writing is not None and self.writing.do(name)
 
     def show_setting(self, name: str) -> None:
         """Follow a setting of the application."""
@@ -69,6 +85,8 @@ class Pages(QStackedWidget):
             self.settings.apply(change)
         if self.models is not None:
             self.models.apply(change)
+        if self.writing is not None:
+            self.writing.apply(change)
 
     def find_here(self) -> bool:
         """Go to the page's own line for finding; whether it has one (the chat has a bar of its own)."""
@@ -96,7 +114,19 @@ class Pages(QStackedWidget):
             self._add(self.models)
         return self.models
 
-    def _add(self, page: "SettingsPage | ModelsPage") -> None:
+    def _made_writing(self) -> "WritingPage":
+        if self.writing is None:
+            from chatdesk.ui.writing.page import WritingPage
+
+            self.writing = WritingPage(self._tasks.writing, self._tasks.models, self._settings)
+            self.writing.models_wanted.connect(self.models_wanted)
+            self.writing.exact_wanted.connect(self.exact_wanted)
+            self.writing.focus_wanted.connect(self.focus_wanted)
+            self._add(self.writing)
+            self.writing.set_window_width(self.window().width())
+        return self.writing
+
+    def _add(self, page: "SettingsPage | ModelsPage | WritingPage") -> None:
         page.back_wanted.connect(self.back_wanted)
         page.back_button.setVisible(self._is_small)
         self.addWidget(page)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from chatdesk.tasks.prompts import Prompts
+    from chatdesk.tasks.writing import Writing
     from chatdesk.ui.chat.page import ChatPage
 
 
@@ -32,4 +33,12 @@ class Prompting(QObject):
         dialog = ExactPromptDialog(self._window)
         dialog.finished.connect(lambda: self._prompts.forget())
         self._prompts.ask(self._page.composer.text(), dialog.take)
+        dialog.open()
+
+    def show_for(self, writing: "Writing", before: str, after: str) -> None:
+        """The same for the writing desk: what the model would go on from."""
+        from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
+
+        dialog = ExactPromptDialog(self._window)
+        writing.generating.exact_prompt(before, after, writing.in_force(), dialog.take)
         dialog.open()

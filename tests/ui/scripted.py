@@ -7,10 +7,12 @@ from typing import Any
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, ModelInfo
 from chatdesk.library.catalogue import Entry, Source
+from chatdesk.paths import resources
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change, Turn
+from chatdesk.tasks.writing_prompts import WritingPrompts
 
 INFO = ModelInfo(
     "Starter 7M", "/box/starter", "LlamaForCausalLM", 7_100_000, "cpu", "CPU, 2 threads", "float32", 1024, True,
@@ -121,7 +123,16 @@ class ScriptedPrompts(ScriptedShelf):
 
 
 class ScriptedWriting(ScriptedShelf):
-    """Notes what the window asks of the writing desk."""
+    """Notes what the window asks of the writing desk; no document is open."""
+
+    document = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generating = ScriptedShelf()
+
+    def make_prompts(self) -> WritingPrompts:
+        return WritingPrompts(resources() / "prompts", Path("no such file.toml"))
 
 
 class ScriptedChat:

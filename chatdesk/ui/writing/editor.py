@@ -1,0 +1,382 @@
+"""The editor of the writing desk: a long text, ghost text at the cursor, and which words a model wrote.
+
+Ghost text is no part of the document: it stands in the layout of the cursor's line as an input method's does, so it
+moves what follows, and neither undo nor the words that are kept know of it. Taking it, or a word of it, is one step of
+undo. What a hand types never has the format of generated words, so neither tint nor undo mixes the two.
+"""
+
+import re
+
+from PySide6.QtCore import QMimeData, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFontMetricsF,
+    QInputMethodEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QResizeEvent,
+    QTextBlock,
+    QTextCharFormat,
+    QTextCursor,
+    QTextLayout,
+    QTextOption,
+)
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit
+
+from chatdesk.storage.records import DocumentText
+from chatdesk.ui import theme
+from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, to_characters
+
+COLUMN_CHARACTERS = 76
+_LINE = "\u2028"  # a line's end inside a block, as the layout knows it
+_NEXT_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)|\s+")
+_LONG_LINE = 5_000  # a longer line is broken anywhere: Qt takes seconds to look for blanks in one of a megabyte
+
+
+_MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
+
+
+class Editor(QPlainTextEdit):
+    """Signals: ``edited``, by hand, undo or a model; ``ghost_left(bool)``: all of it was taken (True) or dropped.
+
+    Attributes: ``spans``; ``ghost``, the text that is offered at the cursor.
+    """
+
+    edited = Signal()
+    ghost_left = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName(self.tr("Text"))
+        self.setPlaceholderText(self.tr("Write something, then press Ctrl+Enter to have it continued."))
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setProperty("kind", "paper")
+        self.setTabChangesFocus(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.spans = Spans(self.document())
+        self.ghost = ""
+        self._ghost_at = -1
+        self._ghost_block = QTextBlock()
+        self._is_ghost_change = False
+        self._generation = ""
+        self._is_tinted = True
+        self._is_loading = False
+        self._found: list[tuple[int, int]] = []
+        self._marks = QTimer(self, interval=0, singleShot=True)
+        self._marks.timeout.connect(self._mark)
+        self.document().contentsChange.connect(self._on_contents)
+        self.cursorPositionChanged.connect(self._on_cursor)
+        self.verticalScrollBar().valueChanged.connect(self._marks.start)
+        self._dress()
+        theme.watcher.changed.connect(self._dress)
+
+    # -- the words -------------------------------------------------------------------------------------------------
+
+    def load(self, words: DocumentText) -> None:
+        """Show another document; there is nothing to undo then."""
+        self.drop_ghost()
+        self._is_loading = True
+        self.document().setUndoRedoEnabled(False)
+        self._fit_long_lines(words.text)
+        self.setPlainText(words.text)
+        cursor = QTextCursor(self.document())
+        for span in in_units(words.text, words.spans):
+            cursor.setPosition(min(span.start, self.document().characterCount() - 1))
+            cursor.setPosition(min(span.end, self.document().characterCount() - 1), QTextCursor.MoveMode.KeepAnchor)
+            cursor.setCharFormat(generated(span.generation))
+        self.document().setUndoRedoEnabled(True)
+        self._is_loading = False
+        self.moveCursor(QTextCursor.MoveOperation.End)
+        self._marks.start()
+
+    def words(self) -> DocumentText:
+        """The words as they are, and which of them a model wrote."""
+        text = self.toPlainText()
+        return DocumentText(text, in_characters(text, self.spans.all))
+
+    def replace_all(self, words: DocumentText) -> None:
+        """Put other words in place of all, as one step that can be undone."""
+        self.drop_ghost()
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.removeSelectedText()
+        self._insert_spans(cursor, words)
+        cursor.endEditBlock()
+        self.setTextCursor(cursor)
+
+    def replace_selection(self, parts: list[tuple[str, str]]) -> None:
+        """Put parts (words, id of their generation or empty) in place of the selection, as one step, and select them.
+
+        Parts that stay as they are keep what is known of them.
+        """
+        self.drop_ghost()
+        cursor = self.textCursor()
+        start = cursor.selectionStart()
+        cursor.beginEditBlock()
+        cursor.removeSelectedText()
+        for text, generation in parts:
+            cursor.insertText(text, generated(generation))
+        cursor.endEditBlock()
+        end = cursor.position()
+        cursor.setPosition(start)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(cursor)
+
+    def around(self) -> tuple[str, str]:
+        """The words before and after the cursor, without the selected ones."""
+        cursor = self.textCursor()
+        text = self.toPlainText()
+        start, end = (to_characters(text, place) for place in (cursor.selectionStart(), cursor.selectionEnd()))
+        return text[:start], text[end:]
+
+    def insert_generated(self, text: str, generation: str) -> None:
+        """Put a model's words at the cursor, as one step of undo."""
+        self.drop_ghost()
+        self._insert(text, generation)
+
+    def _insert(self, text: str, generation: str) -> None:
+        cursor = self.textCursor()
+        cursor.beginEditBlock()
+        cursor.insertText(text, generated(generation))
+        cursor.endEditBlock()
+        self.setTextCursor(cursor)
+        self.ensureCursorVisible()
+
+    def _insert_spans(self, cursor: QTextCursor, words: DocumentText) -> None:
+        done = 0
+        for span in words.spans:
+            cursor.insertText(words.text[done : span.start], generated(""))
+            cursor.insertText(words.text[span.start : span.end], generated(span.generation))
+            done = span.end
+        cursor.insertText(words.text[done:], generated(""))
+
+    def _on_contents(self, at: int, removed: int, added: int) -> None:
+        if self._is_loading or (not removed and not added):
+            return
+        if self._is_ghost_change:
+            return
+        self._marks.start()
+        self.edited.emit()
+
+    # -- ghost text ------------------------------------------------------------------------------------------------
+
+    def begin_ghost(self, generation: str) -> None:
+        """What comes now is offered at the cursor."""
+        self.drop_ghost()
+        cursor = self.textCursor()
+        cursor.setPosition(cursor.selectionEnd())
+        self.setTextCursor(cursor)
+        self._generation, self._ghost_at = generation, cursor.position()
+
+    def grow_ghost(self, text: str) -> None:
+        """More of it."""
+        if self._ghost_at >= 0:
+            self.ghost += text
+            self._show_ghost()
+
+    @property
+    def has_ghost(self) -> bool:
+        """Whether words are offered, or to be."""
+        return self._ghost_at >= 0
+
+    def take_ghost(self) -> None:
+        """Make all of it part of the text."""
+        text, generation = self.ghost, self._generation
+        if text:
+            self._hide_ghost()
+            self._insert(text, generation)
+            self.ghost_left.emit(True)
+
+    def take_word(self) -> None:
+        """Make its first word part of the text; the rest is offered on."""
+        found = _NEXT_WORD.match(self.ghost)
+        if found is None:
+            return
+        generation, rest = self._generation, self.ghost[found.end() :]
+        self._hide_ghost()
+        self._insert(found[0], generation)
+        self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
+        self._show_ghost()
+
+    def drop_ghost(self) -> None:
+        """Offer nothing any more."""
+        if self.has_ghost:
+            self._hide_ghost()
+            self.ghost_left.emit(False)
+
+    def _hide_ghost(self) -> None:
+        block = self._ghost_block
+        self.ghost, self._ghost_at, self._generation = "", -1, ""
+        if block.isValid():
+            self._lay_out(block, "")
+
+    def _show_ghost(self) -> None:
+        self._ghost_block = self.document().findBlock(self._ghost_at)
+        self._lay_out(self._ghost_block, self.ghost.replace("\n", _LINE))
+        self.ensureCursorVisible()
+
+    def _lay_out(self, block: QTextBlock, text: str) -> None:
+        """Give a line the ghost text, or none, and have it laid out again."""
+        layout = block.layout()
+        if text:
+            inside = self._ghost_at - block.position()
+            layout.setPreeditArea(inside, text)
+            style = QTextCharFormat()
+            style.setForeground(QColor(theme.current().faint))
+            shown = QTextLayout.FormatRange()
+            shown.start, shown.length, shown.format = inside, len(text.encode("utf-16-le")) // 2, style
+            layout.setFormats([shown])
+        else:
+            layout.setPreeditArea(-1, "")
+            layout.clearFormats()
+        self._is_ghost_change = True
+        self.document().markContentsDirty(block.position(), block.length())
+        self._is_ghost_change = False
+        self.viewport().update()
+
+    def _on_cursor(self) -> None:
+        if self.has_ghost and self.textCursor().position() != self._ghost_at:
+            self.drop_ghost()
+
+    # -- the hand --------------------------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Tab takes the ghost text, Ctrl+→ a word of it, Esc drops it; what is typed is the hand's own."""
+        if self.ghost and self._on_ghost_key(event):
+            return
+        if event.key() == Qt.Key.Key_Escape and self.has_ghost:
+            self.drop_ghost()
+            return
+        if (text := event.text()) and text.isprintable() and not event.matches(QKeySequence.StandardKey.Paste):
+            if self.ghost.startswith(text) and not self.textCursor().hasSelection():
+                self._type_along(text)
+                return
+            self._use_own_format()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Tab):
+            self._use_own_format()
+        if self.has_ghost and event.key() not in _MODIFIERS:  # before the text changes under it
+            self.drop_ghost()
+        super().keyPressEvent(event)
+
+    def _on_ghost_key(self, event: QKeyEvent) -> bool:
+        plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        match event.key():
+            case Qt.Key.Key_Tab if plain == Qt.KeyboardModifier.NoModifier:
+                self.take_ghost()
+            case Qt.Key.Key_Right if plain in (
+                Qt.KeyboardModifier.ControlModifier,
+                Qt.KeyboardModifier.AltModifier,  # the word key of macOS
+            ):
+                self.take_word()
+            case _:
+                return False
+        return True
+
+    def _type_along(self, text: str) -> None:
+        """The hand types what is offered: the offer stays, one character shorter."""
+        generation, rest = self._generation, self.ghost[len(text) :]
+        self._hide_ghost()
+        self._use_own_format()
+        self.textCursor().insertText(text, generated(""))
+        self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
+        if rest:
+            self._show_ghost()
+
+    def _use_own_format(self) -> None:
+        """What is inserted next is nobody's but the person's."""
+        cursor = self.textCursor()
+        if cursor.hasSelection():
+            if cursor.charFormat().hasProperty(GENERATION):
+                cursor.removeSelectedText()
+                self.setTextCursor(cursor)
+            else:
+                return
+        if cursor.charFormat().hasProperty(GENERATION):
+            self.setCurrentCharFormat(generated(""))
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        """An input method shows what it composes at the same place."""
+        self.drop_ghost()
+        self._use_own_format()
+        super().inputMethodEvent(event)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """Plain text alone, as the person's own words."""
+        self.drop_ghost()
+        if source.hasText():
+            self._fit_long_lines(source.text())
+            self._use_own_format()
+            self.textCursor().insertText(source.text().replace("\r\n", "\n"), generated(""))
+            self.ensureCursorVisible()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The menu can undo and paste, which would change the text under the offer."""
+        self.drop_ghost()
+        super().contextMenuEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click leaves the ghost text: its places are not those of the document."""
+        self.drop_ghost()
+        super().mousePressEvent(event)
+
+    # -- how it looks ----------------------------------------------------------------------------------------------
+
+    def set_tinted(self, is_tinted: bool) -> None:
+        """Show which words a model wrote."""
+        self._is_tinted = is_tinted
+        self._marks.start()
+
+    def set_found(self, found: list[tuple[int, int]]) -> None:
+        """Mark places, each from and to."""
+        self._found = found
+        self._marks.start()
+
+    def _mark(self) -> None:
+        """Tint what is on screen."""
+        first = self.firstVisibleBlock().position()
+        below = self.cursorForPosition(self.viewport().rect().bottomRight()).position() + 1
+        colors = theme.current()
+        found: list[tuple[int, int, str]] = []
+        if self._is_tinted:
+            found += [(max(first, s.start), min(below, s.end), colors.tint) for s in self.spans.within(first, below)]
+        found += [(start, end, colors.user_block) for start, end in self._found if end > first and start < below]
+        self.setExtraSelections([self._marked(*each) for each in found])
+
+    def _marked(self, start: int, end: int, colour: str) -> QTextEdit.ExtraSelection:
+        selection = QTextEdit.ExtraSelection()
+        cursor = QTextCursor(self.document())
+        last = self.document().characterCount() - 1
+        cursor.setPosition(min(start, last))
+        cursor.setPosition(min(end, last), QTextCursor.MoveMode.KeepAnchor)
+        selection.cursor = cursor
+        selection.format.setBackground(QColor(colour))
+        return selection
+
+    def _fit_long_lines(self, text: str) -> None:
+        longest = max(map(len, text.split("\n")), default=0)
+        if longest > _LONG_LINE:
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+
+    def _dress(self) -> None:
+        font = theme.font()
+        font.setPixelSize(theme.scaled(16))
+        self.setFont(font)
+        self.document().setDefaultFont(font)
+        self._fit()
+        self._marks.start()
+
+    def _fit(self) -> None:
+        """A column of text in the middle."""
+        metrics = QFontMetricsF(self.font())
+        wanted = round(metrics.averageCharWidth() * COLUMN_CHARACTERS)
+        side = max(theme.scaled(24), (self.width() - wanted) // 2)
+        self.setViewportMargins(side, theme.scaled(24), side - theme.scaled(12), 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the column in the middle."""
+        super().resizeEvent(event)
+        self._fit()
+        self._marks.start()

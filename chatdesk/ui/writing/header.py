@@ -1,0 +1,158 @@
+"""The line above a document: its title, what the model can do with it, and what else can be done."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy
+
+from chatdesk.tasks.changes import ModelChanged
+from chatdesk.tasks.writing_prompts import WritingPrompt
+from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.widgets.buttons import IconButton, TextButton
+
+_WORDS_PX = 760  # below this the buttons have no room for their words
+
+
+class WritingHeader(QFrame):
+    """Signals: ``renamed(title)``, ``list_wanted``, ``side_wanted``, ``continue_wanted``, ``stop_wanted``,
+    ``alternatives_wanted``, ``rework_wanted(prompt)``, ``free_wanted``, ``prompts_wanted``, ``models_wanted``,
+    ``export_wanted(ending)``, ``action_wanted(name)``, by the names of `chatdesk.ui.shortcuts`.
+    """
+
+    renamed = Signal(str)
+    list_wanted = Signal()
+    side_wanted = Signal()
+    continue_wanted = Signal()
+    stop_wanted = Signal()
+    alternatives_wanted = Signal()
+    rework_wanted = Signal(object)
+    free_wanted = Signal()
+    prompts_wanted = Signal()
+    models_wanted = Signal()
+    export_wanted = Signal(str)
+    action_wanted = Signal(str)
+
+    def __init__(self, prompts: Sequence[WritingPrompt]) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
+        self.list_button = IconButton("list", self.tr("Show or hide the documents"), shortcuts.hint("list"))
+        self.list_button.clicked.connect(self.list_wanted)
+        self.title = QLineEdit()
+        self.title.setProperty("kind", "quiet-title")
+        self.title.setMaxLength(200)
+        self.title.setAccessibleName(self.tr("Title of the document"))
+        self.title.setPlaceholderText(self.tr("Untitled"))
+        self.title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.title.editingFinished.connect(self._on_title_left)
+        self._stored_title = ""
+        self.continue_button = TextButton(self.tr("Continue"), kind="primary")
+        self.continue_button.setToolTip(shortcuts.hint("send_anyway", self.tr("Continue at the cursor")))
+        self.continue_button.clicked.connect(self._on_continue)
+        self._is_writing = False
+        self.alternatives_button = TextButton(self.tr("Alternatives"))
+        self.alternatives_button.setToolTip(shortcuts.hint("drafts", self.tr("Several continuations side by side")))
+        self.alternatives_button.clicked.connect(self.alternatives_wanted)
+        self.rework_button = TextButton(self.tr("Rework"), icon="chevron-down", icon_behind=True)
+        self.rework_button.setToolTip(shortcuts.hint("rework"))
+        self.rework_menu = self._make_rework(prompts)
+        self.rework_button.setMenu(self.rework_menu)
+        self.model_button = TextButton("", kind="quiet")
+        self.model_button.clicked.connect(self.models_wanted)
+        self.side_button = IconButton("panel", self.tr("Show or hide guidance and alternatives"), "", checkable=True)
+        self.side_button.setToolTip(shortcuts.hint("panel", self.side_button.accessibleName()))
+        self.side_button.clicked.connect(self.side_wanted)
+        self.more_button = IconButton("more", self.tr("More"))
+        self.more_button.setMenu(self._make_more())
+        self.more_button.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
+        self._row = QHBoxLayout(self)
+        for widget in (
+            self.back_button, self.list_button, self.title, self.model_button, self.continue_button,
+            self.alternatives_button, self.rework_button, self.side_button, self.more_button,
+        ):  # fmt: skip
+            self._row.addWidget(widget)
+        self.back_button.hide()
+        self._dress()
+        theme.watcher.changed.connect(self._dress)
+
+    def _make_rework(self, prompts: Sequence[WritingPrompt]) -> QMenu:
+        menu = QMenu(self)
+        for prompt in prompts:
+            menu.addAction(prompt.name).triggered.connect(lambda _=False, p=prompt: self.rework_wanted.emit(p))
+        menu.addSeparator()
+        menu.addAction(self.tr("Say what to do…"), self.free_wanted.emit)
+        menu.addAction(self.tr("Change these prompts…"), self.prompts_wanted.emit)
+        return menu
+
+    def _make_more(self) -> QMenu:
+        menu = QMenu(self)
+        for name in ("keep_version", "history", "find", "focus_mode", "prompt"):
+            words = self.tr("Find and replace") if name == "find" else shortcuts.title(name)
+            text = f"{words}\t{shortcuts.key_text(name)}".rstrip("\t")
+            menu.addAction(text).triggered.connect(lambda _=False, n=name: self.action_wanted.emit(n))
+        self.tint = menu.addAction(self.tr("Tint what a model wrote"))
+        self.tint.setCheckable(True)
+        exports = menu.addMenu(self.tr("Export as"))
+        for words, ending in (
+            (self.tr("Plain text"), "txt"),
+            ("Markdown", "md"),
+            ("Word (.docx)", "docx"),
+            ("PDF", "pdf"),
+        ):
+            exports.addAction(f"{words}…").triggered.connect(lambda _=False, e=ending: self.export_wanted.emit(e))
+        menu.addSeparator()
+        menu.addAction(self.tr("Delete")).triggered.connect(lambda: self.action_wanted.emit("delete"))
+        return menu
+
+    def _dress(self) -> None:
+        self.setFixedHeight(theme.scaled(56))
+        self._row.setContentsMargins(theme.scaled(16), 0, theme.scaled(12), 0)
+        self._row.setSpacing(theme.scaled(6))
+
+    def fit(self, width: int) -> None:
+        """In a narrow page only what is needed most."""
+        is_wide = width >= theme.scaled(_WORDS_PX)
+        self.model_button.setVisible(is_wide)
+        self.alternatives_button.setVisible(width >= theme.scaled(_WORDS_PX - 160))
+        self.rework_button.setVisible(width >= theme.scaled(_WORDS_PX - 260))
+
+    def set_title(self, title: str) -> None:
+        """Name the document."""
+        self._stored_title = title
+        if not self.title.hasFocus():
+            self.title.setText(title)
+            self.title.setCursorPosition(0)
+
+    def edit_title(self) -> None:
+        """Let the title be typed over."""
+        self.title.setFocus()
+        self.title.selectAll()
+
+    def _on_title_left(self) -> None:
+        text = self.title.text().strip()
+        if text and text != self._stored_title:
+            self._stored_title = text
+            self.renamed.emit(text)
+        elif not text:
+            self.title.setText(self._stored_title)
+
+    def set_writing(self, is_writing: bool) -> None:
+        """While a model writes the button stops it."""
+        self._is_writing = is_writing
+        self.continue_button.set_words(self.tr("Stop") if is_writing else self.tr("Continue"))
+
+    def _on_continue(self) -> None:
+        if self._is_writing:
+            self.stop_wanted.emit()
+        else:
+            self.continue_wanted.emit()
+
+    def show_model(self, change: ModelChanged) -> None:
+        """Say which model writes."""
+        words = {
+            "none": self.tr("No model"),
+            "loading": self.tr("Loading…"),
+            "failed": self.tr("No model"),
+        }.get(change.state, change.info.name if change.info else change.name)
+        self.model_button.set_words(words)
+        self.model_button.setToolTip(self.tr("Choose a model"))

@@ -1,0 +1,102 @@
+"""The versions of a document: what each changed beside the words of now, and the way back to one."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from chatdesk.storage.records import DocumentText, DocumentVersion
+from chatdesk.tasks import diffing
+from chatdesk.tasks.changes import Notice
+from chatdesk.ui import theme
+from chatdesk.ui.errors import sentence
+from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.writing.diff_view import DiffView
+
+if TYPE_CHECKING:
+    from chatdesk.tasks.writing import Writing
+
+
+def reason_words(reason: str) -> str:
+    """Why a version was kept."""
+    translate = QCoreApplication.translate
+    return {
+        "typed": translate("HistoryDialog", "while writing"),
+        "kept": translate("HistoryDialog", "kept by hand"),
+        "generated": translate("HistoryDialog", "before a model's words"),
+        "restored": translate("HistoryDialog", "before an older one came back"),
+        "damaged": translate("HistoryDialog", "read from damaged words"),
+    }.get(reason, reason)
+
+
+class HistoryDialog(Dialog):
+    """Attributes: ``list``, the versions; ``view``, the differences; ``restore``, the button."""
+
+    def __init__(self, parent: QWidget, writing: "Writing") -> None:
+        super().__init__(
+            parent,
+            QCoreApplication.translate("HistoryDialog", "History"),
+            QCoreApplication.translate(
+                "HistoryDialog", "Struck through: what has gone since. Underlined: what has come since."
+            ),
+        )
+        self.resize(theme.scaled(860), theme.scaled(600))
+        self._writing = writing
+        self._now = writing.words().text
+        self._shown = ""
+        self.list = QListWidget()
+        self.list.setAccessibleName(self.tr("Versions"))
+        self.list.setFixedWidth(theme.scaled(240))
+        self.list.currentItemChanged.connect(self._on_chosen)
+        self.view = DiffView(self.tr("Differences"))
+        self.message = Label(kind="soft", wrap=True)
+        self.restore = TextButton(self.tr("Bring this version back"), kind="primary")
+        self.restore.setEnabled(False)
+        self.restore.clicked.connect(self._on_restore)
+        side = QVBoxLayout()
+        side.addWidget(self.message)
+        side.addWidget(self.view, 1)
+        row = QHBoxLayout()
+        row.setSpacing(theme.scaled(16))
+        row.addWidget(self.list)
+        row.addLayout(side, 1)
+        self.body.addLayout(row, 1)
+        self.buttons.insertWidget(1, self.restore)
+        writing.versions(self._take)
+
+    def _take(self, versions: tuple[DocumentVersion, ...]) -> None:
+        for version in versions:
+            at = QDateTime.fromSecsSinceEpoch(round(version.created_at))
+            when = QLocale().toString(at, QLocale.FormatType.ShortFormat)
+            item = QListWidgetItem(f"{when}\n{reason_words(version.reason)}")
+            item.setData(Qt.ItemDataRole.UserRole, version.id)
+            self.list.addItem(item)
+        self.message.setVisible(not versions)
+        self.message.setText(self.tr("No version yet: one is kept every two minutes while you write, and by Ctrl+S."))
+        if versions:
+            self.list.setCurrentRow(0)
+            self.list.setFocus()
+
+    def _on_chosen(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self._shown = str(item.data(Qt.ItemDataRole.UserRole))
+            shown = self._shown
+            self._writing.version_text(shown, lambda found: self._show(shown, found))
+
+    def _show(self, version_id: str, found: DocumentText | Notice) -> None:
+        if version_id != self._shown:
+            return
+        is_readable = isinstance(found, DocumentText)
+        self.restore.setEnabled(is_readable)
+        self.message.setVisible(not is_readable)
+        if isinstance(found, DocumentText):
+            self.view.show_pieces(diffing.pieces(found.text, self._now), is_folded=True)
+        else:
+            self.message.setText(sentence(found.fault, found.fields))
+            self.view.show_pieces(())
+
+    def _on_restore(self) -> None:
+        self._writing.restore_version(self._shown)
+        self.accept()

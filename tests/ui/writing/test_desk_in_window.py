@@ -1,0 +1,22 @@
+"""The desk as a page of the window."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+
+def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
+    window = desk.window
+    window.show_page("write")
+    assert window.rail.buttons["write"].isChecked()
+    page = window._pages.writing
+    done = []
+    page.do = lambda name: done.append(name) or name != "keys"
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_R, Qt.Key.Key_N, Qt.Key.Key_F, Qt.Key.Key_S):
+        QTest.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)
+    assert done == ["send_anyway", "regenerate", "new_chat", "find", "keep_version"]
+    assert desk.chat.said("new") == []
+    window.show_page("chat")
+    QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert len(done) == 5
+    QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
+    assert window._pages.shown == "write"
