@@ -68,6 +68,33 @@
     </message>
 </context>
 <context>
+    <name>Boxes</name>
+    <message>
+        <source>Import a file</source>
+        <translation>导入文件</translation>
+    </message>
+    <message>
+        <source>Texts (*.txt *.md *.docx)</source>
+        <translation>文本 (*.txt *.md *.docx)</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Untitled</source>
+        <translation>无标题</translation>
+    </message>
+    <message>
+        <source>Written to {name}.</source>
+        <translation>已写入 {name}。</translation>
+    </message>
+</context>
+<context>
     <name>BranchMap</name>
     <message>
         <source>Branches</source>
@@ -118,6 +145,36 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>System: {text}</source>
         <translation>系统：{text}</translation>
+    </message>
+</context>
+<context>
+    <name>Card</name>
+    <message>
+        <source>Use</source>
+        <translation>采用</translation>
+    </message>
+    <message>
+        <source>A sentence</source>
+        <translation>选一句</translation>
+    </message>
+    <message>
+        <source>Use: {text}</source>
+        <translation>采用：{text}</translation>
+    </message>
+</context>
+<context>
+    <name>Cards</name>
+    <message>
+        <source>Alternatives</source>
+        <translation>备选</translation>
+    </message>
+    <message>
+        <source>Alternatives stand here, several at once. What you do not use stays below them.</source>
+        <translation>多种续写会同时列在这里。没有采用的留在下方。</translation>
+    </message>
+    <message>
+        <source>Written before</source>
+        <translation>以前写的</translation>
     </message>
 </context>
 <context>
@@ -445,6 +502,65 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>DocumentList</name>
+    <message>
+        <source>New document</source>
+        <translation>新建文档</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>From a template…</source>
+        <translation>使用模板…</translation>
+    </message>
+    <message>
+        <source>Import a file…</source>
+        <translation>导入文件…</translation>
+    </message>
+    <message>
+        <source>Trash…</source>
+        <translation>回收站…</translation>
+    </message>
+    <message>
+        <source>Your documents will stand here.</source>
+        <translation>你的文档会列在这里。</translation>
+    </message>
+    <message>
+        <source>Documents</source>
+        <translation>文档</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Deleted “{title}”</source>
+        <translation>已删除“{title}”</translation>
+    </message>
+    <message>
+        <source>Untitled</source>
+        <translation>无标题</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Move to folder</source>
+        <translation>移动到文件夹</translation>
+    </message>
+    <message>
+        <source>No folder</source>
+        <translation>无文件夹</translation>
+    </message>
+    <message>
+        <source>New folder…</source>
+        <translation>新建文件夹…</translation>
+    </message>
+</context>
+<context>
     <name>DownloadRow</name>
     <message>
         <source>Pause</source>
@@ -585,6 +701,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Pasted text, {count} characters</source>
         <translation>粘贴的文本，{count} 个字符</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文字</translation>
+    </message>
+    <message>
+        <source>Write something, then press Ctrl+Enter to have it continued.</source>
+        <translation>写点什么，然后按 Ctrl+Enter 让模型续写。</translation>
     </message>
 </context>
 <context>
@@ -734,6 +858,38 @@ Edit a message or write a reply anew to make another.</source>
         <source>{number} of {count}</source>
         <translation>第 {number} 处，共 {count} 处</translation>
     </message>
+    <message>
+        <source>Find</source>
+        <translation>查找</translation>
+    </message>
+    <message>
+        <source>Replace with</source>
+        <translation>替换为</translation>
+    </message>
+    <message>
+        <source>Match before</source>
+        <translation>上一处</translation>
+    </message>
+    <message>
+        <source>Next match</source>
+        <translation>下一处</translation>
+    </message>
+    <message>
+        <source>Replace</source>
+        <translation>替换</translation>
+    </message>
+    <message>
+        <source>Replace all</source>
+        <translation>全部替换</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>{number} of {total}</source>
+        <translation>第 {number} 处，共 {total} 处</translation>
+    </message>
 </context>
 <context>
     <name>Footer</name>
@@ -851,6 +1007,53 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>New chat</source>
         <translation>新对话</translation>
+    </message>
+</context>
+<context>
+    <name>HistoryDialog</name>
+    <message>
+        <source>while writing</source>
+        <translation>写作途中</translation>
+    </message>
+    <message>
+        <source>kept by hand</source>
+        <translation>手动保存</translation>
+    </message>
+    <message>
+        <source>before a model&apos;s words</source>
+        <translation>采用模型文字之前</translation>
+    </message>
+    <message>
+        <source>before an older one came back</source>
+        <translation>恢复旧版本之前</translation>
+    </message>
+    <message>
+        <source>read from damaged words</source>
+        <translation>从损坏的文字中读出</translation>
+    </message>
+    <message>
+        <source>History</source>
+        <translation>历史记录</translation>
+    </message>
+    <message>
+        <source>Struck through: what has gone since. Underlined: what has come since.</source>
+        <translation>删除线：之后删去的文字。下划线：之后新增的文字。</translation>
+    </message>
+    <message>
+        <source>Versions</source>
+        <translation>版本</translation>
+    </message>
+    <message>
+        <source>Differences</source>
+        <translation>差异</translation>
+    </message>
+    <message>
+        <source>Bring this version back</source>
+        <translation>恢复这个版本</translation>
+    </message>
+    <message>
+        <source>No version yet: one is kept every two minutes while you write, and by Ctrl+S.</source>
+        <translation>还没有版本：写作时每两分钟保存一个，也可以按 Ctrl+S 保存。</translation>
     </message>
 </context>
 <context>
@@ -1430,6 +1633,92 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>PromptsDialog</name>
+    <message>
+        <source>From a template</source>
+        <translation>使用模板</translation>
+    </message>
+    <message>
+        <source>Prompts</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>Words of the prompt</source>
+        <translation>提示词内容</translation>
+    </message>
+    <message>
+        <source>Keep these words</source>
+        <translation>保存这些文字</translation>
+    </message>
+    <message>
+        <source>Back to the supplied words</source>
+        <translation>恢复自带的文字</translation>
+    </message>
+    <message>
+        <source>Write</source>
+        <translation>写作</translation>
+    </message>
+    <message>
+        <source>The prompt, which you can change</source>
+        <translation>提示词（可以修改）</translation>
+    </message>
+    <message>
+        <source>The model is told these words.</source>
+        <translation>模型会收到这些文字。</translation>
+    </message>
+    <message>
+        <source>A base model follows no instructions: it goes on with this beginning.</source>
+        <translation>基础模型不会按指示行事：它会接着这个开头往下写。</translation>
+    </message>
+    <message>
+        <source>A base model follows examples instead; these words are for models that can chat.</source>
+        <translation>基础模型会模仿示例；这些文字用于能对话的模型。</translation>
+    </message>
+</context>
+<context>
+    <name>Review</name>
+    <message>
+        <source>← → go from change to change, the space bar takes or leaves one.</source>
+        <translation>← → 在改动之间移动，空格键采用或放弃一处。</translation>
+    </message>
+    <message>
+        <source>Changes</source>
+        <translation>改动</translation>
+    </message>
+    <message>
+        <source>Take</source>
+        <translation>采用</translation>
+    </message>
+    <message>
+        <source>Leave it</source>
+        <translation>不采用</translation>
+    </message>
+    <message>
+        <source>Leave all changes</source>
+        <translation>全部不采用</translation>
+    </message>
+    <message>
+        <source>by a base model, from examples</source>
+        <translation>由基础模型根据示例写成</translation>
+    </message>
+    <message>
+        <source>Take all changes</source>
+        <translation>采用全部改动</translation>
+    </message>
+    <message>
+        <source>Take {count}</source>
+        <translation>采用 {count} 处</translation>
+    </message>
+    <message>
+        <source>Nothing has changed</source>
+        <translation>没有改动</translation>
+    </message>
+    <message>
+        <source>Choose all changes</source>
+        <translation>全部采用</translation>
+    </message>
+</context>
+<context>
     <name>RowArea</name>
     <message>
         <source>To the end</source>
@@ -1615,6 +1904,21 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Side</name>
+    <message>
+        <source>Guidance</source>
+        <translation>引导</translation>
+    </message>
+    <message>
+        <source>Alternatives</source>
+        <translation>备选</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
     <name>Speed</name>
     <message>
         <source>Decoding reads {weights} of weights for a token, and this memory gives {bandwidth} a second: at most {most} tokens a second, of which chatdesk reaches {percent} %. The memory is the limit here: a smaller model or a smaller precision is faster, more computing power hardly.</source>
@@ -1777,6 +2081,18 @@ Edit a message or write a reply anew to make another.</source>
         <source>Delete for good</source>
         <translation>彻底删除</translation>
     </message>
+    <message>
+        <source>Deleted documents stay here for {days} days.</source>
+        <translation>删除的文档在这里保留 {days} 天。</translation>
+    </message>
+    <message>
+        <source>Deleted documents</source>
+        <translation>已删除的文档</translation>
+    </message>
+    <message>
+        <source>Bring it back</source>
+        <translation>恢复</translation>
+    </message>
 </context>
 <context>
     <name>TurnRows</name>
@@ -1860,6 +2176,188 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Load on {device} in {precision}, context {context}</source>
         <translation>在 {device} 上以 {precision} 加载，上下文 {context}</translation>
+    </message>
+</context>
+<context>
+    <name>WritingHeader</name>
+    <message>
+        <source>Back to the chat</source>
+        <translation>返回对话</translation>
+    </message>
+    <message>
+        <source>Show or hide the documents</source>
+        <translation>显示或隐藏文档列表</translation>
+    </message>
+    <message>
+        <source>Title of the document</source>
+        <translation>文档标题</translation>
+    </message>
+    <message>
+        <source>Untitled</source>
+        <translation>无标题</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>续写</translation>
+    </message>
+    <message>
+        <source>Continue at the cursor</source>
+        <translation>在光标处续写</translation>
+    </message>
+    <message>
+        <source>Alternatives</source>
+        <translation>备选</translation>
+    </message>
+    <message>
+        <source>Several continuations side by side</source>
+        <translation>同时写出多种续写</translation>
+    </message>
+    <message>
+        <source>Rework</source>
+        <translation>改写</translation>
+    </message>
+    <message>
+        <source>Show or hide guidance and alternatives</source>
+        <translation>显示或隐藏引导与备选</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>Say what to do…</source>
+        <translation>说明要怎么改…</translation>
+    </message>
+    <message>
+        <source>Change these prompts…</source>
+        <translation>修改这些提示词…</translation>
+    </message>
+    <message>
+        <source>Find and replace</source>
+        <translation>查找和替换</translation>
+    </message>
+    <message>
+        <source>Tint what a model wrote</source>
+        <translation>标出模型写的文字</translation>
+    </message>
+    <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
+        <source>Plain text</source>
+        <translation>纯文本</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>No model</source>
+        <translation>没有模型</translation>
+    </message>
+    <message>
+        <source>Loading…</source>
+        <translation>正在加载…</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+</context>
+<context>
+    <name>WritingPage</name>
+    <message>
+        <source>What a model writes can be wrong or biased. Check statements of fact, above all in news.</source>
+        <translation>模型写的内容可能有误或带有偏见。请核实其中的事实，尤其是新闻。</translation>
+    </message>
+    <message>
+        <source>Understood</source>
+        <translation>知道了</translation>
+    </message>
+    <message>
+        <source>Try it: “{text}”, continued five times</source>
+        <translation>试一试：把“{text}”续写五次</translation>
+    </message>
+    <message>
+        <source>saved</source>
+        <translation>已保存</translation>
+    </message>
+    <message>
+        <source>The disk has damaged this text. A copy of what could be read is kept in History.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The model writes…</source>
+        <translation>模型正在写…</translation>
+    </message>
+    <message>
+        <source>it sees what follows, too</source>
+        <translation>它也能看到后面的文字</translation>
+    </message>
+    <message>
+        <source>it sees only what stands before</source>
+        <translation>它只能看到前面的文字</translation>
+    </message>
+    <message>
+        <source>the first {count} characters are out of its sight</source>
+        <translation>最前面的 {count} 个字符它看不到</translation>
+    </message>
+    <message>
+        <source>a base model, from examples</source>
+        <translation>基础模型，根据示例</translation>
+    </message>
+    <message>
+        <source>Tab takes it, Ctrl+→ a word, Esc drops it, Ctrl+R writes another</source>
+        <translation>Tab 采用，Ctrl+→ 采用一个词，Esc 放弃，Ctrl+R 换一种</translation>
+    </message>
+    <message>
+        <source>The model had nothing to add.</source>
+        <translation>模型没有可以补充的内容。</translation>
+    </message>
+    <message>
+        <source>1 word</source>
+        <translation>1 个词</translation>
+    </message>
+    <message>
+        <source>{count} words</source>
+        <translation>{count} 个词</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} 个词元</translation>
+    </message>
+    <message>
+        <source>Select some text first.</source>
+        <translation>请先选择一些文字。</translation>
+    </message>
+    <message>
+        <source>Esc shows everything again</source>
+        <translation>按 Esc 恢复显示</translation>
+    </message>
+    <message>
+        <source>The text has changed since. Select it again.</source>
+        <translation>文字已经改变，请重新选择。</translation>
+    </message>
+    <message>
+        <source>Kept as a version.</source>
+        <translation>已保存为一个版本。</translation>
+    </message>
+    <message>
+        <source>Answer with the new text alone.</source>
+        <translation>只给出新的文字。</translation>
+    </message>
+    <message>
+        <source>Rework</source>
+        <translation>改写</translation>
+    </message>
+    <message>
+        <source>What is to be done with the selection?</source>
+        <translation>要怎样处理所选内容？</translation>
     </message>
 </context>
 <context>
@@ -2761,6 +3259,26 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Models</source>
         <translation>模型</translation>
+    </message>
+    <message>
+        <source>Write</source>
+        <translation>写作</translation>
+    </message>
+    <message>
+        <source>Rework the selection (writing)</source>
+        <translation>改写所选内容（写作）</translation>
+    </message>
+    <message>
+        <source>Keep a version (writing)</source>
+        <translation>保存一个版本（写作）</translation>
+    </message>
+    <message>
+        <source>History… (writing)</source>
+        <translation>历史记录…（写作）</translation>
+    </message>
+    <message>
+        <source>Nothing but the text (writing)</source>
+        <translation>只显示文字（写作）</translation>
     </message>
     <message>
         <source>Settings</source>

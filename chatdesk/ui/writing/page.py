@@ -217,9 +217,7 @@ class WritingPage(QWidget):
         self._show_counts()
         self.editor.setFocus()
         if change.words.damaged:
-            self.hint.set_words(
-                self.tr("The disk has damaged this text. A copy of what could be read is kept in History.")
-            )
+            self.hint.set_words(self.tr("The disk has damaged this text. What could be read is kept in History."))
         if (then := self._then) is not None:
             self._then = None
             then()

@@ -42,6 +42,7 @@ class Spans:
                 kept.append(span._replace(end=min(span.end, at)))
             if span.end > end:
                 kept.append(Span(max(span.start, end) + shift, span.end + shift, span.generation))
+        kept = [self._trimmed(s) if s.end == at or s.start == at + added else s for s in kept if s.start < s.end]
         place = bisect_left(kept, at, key=lambda span: span.start)
         self.all = self.joined([*kept[:place], *self.read(at, at + added), *kept[place:]])
 
@@ -73,6 +74,15 @@ class Spans:
             else:
                 found.append(span)
         return found
+
+    def _trimmed(self, span: Span) -> Span:
+        """Without the lines' ends at its edges: they have no format, and belong to no one there."""
+        start, end = span.start, span.end
+        while start < end and self._document.characterAt(start) == _PARAGRAPH:
+            start += 1
+        while start < end and self._document.characterAt(end - 1) == _PARAGRAPH:
+            end -= 1
+        return span._replace(start=start, end=end)
 
     def _are_lines(self, start: int, end: int) -> bool:
         """Whether nothing but ends of lines stands between two places."""

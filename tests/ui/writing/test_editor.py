@@ -236,7 +236,7 @@ def test_undo_never_mixes_the_hand_and_a_model(editor, steps):
 
 
 @pytest.mark.soak
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, max_size=60))
 def test_undo_never_mixes_the_hand_and_a_model_often(editor, steps):
     play(editor, steps)
