@@ -2288,8 +2288,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>已保存</translation>
     </message>
     <message>
-        <source>The disk has damaged this text. A copy of what could be read is kept in History.</source>
-        <translation type="unfinished"></translation>
+        <source>The disk has damaged this text. What could be read is kept in History.</source>
+        <translation>磁盘损坏了这段文字。能读出的部分保存在历史记录中。</translation>
     </message>
     <message>
         <source>The model writes…</source>
