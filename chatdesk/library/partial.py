@@ -1,7 +1,8 @@
 """A file that is being fetched: what has come lies beside its place, and takes the place when its digest is right.
 
-What a process writes is sure to be on disk only after a sync, so there is one for each `STEP`, and whoever finds such a
-file later goes on at the last whole step. So a kill or a power cut costs at most one step.
+What a process writes is sure to be on disk only after a sync, so there is one for each step, and whoever finds such a
+file later goes on at the last whole step. So a kill or a power cut costs at most one step of each file that was being
+fetched. Files that are fetched together have smaller steps, so that they cost no more than one alone.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from chatdesk.library.hub import RemoteFile, git_sha1
 from chatdesk.library.snapshots import INCOMPLETE, sync_folder
 
 STEP = 4 * 2**20
+"""Bytes between two syncs of all files together that are being fetched."""
+
 _READ = 2**20
 _sync = getattr(os, "fdatasync", os.fsync)  # the size counts as data; times do not
 
@@ -23,13 +26,14 @@ class Partial:
     Attributes: ``done``, how many bytes are there and in the digest; ``tag``, by which the server called the file.
     """
 
-    def __init__(self, place: Path, file: RemoteFile) -> None:
+    def __init__(self, place: Path, file: RemoteFile, step: int = STEP) -> None:
         self._file = file
+        self._step = step
         self._place = place
         self._path = place.with_name(place.name + INCOMPLETE)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-        self._kept = min(os.fstat(self._handle).st_size, file.size) // STEP * STEP
+        self._kept = min(os.fstat(self._handle).st_size, file.size) // step * step
         os.ftruncate(self._handle, self._kept)
         self._digest = _digest(file)
         self.done = 0
@@ -55,13 +59,13 @@ class Partial:
     def write(self, data: bytes) -> None:
         """Add bytes at the end."""
         rest = memoryview(data)
-        steps = self.done // STEP
+        steps = self.done // self._step
         while rest:
             written = os.write(self._handle, rest)
             self._digest.update(rest[:written])
             self.done += written
             rest = rest[written:]
-        if self.done // STEP > steps:
+        if self.done // self._step > steps:
             _sync(self._handle)
 
     def clear(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chatdesk.library.connection import Connection, Limits
-from chatdesk.library.download import Patience
+from chatdesk.library.fetching import Patience
 from tests.library.hub_server import Model, Server
 
 QUICK = Limits(connect_s=2.0, silence_s=0.5, answer_s=2.0)

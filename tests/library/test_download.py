@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library import download as downloading
 from chatdesk.library import hub, snapshots
 from chatdesk.library.connection import Connection, Limits
-from chatdesk.library.download import Patience, Step, download
+from chatdesk.library.download import AT_ONCE, Step, download
+from chatdesk.library.fetching import Patience
 from chatdesk.library.hub import Repository
 from chatdesk.library.partial import STEP
 from tests.library.hub_models import IMPATIENT, QUICK, connect, noise, sharded, single, wanted, wrong_bytes
@@ -109,6 +112,52 @@ def test_several_files_of_weights(desk: Desk) -> None:
     desk.server.models["owner/parts"] = sharded()
     folder = desk.get("owner/parts")
     assert {path.name for path in folder.iterdir()} == wanted(desk.server.models["owner/parts"])
+
+
+def test_files_come_at_once_but_not_all_of_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.server.models["owner/parts"] = sharded(6, 400_000)
+    desk.server.bytes_per_s = 1_000_000
+    seen: set[int] = set()
+    plain = desk.connection.open
+    live: set[int] = set()
+
+    @contextmanager
+    def counted(path: str, *given: Any, **named: Any) -> Iterator[Any]:
+        with plain(path, *given, **named) as answer:
+            live.add(id(answer))
+            seen.add(len(live))
+            try:
+                yield answer
+            finally:
+                live.discard(id(answer))
+
+    monkeypatch.setattr(desk.connection, "open", counted)
+    assert desk.get("owner/parts").is_dir()
+    assert max(seen) == AT_ONCE
+    assert all(a.done <= b.done and a.fetched <= b.fetched for a, b in pairwise(desk.steps))
+
+
+def test_two_names_for_the_same_bytes_are_fetched_once(desk: Desk) -> None:
+    model = desk.server.models["owner/parts"] = sharded(2)
+    model.files["model-00002-of-00002.safetensors"] = model.files["model-00001-of-00002.safetensors"]
+    folder = desk.get("owner/parts")
+    assert {path.name for path in folder.iterdir()} == wanted(model)
+    assert len(desk.server.bodies()) == 1
+    assert desk.steps[-1].done == desk.steps[-1].total
+
+
+def test_one_file_that_fails_ends_the_others(desk: Desk) -> None:
+    desk.server.models["owner/parts"] = sharded(4, 4 * STEP)
+    desk.server.bytes_per_s = STEP
+    repository = desk.look("owner/parts")
+    path = snapshots.lock(desk.cache, "owner/parts", repository.files[-1])
+    path.parent.mkdir(parents=True)
+    begun = time.monotonic()
+    with FileLock(path), pytest.raises(UserError) as raised:
+        download(desk.connection, repository, desk.cache, patience=IMPATIENT)
+    assert raised.value.fault is Fault.DOWNLOAD_BUSY
+    assert time.monotonic() - begun < 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("download")]
 
 
 def test_what_is_there_is_checked_and_not_fetched(desk: Desk) -> None:
