@@ -5,14 +5,22 @@ medians over ``rounds``, each measured in turn in every round: decoding greedily
 with the same weights, and beside what the memory of the device allows (every weight read once for a token); with the
 default sampling; five drafts beside one; reading a prompt of ``context`` tokens beside one forward pass over it; one
 more turn after it beside a forward pass over a ready cache. A name with ``_over_`` is a ratio from within a round.
+Nothing is guessed ahead, for a model of random weights repeats itself.
+
+``--only decode`` measures the first of these alone, and the sampler. ``--llama-cpp PYTHON`` adds llama.cpp to it, in
+turns, in an environment that can run ``llama_cpp.py``: the same weights in bfloat16, or Q8_0 beside int8 and Q4_0
+beside int4.
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +36,7 @@ from chatdesk.engine.api import DEFAULT_SAMPLING, Failed, Finished, Generate, Lo
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.step import LeanMaker
+from chatdesk.engine.local.sampling import Sampler
 from chatdesk.engine.local.yardsticks import bandwidth, bare, bytes_per_token, generate_times, timed
 from tests.engine.checkpoints import make_tokenizer, write_tokenizer
 from tests.engine.local.greedy import prompt_of
@@ -67,6 +76,9 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 GREEDY = Sampling(temperature=0, repetition_penalty=1)
+ALL_FILTERS = Sampling(temperature=0.8, top_p=0.95, top_k=100, min_p=0.02, repetition_penalty=1.1, max_new_tokens=1)
+LLAMA_CPP_TYPES = {"bfloat16": "bf16", "int8": "q8_0", "int4": "q4_0"}
+SAMPLED = 20
 SHORT_PROMPT = 64
 TURN = 32
 DRAFTS = 5
@@ -90,7 +102,7 @@ class Bench:
 
     def __init__(self, folder: Path, device: Any, dtype: Any) -> None:
         self.engine = LocalEngine()
-        loaded = list(self.engine.run(Load(1, str(folder), device, dtype)))[-1]
+        loaded = list(self.engine.run(Load(1, str(folder), device, dtype, guesses=False)))[-1]
         if not isinstance(loaded, Loaded):
             sys.exit(f"the model could not be loaded: {loaded}")
         self.info = loaded.model
@@ -143,8 +155,85 @@ class Bench:
             return self.timed(lambda: self.model(rest, past_key_values=kept, use_cache=True, logits_to_keep=1))
 
 
+class LlamaCpp:
+    """``llama_cpp.py`` in its own process, which waits while others are measured."""
+
+    def __init__(self, python: str, folder: Path, dtype: str) -> None:
+        script = Path(__file__).parent / "llama_cpp.py"
+        options = ["--type", LLAMA_CPP_TYPES[dtype], "--threads", str(torch.get_num_threads()), "--turns"]
+        self._process = subprocess.Popen(
+            [python, str(script), str(folder), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        )
+        self.told: dict[str, Any] = json.loads(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline() or sys.exit("llama.cpp has ended; what it said is above")
+
+    def speed(self, new: int) -> float:
+        """Tokens a second."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{new}\n")
+        self._process.stdin.flush()
+        return new / float(self._answer())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def llama_cpp(python: str | None, folder: Path, dtype: str) -> Iterator[LlamaCpp | None]:
+    """It, where it is asked for."""
+    other = LlamaCpp(python, folder, dtype) if python else None
+    try:
+        yield other
+    finally:
+        if other is not None:
+            other.close()
+
+
+def measure_decode(bench: Bench, new: int, salt: int, other: LlamaCpp | None) -> dict[str, float]:
+    """Greedy tokens after a short prompt by each program, in turns, and the parts of a step."""
+    short, found = prompt_of(bench.engine, SHORT_PROMPT, salt), {}
+    bench.cache.forget()
+    first_s, again_s = (bench.timed(lambda: bench.generate(short, 4)) for _ in range(2))
+    found["made_once_s"] = first_s - again_s  # for a length: reading the prompt, and on a GPU the graph
+    found["tokens_per_s"] = bench.generate(short, new).tokens_per_s
+    if other is not None:
+        found["llama_cpp_tokens_per_s"] = other.speed(new)
+        found["over_llama_cpp"] = found["tokens_per_s"] / found["llama_cpp_tokens_per_s"]
+    found["generate_tokens_per_s"] = bench.transformers_speed(short, new)
+    found["over_generate"] = found["tokens_per_s"] / found["generate_tokens_per_s"]
+    step_s, memory_speed = bench.step_s(short, new), bandwidth(bench.device)
+    found["step_ms"] = 1000 * step_s
+    found["share_outside_step_greedy"] = 1 - step_s * found["tokens_per_s"]
+    found["bandwidth_gb_s"] = memory_speed / 1e9
+    read = bytes_per_token(bench.model, bench.device) or 0
+    found["weights_gb_s"] = read / step_s / 1e9
+    found["percent_of_limit"] = 100 * found["tokens_per_s"] * read / memory_speed
+    found["step_percent_of_limit"] = 100 * read / step_s / memory_speed
+    found["sampling_ms"] = 1000 * sampling_s(bench)
+    found["sampling_over_step"] = found["sampling_ms"] / found["step_ms"]
+    return found
+
+
+def sampling_s(bench: Bench) -> float:
+    """One token chosen with every filter, and its log-probability and those of five others told."""
+    sampler = Sampler(ALL_FILTERS, range(SHORT_PROMPT), seed=1, drafts=1, top=5)
+    shape = 1, bench.model.get_output_embeddings().weight.shape[0]
+    logits = 2 * torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(bench.device)
+    sampler.choose(logits, [0])
+    return median(bench.timed(lambda: sampler.choose(logits, [0])) for _ in range(SAMPLED))
+
+
 def measure(bench: Bench, context: int, new: int, salt: int) -> dict[str, float]:
-    """Every figure once."""
+    """What `measure_decode` leaves: a long prompt, its next turn, sampled replies, drafts."""
     short, long = (prompt_of(bench.engine, tokens, salt) for tokens in (SHORT_PROMPT, context))
     turn = f"{long} {prompt_of(bench.engine, TURN, salt + 1)}"
     found: dict[str, float] = {}
@@ -157,18 +246,9 @@ def measure(bench: Bench, context: int, new: int, salt: int) -> dict[str, float]
     found["next_turn_ttft_s"] = next_turn.ttft_s
     found["next_turn_over_forward"] = next_turn.ttft_s / bench.forward_s(turn, next_turn.reused_tokens)
     found["long_tokens_per_s"] = bench.generate(long, new).tokens_per_s
-    bench.cache.forget()
-    first_s, again_s = (bench.timed(lambda: bench.generate(short, 4)) for _ in range(2))
-    found["made_once_s"] = first_s - again_s  # for a length: reading the prompt, and on a GPU the graph
-    found["tokens_per_s"] = bench.generate(short, new).tokens_per_s
-    found["generate_tokens_per_s"] = bench.transformers_speed(short, new)
-    found["over_generate"] = found["tokens_per_s"] / found["generate_tokens_per_s"]
     sampled = bench.generate(short, new, DEFAULT_SAMPLING).tokens_per_s
-    step_s = bench.step_s(short, new)
-    found["step_ms"] = 1000 * step_s
     found["sampled_tokens_per_s"] = sampled
-    found["share_outside_step_greedy"] = 1 - step_s * found["tokens_per_s"]
-    found["share_outside_step_sampled"] = 1 - step_s * sampled
+    found["share_outside_step_sampled"] = 1 - bench.step_s(short, new) * sampled
     found["drafts_tokens_per_s"] = bench.generate(short, new, DEFAULT_SAMPLING, DRAFTS).tokens_per_s
     found["drafts_over_one"] = found["drafts_tokens_per_s"] / sampled
     if bench.cache.runner.steps.is_on:
@@ -196,19 +276,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--context", type=int, default=2048)
+    parser.add_argument("--only", choices=["decode"])
+    parser.add_argument("--llama-cpp", metavar="PYTHON", help="of an environment with llama-cpp-python and gguf")
     arguments = parser.parse_args()
+    if arguments.llama_cpp and arguments.dtype not in LLAMA_CPP_TYPES:
+        parser.error(f"--llama-cpp goes with --dtype {', '.join(LLAMA_CPP_TYPES)}")
     on_gpu = arguments.device != "cpu" and torch.cuda.is_available()
     stored = torch.float32 if arguments.dtype == "float32" else torch.bfloat16
-    with tempfile.TemporaryDirectory() as folder:
-        make_checkpoint(Path(folder), arguments.model, stored, "cuda" if on_gpu else "cpu")
-        bench = Bench(Path(folder), arguments.device, arguments.dtype)
-    context = min(arguments.context, bench.info.context_length - arguments.tokens - 2 * TURN)
     rounds: dict[str, list[float]] = defaultdict(list)
-    for round_ in range(arguments.rounds + 1):
-        for name, value in measure(bench, context, arguments.tokens, round_).items():
-            rounds[name].append(value)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        make_checkpoint(folder, arguments.model, stored, "cuda" if on_gpu else "cpu")
+        bench = Bench(folder, arguments.device, arguments.dtype)
+        context = min(arguments.context, bench.info.context_length - arguments.tokens - 2 * TURN)
+        with llama_cpp(arguments.llama_cpp, folder, arguments.dtype) as other:
+            for round_ in range(arguments.rounds + 1):
+                found = measure_decode(bench, arguments.tokens, round_, other)
+                found |= {} if arguments.only else measure(bench, context, arguments.tokens, round_)
+                for name, value in found.items():
+                    rounds[name].append(value)
     figures = {name: float(f"{median(values[1:]):.4g}") for name, values in rounds.items()}  # the first warms up
-    memory_speed, read = bandwidth(bench.device), bytes_per_token(bench.model, bench.device) or 0
     told = {
         "benchmark": "engine",
         "model": arguments.model,
@@ -219,9 +306,8 @@ def main() -> None:
         "context": context,
         "load_s": round(bench.info.load_s, 2),
         "graphs": bench.cache.runner.steps.made,
-        "bandwidth_gb_s": round(memory_speed / 1e9, 1),
-        "percent_of_limit": round(100 * figures["tokens_per_s"] * read / memory_speed, 1),
-        "step_percent_of_limit": round(100 * read / memory_speed / (figures["step_ms"] / 1000), 1),
+        "threads": torch.get_num_threads(),
+        "llama_cpp": other.told if other else None,
     }
     bench.engine.close()
     print(json.dumps(told | figures))
