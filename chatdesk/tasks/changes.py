@@ -105,6 +105,15 @@ class TurnAdded:
 
 
 @dataclass(frozen=True)
+class PromptRead:
+    """For the waiting turn ``id`` the model has read ``done`` of ``total`` tokens; said of long prompts only."""
+
+    id: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class TurnGrew:
     """The streaming turn ``id`` has got more text."""
 
@@ -279,6 +288,7 @@ Change: TypeAlias = (
     | Renamed
     | TurnsAbove
     | TurnAdded
+    | PromptRead
     | TurnGrew
     | TurnReplaced
     | TurnRemoved

@@ -292,6 +292,11 @@ class OpenConversation:
         """The settings in force, when the reply's conversation is open."""
         return dict(self.unsent.values) if self._is_open(reply.conversation_id) else None
 
+    def reply_waits(self, reply: Reply, done: int, total: int) -> None:
+        """Say how far the prompt is read."""
+        if self._is_open(reply.conversation_id):
+            self._say(changes.PromptRead(reply.turn_id, done, total))
+
     def reply_started(self, reply: Reply) -> None:
         """Say what the model does not see."""
         if self._is_open(reply.conversation_id) and reply.started is not None:

@@ -24,6 +24,7 @@ from chatdesk.engine.api import (
     Finished,
     Generate,
     ModelInfo,
+    Progress,
     Started,
     TokenEvent,
 )
@@ -148,6 +149,10 @@ class Audience(Protocol):
         """The settings of the reply's conversation when it is the open one; they may be newer than the stored."""
         ...
 
+    def reply_waits(self, reply: Reply, done: int, total: int) -> None:
+        """The engine has read ``done`` of ``total`` tokens of a long prompt."""
+        ...
+
     def reply_started(self, reply: Reply) -> None:
         """The engine has read the prompt."""
         ...
@@ -228,6 +233,9 @@ class Replies:
         if drafts is None:
             return
         match event:
+            case Progress(done=done, total=total):
+                for reply in drafts:
+                    self._audience.reply_waits(reply, done, total)
             case Started():
                 for reply in drafts:
                     reply.started = event

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import ChatMessage, Count, Counted, Generate, Started
+from chatdesk.engine.api import ChatMessage, Count, Counted, Generate, Progress, Started
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import (
     ContextDropped,
@@ -14,6 +14,7 @@ from chatdesk.tasks.changes import (
     ListChanged,
     NoticeChanged,
     Opened,
+    PromptRead,
     Renamed,
     ReplyingChanged,
     SettingsChanged,
@@ -56,6 +57,14 @@ def test_a_reply_streams_and_becomes_a_message_with_its_provenance(desk: Desk) -
     assert desk.last(ReplyingChanged).replying is False
     origin = desk.store.submit(lambda c: c.provenance([turn.id])[turn.id]).result()
     assert (origin.seed, origin.new_tokens, origin.model_path) == (7, 2, "/models/tiny")
+
+
+def test_a_long_prompt_says_how_far_it_is_read(desk: Desk) -> None:
+    desk.load()
+    request = desk.send("Hi")
+    waiting = desk.last(TurnAdded).turn
+    desk.say(Progress(request.id, 512, 2048))
+    assert desk.last(PromptRead) == PromptRead(waiting.id, 512, 2048)
 
 
 def test_the_next_prompt_splices_the_kept_tokens(desk: Desk) -> None:

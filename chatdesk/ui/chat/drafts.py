@@ -175,6 +175,11 @@ class DraftsView(QWidget):
         self.hide()
         self._clear()
 
+    def show_read(self, id: str, share: float) -> None:
+        """How much of the prompt is read for the draft ``id``."""
+        if (column := self._column(id)) is not None:
+            column.transcript.show_read(id, share)
+
     def grow(self, id: str, text: str) -> None:
         """More text for the draft ``id``; others are not ours."""
         if (column := self._column(id)) is not None:

@@ -20,11 +20,15 @@ def _label(text: str, kind: str, parent: QWidget) -> QLabel:
 
 
 class Waiting(RowView):
-    """Three quiet dots: no word has come yet. They move only where the system allows motion."""
+    """Three quiet dots: no word has come yet. They move only where the system allows motion.
+
+    Beside them stands how much of a long prompt has been read. Attribute: ``words``, that as a text.
+    """
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAccessibleName(self.tr("The model is reading"))
+        self.words = ""
         self._step = 0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_timeout)
@@ -33,6 +37,12 @@ class Waiting(RowView):
 
     def _on_timeout(self) -> None:
         self._step = (self._step + 1) % 3
+        self.update()
+
+    def show_read(self, share: float) -> None:
+        """How much of the prompt has been read, from 0 to 1."""
+        self.words = self.tr("read {percent} %").format(percent=int(100 * share))
+        self.setAccessibleName(f"{self.tr('The model is reading')}: {self.words}")
         self.update()
 
     def fit(self, _width: int) -> int:
@@ -49,6 +59,10 @@ class Waiting(RowView):
             lit = dot == self._step or not self._timer.isActive()
             painter.setBrush(QColor(theme.current().faint if lit else theme.current().line))
             painter.drawEllipse(dot * 2 * size, (self.height() - size) // 2, size, size)
+        painter.setFont(theme.font("small"))
+        painter.setPen(QColor(theme.current().faint))
+        place = self.rect().adjusted(7 * size, 0, 0, 0)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.words)
 
 
 class DroppedLine(RowView):

@@ -44,7 +44,7 @@ class Reading(QWidget):
                 self._open_drafts(change)
             case changes.DraftsClosed():
                 self._close_drafts()
-            case changes.TurnGrew() | changes.TurnReplaced() | changes.TurnRemoved():
+            case changes.PromptRead() | changes.TurnGrew() | changes.TurnReplaced() | changes.TurnRemoved():
                 for view in (self.transcript, self.drafts):
                     if view is not None:
                         _show(change, view)
@@ -108,6 +108,8 @@ class Reading(QWidget):
 def _show(change: Change, view: Transcript | DraftsView) -> None:
     """Both know their turns by id and leave others alone."""
     match change:
+        case changes.PromptRead(id, done, total):
+            view.show_read(id, done / max(1, total))
         case changes.TurnGrew(id, text):
             view.grow(id, text)
         case changes.TurnReplaced(id, turn):

@@ -120,6 +120,12 @@ class Transcript(TurnRows):
             self.follow()
         self.arrange()
 
+    def show_read(self, id: str, share: float) -> None:
+        """How much of the prompt has been read, beside the dots of a waiting turn."""
+        for row in self._entries[id].rows if id in self._entries else ():
+            if isinstance(row.view, Waiting):
+                row.view.show_read(share)
+
     def grow(self, id: str, text: str) -> None:
         """More text for a streaming turn; shown with the next paint."""
         if id in self._entries:

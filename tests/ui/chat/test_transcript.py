@@ -6,6 +6,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QPushButton
 
 from chatdesk.tasks.changes import Turn
+from chatdesk.ui.chat.marginalia import Waiting
 from chatdesk.ui.chat.surface import Surface
 from chatdesk.ui.chat.transcript import Transcript
 from chatdesk.ui.chat.views import CodeFrame, RowView
@@ -443,3 +444,18 @@ def test_another_version_leaves_its_buttons_where_they_are(transcript: Transcrip
     y = footer.view.y()
     transcript.replace("r9", Turn("other", "assistant", "Short.", version=2, versions=2))
     assert transcript._entries["other"].rows[-1].view.y() == y
+
+
+def test_the_dots_say_how_much_of_a_long_prompt_is_read(transcript: Transcript) -> None:
+    """Until the first word; a turn that is not there is no matter."""
+    transcript.add(Turn("s", "assistant", "", state="waiting"))
+    transcript.grab()
+    transcript.show_read("s", 0.256)
+    transcript.show_read("gone", 0.5)
+    (dots,) = transcript.findChildren(Waiting)
+    assert dots.words == "read 25 %"
+    assert "25 %" in dots.accessibleName()
+    transcript.grow("s", "Now")
+    transcript.flush()
+    transcript.show_read("s", 0.9)
+    assert transcript.text_of("s") == "Now"
