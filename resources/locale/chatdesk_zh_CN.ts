@@ -2138,6 +2138,10 @@ Edit a message or write a reply anew to make another.</source>
         <source>The model is reading</source>
         <translation>模型正在阅读</translation>
     </message>
+    <message>
+        <source>read {percent} %</source>
+        <translation>已读取 {percent}%</translation>
+    </message>
 </context>
 <context>
     <name>WaysTable</name>
