@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from chatdesk import __version__, app, cli_bench, cli_classify, cli_models
+from chatdesk import __version__, app, cli_bench, cli_classify, cli_models, cli_train
 from chatdesk.cli_engine import (
     AdapterOption,
     AsJson,
@@ -43,6 +43,7 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 cli.add_typer(cli_models.cli, name="models")
 cli.command()(cli_bench.bench)
 cli.command("classify")(cli_classify.classify)
+cli.command()(cli_train.prepare)
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]

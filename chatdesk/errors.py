@@ -101,6 +101,7 @@ class Fault(StrEnum):
     # training and command line
     BAD_RECIPE = "bad_recipe"
     NO_TEXT = "no_text"
+    TOO_LITTLE_TEXT = "too_little_text"
     BROKEN_TEXT = "broken_text"
     FILE_NOT_FOUND = "file_not_found"
     FILE_DAMAGED = "file_damaged"
@@ -351,6 +352,11 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.BAD_RECIPE: QT_TRANSLATE_NOOP("errors", "{path}: {reason}."),
     Fault.NO_TEXT: QT_TRANSLATE_NOOP("errors", "{path} holds no text to work on. Choose files with text in them."),
+    Fault.TOO_LITTLE_TEXT: QT_TRANSLATE_NOOP(
+        "errors",
+        "Of {path}, {documents} documents with {bytes} bytes are left to train on, and at least {least} bytes are "
+        "needed. Add more text, or leave out a step of the cleaning.",
+    ),
     Fault.BROKEN_TEXT: QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}."),
     Fault.FILE_DAMAGED: QT_TRANSLATE_NOOP(
         "errors", "{path} was damaged, so the defaults are used. The old file is kept as {aside}."

@@ -83,7 +83,7 @@ def read_documents(path: Path) -> Iterator[Document]:
             return
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield _parse(line, path, number)
+                yield parse_line(line, path, number)
 
 
 @contextmanager
@@ -105,7 +105,8 @@ def _decode(data: bytes, path: Path) -> str:
         raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"it is not UTF-8 (byte {error.start})") from None
 
 
-def _parse(line: bytes, path: Path, number: int) -> Document:
+def parse_line(line: bytes, path: Path, number: int) -> Document:
+    """A JSON line, the ``number``-th of a file. Raises ``BROKEN_TEXT``."""
     try:
         read = msgspec.json.decode(line, type=_Line)
     except msgspec.MsgspecError as error:
