@@ -2729,6 +2729,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 里没有可用的文本。请选择有文字内容的文件。</translation>
     </message>
     <message>
+        <source>Of {path}, {documents} documents with {bytes} bytes are left to train on, and at least {least} bytes are needed. Add more text, or leave out a step of the cleaning.</source>
+        <translation>{path} 只剩下 {documents} 个文档、{bytes} 字节可供训练，至少需要 {least} 字节。请添加更多文本，或少用一个清理步骤。</translation>
+    </message>
+    <message>
         <source>{path} cannot be read: {reason}.</source>
         <translation>无法读取 {path}：{reason}。</translation>
     </message>
