@@ -186,7 +186,7 @@ class StepMaker:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # whatever a model's own code does not like about this way of being called
-            _logger.info("no graph of the decode step: %s: %s", type(error).__name__, error)
+            _logger.info("no graph of the decode step: %s: %s", type(error).__name__, str(error))  # not its frames
             return None
         return step
 

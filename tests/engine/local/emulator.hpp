@@ -23,7 +23,7 @@ static ucontext_t beginning, birth;
 static std::vector<Fiber> fibers;
 static Meeting all, warps[32];
 static int current, living, lives[32];
-static float slots[1024];
+static double slots[1024];
 
 static void pass() {  // swapcontext would ask the system each time
     if (!_setjmp(fibers[current].at)) _longjmp(scheduler, 1);
@@ -38,15 +38,18 @@ static void meet(Meeting& m, int& members) {
 }
 static void __syncthreads() { meet(all, living); }
 static void __syncwarp() { meet(warps[current / 32], lives[current / 32]); }
-static float __shfl_xor_sync(unsigned, float x, int mask) {
+template <class T> static T from_other(T x, int other) {
     slots[current] = x;
     __syncwarp();
-    float y = slots[current ^ mask];
+    T y = (T)slots[other];
     __syncwarp();
     return y;
 }
+static float __shfl_xor_sync(unsigned, float x, int mask) { return from_other(x, current ^ mask); }
+static double __shfl_up_sync(unsigned, double x, int by) { return from_other(x, current % 32 < by ? current : current - by); }
 static void __threadfence() {}
-static int atomicAdd(int* at, int x) { int before = *at; *at += x; return before; }
+template <class T> static T atomicAdd(T* at, T x) { T before = *at; *at += x; return before; }
+static void atomicMin(int* at, int x) { *at = min(*at, x); }
 static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
 static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static float rsqrtf(float x) { return 1 / sqrtf(x); }

@@ -1,6 +1,7 @@
 // Attention of a new token to those before it and to itself.
 
 #define CHUNK 256  // threads of a block of `attend`, and the tokens that it looks at
+#define AHEAD 8    // sixteens of bytes of keys, and of values, that a thread fetches ahead
 
 struct Attend {
     const long long* place;  // the position of the new token
@@ -40,6 +41,21 @@ __device__ void head_made(const Attend& p, const float* source, const Float* gai
     __syncwarp();
 }
 
+__device__ __forceinline__ float dot(uint4 key, const float* query) {
+    float k[VALUES], sum = 0.f;
+    unpack(key, k);
+#pragma unroll
+    for (int j = 0; j < VALUES; j++) sum = fmaf(k[j], query[j], sum);
+    return sum;
+}
+
+__device__ __forceinline__ void add(uint4 value, float weight, float* to) {
+    float v[VALUES];
+    unpack(value, v);
+#pragma unroll
+    for (int j = 0; j < VALUES; j++) to[j] = fmaf(weight, v[j], to[j]);
+}
+
 // A block for a row, a head and CHUNK tokens; the last block of a head to end joins what the others have found.
 extern "C" __global__ void attend(Attend p) {
     extern __shared__ uint4 shared[];
@@ -53,8 +69,6 @@ extern "C" __global__ void attend(Attend p) {
     int chunk = blockIdx.x, head = blockIdx.y, row = blockIdx.z, thread = threadIdx.x;
     int key_head = head / (p.heads / p.key_heads);
     long long place = *p.place;
-    let_others_begin();
-    wait_for_others();
     int first = chunk * CHUNK, chunks = int(place) / CHUNK + 1;
     if (chunk >= chunks) return;
     const float* projected = p.projected + row * p.stride;
@@ -62,6 +76,19 @@ extern "C" __global__ void attend(Attend p) {
     Float* keys = p.keys + base;
     Float* values = p.values + base;
     bool has_new = chunk == chunks - 1;
+    int mine = first + thread, end = min(CHUNK, int(place) - first);  // the new token comes from shared memory
+    int lanes = p.size / VALUES, groups = CHUNK / lanes, lane = thread % lanes, group = thread / lanes;
+    const uint4* my_key = (const uint4*)(keys + (long long)mine * p.size);
+    const uint4* my_values = (const uint4*)(values + (long long)first * p.size) + lane;
+    uint4 keys_ahead[AHEAD], values_ahead[AHEAD];
+#pragma unroll
+    for (int i = 0; i < AHEAD; i++)
+        if (mine < place && i < lanes) keys_ahead[i] = my_key[i];
+#pragma unroll
+    for (int i = 0; i < AHEAD; i++)
+        if (group < groups && group + i * groups < end) values_ahead[i] = my_values[(group + i * groups) * lanes];
+    let_others_begin();
+    wait_for_others();
     if (thread < 32) head_made(p, projected + head * p.query_step, p.query_gain, place, raw, query);
     if (has_new && thread >= 32 && thread < 64) {
         head_made(p, projected + p.key_start + key_head * p.key_step, p.key_gain, place, raw + p.size, key);
@@ -81,18 +108,14 @@ extern "C" __global__ void attend(Attend p) {
         }
     }
     __syncthreads();
-    int mine = first + thread;
     float score = LEAST;
     if (mine < place) {
-        const uint4* from = (const uint4*)(keys + (long long)mine * p.size);
         score = 0.f;
-#pragma unroll 8
-        for (int i = 0; i < p.size / VALUES; i++) {
-            float k[VALUES];
-            unpack(from[i], k);
 #pragma unroll
-            for (int j = 0; j < VALUES; j++) score = fmaf(k[j], query[i * VALUES + j], score);
-        }
+        for (int i = 0; i < AHEAD; i++)
+            if (i < lanes) score += dot(keys_ahead[i], query + i * VALUES);
+#pragma unroll 4
+        for (int i = AHEAD; i < lanes; i++) score += dot(my_key[i], query + i * VALUES);
         score *= p.scale;
     } else if (mine == place) {
         score = 0.f;
@@ -103,19 +126,15 @@ extern "C" __global__ void attend(Attend p) {
     float weight = mine <= place ? expf(score - highest) : 0.f;
     weights[thread] = weight;
     float sum = block_reduced(weight, false);  // and all weights are there
-    int lanes = p.size / VALUES, groups = CHUNK / lanes, lane = thread % lanes, group = thread / lanes;
     float found[VALUES];
 #pragma unroll
     for (int j = 0; j < VALUES; j++) found[j] = 0.f;
-    int end = min(CHUNK, int(place) - first);  // the new token comes from shared memory
     if (group < groups) {
-#pragma unroll 4
-        for (int i = group; i < end; i += groups) {
-            float v[VALUES];
-            unpack(((const uint4*)(values + (long long)(first + i) * p.size))[lane], v);
 #pragma unroll
-            for (int j = 0; j < VALUES; j++) found[j] = fmaf(weights[i], v[j], found[j]);
-        }
+        for (int i = 0; i < AHEAD; i++)
+            if (group + i * groups < end) add(values_ahead[i], weights[group + i * groups], found);
+#pragma unroll 4
+        for (int i = group + AHEAD * groups; i < end; i += groups) add(my_values[i * lanes], weights[i], found);
 #pragma unroll
         for (int j = 0; j < VALUES; j++) gathered[group * p.size + lane * VALUES + j] = found[j];
     }

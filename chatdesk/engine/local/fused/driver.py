@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-SOURCES = [Path(__file__).with_name(f"{name}.cu") for name in ("common", "product", "attend")]
+SOURCES = [Path(__file__).with_name(f"{name}.cu") for name in ("common", "product", "attend", "choose")]
 _EARLY = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-_USUAL_SHARED = 48 << 10
+_USUAL_SHARED = 40 << 10  # of the 48 KB that need no asking, the rest is for what a kernel declares by itself
 
 _logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class Compiler:
             self._codes[options] = compiled(options)
         except Exception as error:  # a machine without the library keeps the model's own forward
             self._codes[options] = None
-            _logger.info("no fused decode step: %s: %s", type(error).__name__, error)
+            _logger.info("no fused decode step: %s: %s", type(error).__name__, str(error))
 
 
 COMPILER = Compiler()

@@ -41,33 +41,99 @@ struct Product {
     const Float* scales[3];  // of quantised weights
     const Float* biases[3];
     int heights[3];
+    int strides[3];  // rows of the matrix that a part belongs to
     int parts, outputs, width, source_stride, target_stride;
     int is_layer_norm, plus_one, adds, activation, is_gated;
     float epsilon;
 };
 
+#define HELD 16
+
+// What each thread needs of the weights of a norm, fetched ahead.
+struct Gains {
+    Float gain[HELD];
+    __device__ __forceinline__ void fetch(const Product& p) {
+#pragma unroll
+        for (int j = 0; j < HELD; j++) {
+            int i = threadIdx.x + j * blockDim.x;
+            if (p.gain && i < p.width) gain[j] = p.gain[i];
+        }
+    }
+};
+
+// One sum for each row over all threads of a block.
+__device__ __forceinline__ void sum_rows(float* sums) {
+    __shared__ float parts[ROWS][32];
+    int warps = blockDim.x / 32, lane = threadIdx.x % 32;
+#pragma unroll
+    for (int row = 0; row < ROWS; row++) sums[row] = warp_sum(sums[row]);
+    __syncthreads();  // `parts` may still be read from the call before
+#pragma unroll
+    for (int row = 0; row < ROWS; row++)
+        if (lane == 0) parts[row][threadIdx.x / 32] = sums[row];
+    __syncthreads();
+#pragma unroll
+    for (int row = 0; row < ROWS; row++) sums[row] = warp_sum(lane < warps ? parts[row][lane] : 0.f);
+}
+
+__device__ __forceinline__ float scaled(const Product& p, float x, Float gain, int i) {
+    x *= widened(gain) + p.plus_one;
+    return p.shift ? x + widened(p.shift[i]) : x;
+}
+
 // The source, normed, as Float in shared memory, ``[ROWS, width]``.
-__device__ void stage(const Product& p, Float* staged) {
+__device__ __forceinline__ void stage(const Product& p, const Gains& gains, Float* staged) {
+    int from = threadIdx.x, step = blockDim.x;
+    if (!p.gain) {
+        for (int row = 0; row < ROWS; row++)
+#pragma unroll 8
+            for (int i = from; i < p.width; i += step) narrow(p.source[row * p.source_stride + i], staged[row * p.width + i]);
+        __syncthreads();
+        return;
+    }
+    float held[HELD], means[ROWS], sums[ROWS];
+#pragma unroll
+    for (int row = 0; row < ROWS; row++) means[row] = sums[row] = 0.f;
+#pragma unroll
+    for (int j = 0; j < HELD; j++) held[j] = ROWS == 1 && from + j * step < p.width ? p.source[from + j * step] : 0.f;
+    for (int turn = p.is_layer_norm ? 0 : 1; turn < 2; turn++) {  // the means, then the squares around them
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+            const float* source = p.source + row * p.source_stride;
+            int first = from;
+            if (ROWS == 1) {
+#pragma unroll
+                for (int j = 0; j < HELD; j++) {
+                    float x = held[j] - means[0];
+                    if (from + j * step < p.width) sums[0] += turn ? x * x : x;
+                }
+                first += HELD * step;
+            }
+#pragma unroll 4
+            for (int i = first; i < p.width; i += step) {
+                float x = source[i] - means[row];
+                sums[row] += turn ? x * x : x;
+            }
+        }
+        sum_rows(sums);
+#pragma unroll
+        for (int row = 0; row < ROWS; row++)
+            if (!turn) means[row] = sums[row] / p.width, sums[row] = 0.f;
+    }
+#pragma unroll
     for (int row = 0; row < ROWS; row++) {
+        float factor = rsqrtf(sums[row] / p.width + p.epsilon);
         const float* source = p.source + row * p.source_stride;
         Float* to = staged + row * p.width;
-        float mean = 0.f, factor = 1.f;
-        if (p.gain) {
-            float sum = 0.f;
-            if (p.is_layer_norm) {
-                for (int i = threadIdx.x; i < p.width; i += blockDim.x) sum += source[i];
-                mean = block_reduced(sum, false) / p.width;
-                sum = 0.f;
-            }
-            for (int i = threadIdx.x; i < p.width; i += blockDim.x) sum += (source[i] - mean) * (source[i] - mean);
-            factor = rsqrtf(block_reduced(sum, false) / p.width + p.epsilon);
+#pragma unroll
+        for (int j = 0; j < HELD; j++) {
+            int i = from + j * step;
+            if (i >= p.width) break;
+            float x = ROWS == 1 ? held[j] : source[i];
+            narrow(scaled(p, (x - means[row]) * factor, gains.gain[j], i), to[i]);
         }
-        for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
-            float x = source[i];
-            if (p.gain) x = (x - mean) * factor * (widened(p.gain[i]) + p.plus_one);
-            if (p.shift) x += widened(p.shift[i]);
-            narrow(x, to[i]);
-        }
+        for (int i = from + HELD * step; i < p.width; i += step)
+            narrow(scaled(p, (source[i] - means[row]) * factor, p.gain[i], i), to[i]);
     }
     __syncthreads();
 }
@@ -123,9 +189,11 @@ __device__ __forceinline__ void product(const Product& p, uint4* shared) {
 #pragma unroll
         for (int i = 0; i < PER; i++)
             if (lane + 32 * d < count) ring[d][i] = from[i][lane + 32 * d];
+    Gains gains;
+    gains.fetch(p);
     let_others_begin();
     wait_for_others();
-    stage(p, (Float*)shared);
+    stage(p, gains, (Float*)shared);
     float sums[ROWS][PER];
 #pragma unroll
     for (int row = 0; row < ROWS; row++)
@@ -203,14 +271,16 @@ __device__ __forceinline__ void product_int4(const Product& p, uint4* shared) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     int output = blockIdx.x * 8, first = output;
     int part = p.is_gated ? 0 : part_of(p, first);
+    Gains gains;
+    gains.fetch(p);
     let_others_begin();
     wait_for_others();
-    stage(p, (Float*)shared);
+    stage(p, gains, (Float*)shared);
     int row_of = first + lane / 4, across = p.width / (16 * TILES);
     for (int gate = 0; gate <= p.is_gated; gate++) {
         const u32* words = (const u32*)p.weights[part + gate] + ((long long)first / 8 * across * 32 + lane) * (TILES / 2);
         const u32* scales = (const u32*)p.scales[part + gate];
-        int height = p.heights[part + gate];
+        int height = p.strides[part + gate];
         float sums[ROWS];
 #pragma unroll
         for (int row = 0; row < ROWS; row++) sums[row] = 0.f;

@@ -24,8 +24,8 @@ CHUNK = 256
 """Tokens that a block of `attend` looks at, and its threads: as the kernel has it."""
 
 _INT4_THREADS = 128
-_SHAPES = ((4, 8), (4, 4), (2, 8), (2, 4), (2, 2))
-"""Rows of a matrix for a warp, and warps of a block: the first that gives every multiprocessor a block is taken."""
+_WARPS = 8
+"""Of a block of `product`: with fewer threads each would take longer to fetch and norm the input than to multiply."""
 
 Buffers = Sequence[tuple[Tensor, Tensor]]
 _Pointer, _Int, _Float = ctypes.c_void_p, ctypes.c_int, ctypes.c_float
@@ -47,7 +47,7 @@ class Product(ctypes.Structure):
     _fields_ = _fields(
         a=(_Pointer, "source target gain shift"),
         b=(_Pointer * 3, "weights scales biases"),
-        c=(_Int * 3, "heights"),
+        c=(_Int * 3, "heights strides"),
         d=(_Int, "parts outputs width source_stride target_stride is_layer_norm plus_one adds activation is_gated"),
         e=(_Float, "epsilon"),
     )
@@ -86,6 +86,19 @@ class _Device:
             return cls(4, 96 << 10)
         found: Any = torch.cuda.get_device_properties(device)
         return cls(found.multi_processor_count, getattr(found, "shared_memory_per_block_optin", 48 << 10))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A matrix or a piece of one: its kernel, numbers that it reads at once, addresses, rows, and those of the whole."""
+
+    kernel: str
+    at_once: int
+    weight: int
+    scales: int
+    bias: int
+    height: int
+    stride: int
 
 
 class Program:
@@ -238,12 +251,11 @@ class Program:
         parts = [
             part for matrix in matrices for part in self._parts(matrix, 2 if is_gated and len(matrices) == 1 else 1)
         ]
-        kinds = {kind for kind, *_ in parts}
-        if len(kinds) > 1:
+        name, at_once = parts[0].kernel, parts[0].at_once
+        if any(part.kernel != name for part in parts):
             raise NotServed("matrices of several kinds side by side")
-        name, at_once = kinds.pop()
         width = _width(matrices[0])
-        outputs = parts[0][4] if is_gated else sum(part[4] for part in parts)
+        outputs = parts[0].height if is_gated else sum(part.height for part in parts)
         shared = self.rows * width * self._dtype.itemsize
         if width % at_once or shared > self._device.shared - (8 << 10):
             raise NotServed(f"a matrix {width} wide")
@@ -252,10 +264,11 @@ class Program:
             target=target.data_ptr(),
             gain=self._float(norm.weight if norm is not None else None),
             shift=self._float(getattr(norm, "bias", None)),
-            weights=tuple(part[1] for part in parts),
-            scales=tuple(part[2] for part in parts),
-            biases=tuple(part[3] for part in parts),
-            heights=tuple(part[4] for part in parts),
+            weights=tuple(part.weight for part in parts),
+            scales=tuple(part.scales for part in parts),
+            biases=tuple(part.bias for part in parts),
+            heights=tuple(part.height for part in parts),
+            strides=tuple(part.stride for part in parts),
             parts=len(parts),
             outputs=outputs,
             width=width,
@@ -270,44 +283,42 @@ class Program:
         )
         blocks, threads = math.ceil(outputs / 8), _INT4_THREADS
         if "int4" not in name:
-            per_warp, warps, blocks = self._shape(outputs * (1 + is_gated))
-            name, threads = f"{name}_{per_warp}", 32 * warps
+            rows = outputs * (1 + is_gated)
+            per_warp = 4 if rows >= 4 * _WARPS * 2 * self._device.processors else 2
+            name, blocks, threads = f"{name}_{per_warp}", math.ceil(rows / (per_warp * _WARPS)), 32 * _WARPS
         self._launches.append((name, (blocks, 1, 1), threads, shared, argument))
 
-    def _shape(self, rows: int) -> tuple[int, int, int]:
-        """Rows of a matrix for each warp, warps of a block, blocks."""
-        shapes = [(per_warp, warps, math.ceil(rows / (per_warp * warps))) for per_warp, warps in _SHAPES]
-        return next((shape for shape in shapes if shape[2] >= self._device.processors), shapes[-1])
-
-    def _parts(self, matrix: Any, pieces: int) -> list[tuple[tuple[str, int], int, int, int, int]]:
-        """Kernel and numbers at once, then addresses of weights, scales and bias, and the height, of each piece."""
+    def _parts(self, matrix: Any, pieces: int) -> list[_Part]:
+        """A matrix cut into so many pieces, one above the other."""
         if not _is_matrix(matrix):
             raise NotServed(f"a {type(matrix).__name__} where a matrix was thought to be")
-        height = _height(matrix) // pieces
-        bias = matrix.bias
+        if pieces > 1 and matrix.bias is not None:
+            raise NotServed("a half of a matrix with a bias")
+        height = _height(matrix)
         match matrix:
             case Int8Linear():
-                kind, weight, scale = ("product_int8", 16), matrix.weight.data_ptr(), self._float(matrix.scale)
-                row_bytes, scale_bytes = matrix.weight.shape[1], matrix.scale.itemsize
+                kernel, at_once, weight, scales = "product_int8", 16, matrix.weight, matrix.scale
             case Int4Linear():
-                tiles = 2 * matrix.weight.shape[-1]
-                kind, weight, scale = (
-                    (f"product_int4_of_{tiles}", 32),
-                    matrix.weight.data_ptr(),
-                    self._float(matrix.scales),
-                )
-                row_bytes, scale_bytes = 0, 0
-                if pieces > 1:
-                    raise NotServed("a half of a matrix in four bits")
+                kernel, at_once = f"product_int4_of_{2 * matrix.weight.shape[-1]}", 32
+                weight, scales = matrix.weight, matrix.scales
             case _:
-                kind, scale, scale_bytes = ("product", self._values), 0, 0
-                rows = matrix.weight if isinstance(matrix, nn.Linear) else matrix.weight.T
-                weight, row_bytes = self._float(rows), rows.shape[1] * rows.itemsize
-        if pieces > 1 and bias is not None:
-            raise NotServed("a half of a matrix with a bias")
-        first = self._float(bias)
+                kernel, at_once, scales = "product", self._values, None
+                weight = matrix.weight if isinstance(matrix, nn.Linear) else matrix.weight.T
+                self._float(weight)
+        row_bytes, scale_bytes = weight.nbytes // height, 0 if scales is None else scales.nbytes // height
+        if "int4" in kernel:
+            scale_bytes = 2 * self._dtype.itemsize  # of a row in one group; the groups lie one after another
+        part = height // pieces
         return [
-            (kind, weight + i * height * row_bytes, (scale + i * height * scale_bytes), first, height)
+            _Part(
+                kernel,
+                at_once,
+                weight.data_ptr() + i * part * row_bytes,
+                self._float(scales) + i * part * scale_bytes,
+                self._float(matrix.bias),
+                part,
+                height,
+            )
             for i in range(pieces)
         ]
 

@@ -1,0 +1,213 @@
+// Sampling: a block for a row of logits. Nothing is sorted: tokens are ordered by how far their score lies below the
+// highest, in steps of 1/131072, and within a step by their place. What top-k, top-p and min-p keep is the beginning of
+// that order, and a token is drawn by the point in it up to which a random share of the kept mass lies.
+
+#define BINS 2048       // of a pass; a coarse bin is 1/64 wide, a fine one 1/131072
+#define FINE 131072.0
+#define CHOOSERS 1024   // threads
+#define COLUMNS 256
+
+struct Choose {
+    const float* logits;      // [rows, vocabulary]
+    float* scores;            // [rows, vocabulary], written here
+    unsigned char* seen;      // [rows, vocabulary], 1 for tokens that count as repeated
+    const double* numbers;    // [rows, COLUMNS], in [0, 1)
+    const float* settings;    // temperature (0: the best), top-k, top-p, min-p, penalty
+    long long* inputs;        // of the next step: the ids, behind them the position
+    int* results;             // [rows, 3]: id, log-probability of the model, and after the filters (as float)
+    int vocabulary, column, next_place;
+};
+
+struct Bins {
+    u32 low[BINS], high[BINS];  // the mass of a coarse bin, over that of its upper end, times 2^28
+    u32 count[BINS], fine[BINS];
+    double parts[32], answer;
+    int bin;
+};
+
+// What lies before the two bins of a thread; `total`: in all of them. Neighbours agree to the last bit.
+__device__ double before_mine(Bins& s, double mine, double& total) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    double up_to = mine;
+#pragma unroll
+    for (int i = 1; i < 32; i <<= 1) {
+        double other = __shfl_up_sync(0xffffffffu, up_to, i);
+        if (lane >= i) up_to += other;
+    }
+    double before = __shfl_up_sync(0xffffffffu, up_to, 1);
+    if (lane == 0) before = 0;
+    __syncthreads();
+    if (lane == 31) s.parts[warp] = up_to;
+    __syncthreads();
+    double base = 0;
+    total = 0;
+    for (int i = 0; i < CHOOSERS / 32; i++) {
+        if (i == warp) base = total;
+        total += s.parts[i];
+    }
+    return base + before;
+}
+
+// The bin that holds a point of the joined bins, of which a thread has two; `before`: what lies before it.
+__device__ int bin_at(Bins& s, double a, double b, double point, double& before) {
+    double total, first = before_mine(s, a + b, total), next = first + (a + b);
+    if (point >= total) point = total * (1 - 1e-15);
+    if (threadIdx.x == 0) s.bin = 0, s.answer = 0;
+    __syncthreads();
+    if (point >= first && point < next) {
+        bool is_second = b > 0 && point >= first + a;
+        s.bin = 2 * threadIdx.x + is_second, s.answer = is_second ? first + a : first;
+    }
+    __syncthreads();
+    before = s.answer;
+    return s.bin;
+}
+
+__device__ double before_bin(Bins& s, double a, double b, int bin) {
+    double total, first = before_mine(s, a + b, total);
+    if (threadIdx.x == bin / 2) s.answer = bin % 2 ? first + a : first;
+    __syncthreads();
+    return s.answer;
+}
+
+struct Order {
+    const float* scores;
+    int vocabulary;
+    float best;
+    // Steps below the best; BINS * BINS where the token is too far to ever be drawn.
+    __device__ __forceinline__ u32 steps(int i) const {
+        float below = (best - scores[i]) * float(FINE);
+        return below < float(BINS) * BINS ? u32(below) : BINS * BINS;
+    }
+};
+
+struct Place {
+    int coarse, fine, count;  // tokens in the fine bin
+    double before, weight;    // mass before it, and of each of its tokens
+};
+
+__device__ double coarse_mass(const Bins& s, int bin) {
+    return exp(-bin / 64.0) * (s.high[bin] * 16.0 + s.low[bin] / 268435456.0);
+}
+
+enum { AT_MASS, AT_COUNT, AT_STEPS };
+
+// The place up to which so much mass lies, or so many tokens, or those so many steps below the best.
+__device__ Place place_of(Bins& s, const Order& order, int what, double value) {
+    int one = 2 * threadIdx.x, two = one + 1;
+    double a = coarse_mass(s, one), b = coarse_mass(s, two), counted = 0, inner;
+    Place place;
+    if (what == AT_MASS) place.coarse = bin_at(s, a, b, value, place.before);
+    if (what == AT_COUNT) place.coarse = bin_at(s, s.count[one], s.count[two], value, counted);
+    if (what == AT_STEPS) place.coarse = min(BINS - 1, int(value) / BINS);
+    if (what != AT_MASS) place.before = before_bin(s, a, b, place.coarse);
+    s.fine[one] = s.fine[two] = 0;
+    __syncthreads();
+    for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS) {
+        u32 steps = order.steps(i);
+        if (steps / BINS == u32(place.coarse)) atomicAdd(&s.fine[steps % BINS], 1u);
+    }
+    __syncthreads();
+    double a_weight = exp(-(place.coarse * BINS + one) / FINE), b_weight = exp(-(place.coarse * BINS + two) / FINE);
+    a = s.fine[one] * a_weight, b = s.fine[two] * b_weight;
+    if (what == AT_MASS) place.fine = bin_at(s, a, b, value - place.before, inner);
+    if (what == AT_COUNT) place.fine = bin_at(s, s.fine[one], s.fine[two], value - counted, inner);
+    if (what == AT_STEPS) place.fine = int(value) >= BINS * BINS ? BINS - 1 : int(value) % BINS;
+    if (what != AT_MASS) inner = before_bin(s, a, b, place.fine);
+    place.before += inner;
+    place.count = s.fine[place.fine];
+    place.weight = exp(-(place.coarse * BINS + place.fine) / FINE);
+    return place;
+}
+
+// How much of the mass the filters keep.
+__device__ double kept_mass(Bins& s, const Order& order, float top_k, float top_p, float min_p) {
+    double total;
+    before_mine(s, coarse_mass(s, 2 * threadIdx.x) + coarse_mass(s, 2 * threadIdx.x + 1), total);
+    double kept = total;
+    if (top_k > 0 && top_k < order.vocabulary) {
+        Place last = place_of(s, order, AT_COUNT, top_k - 0.5);
+        kept = fmin(kept, last.before + last.count * last.weight);
+    }
+    if (top_p < 1) {
+        double share = top_p * kept;
+        Place last = place_of(s, order, AT_MASS, share);
+        double kept_there = fmin(fmax(ceil((share - last.before) / last.weight), 1.0), double(last.count));
+        kept = fmin(kept, last.before + kept_there * last.weight);
+    }
+    if (min_p > 0) {
+        Place last = place_of(s, order, AT_STEPS, fmin(-log(double(min_p)) * FINE, double(BINS) * BINS));
+        kept = fmin(kept, last.before + last.count * last.weight);
+    }
+    return kept;
+}
+
+// The token at a point of the order.
+__device__ int drawn(Bins& s, const Order& order, double point) {
+    Place place = place_of(s, order, AT_MASS, point);
+    u32 wanted = place.coarse * BINS + place.fine;
+    double left = fmin(floor(fmax(point - place.before, 0.0) / place.weight), place.count - 1.0), total;
+    int mine = 0;
+    for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS) mine += order.steps(i) == wanted;
+    double first = before_mine(s, mine, total);
+    if (threadIdx.x == 0) s.bin = 0;
+    __syncthreads();
+    if (mine && left >= first && left < first + mine) {
+        int over = int(left - first);
+        for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS)
+            if (order.steps(i) == wanted && over-- == 0) s.bin = i;
+    }
+    __syncthreads();
+    return s.bin;
+}
+
+extern "C" __global__ void choose(Choose p) {
+    __shared__ Bins s;
+    int row = blockIdx.x, thread = threadIdx.x;
+    long long start = (long long)row * p.vocabulary;
+    const float* logits = p.logits + start;
+    float* scores = p.scores + start;
+    float temperature = p.settings[0], penalty = p.settings[4];
+    bool is_best = temperature == 0.f;
+    float factor = is_best ? 1.f : 1.f / temperature, highest = LEAST, best = LEAST;
+    for (int i = thread; i < p.vocabulary; i += CHOOSERS) {
+        float x = logits[i], score = x;
+        if (penalty != 1.f && p.seen[start + i]) score = x < 0.f ? x * penalty : x / penalty;
+        score *= factor;
+        scores[i] = score;
+        highest = fmaxf(highest, x), best = fmaxf(best, score);
+    }
+    highest = block_reduced(highest, true), best = block_reduced(best, true);
+    Order order = {scores, p.vocabulary, best};
+    for (int i = thread; i < BINS; i += CHOOSERS) s.low[i] = s.high[i] = s.count[i] = 0;
+    if (thread == 0) s.bin = p.vocabulary;
+    __syncthreads();
+    float sum = 0.f;
+    for (int i = thread; i < p.vocabulary; i += CHOOSERS) {
+        sum += expf(logits[i] - highest);
+        if (is_best) {
+            if (scores[i] == best) atomicMin(&s.bin, i);
+            continue;
+        }
+        u32 steps = order.steps(i), bin = steps / BINS;
+        if (bin >= BINS) continue;
+        u32 mass = u32(expf(-float(steps % BINS) / float(FINE)) * 268435456.f);
+        if (atomicAdd(&s.low[bin], mass) + mass < mass) atomicAdd(&s.high[bin], 1u);
+        if (p.settings[1] > 0.f) atomicAdd(&s.count[bin], 1u);
+    }
+    sum = block_reduced(sum, false);
+    __syncthreads();
+    double kept = 1;
+    int id = s.bin < p.vocabulary ? s.bin : 0;
+    if (!is_best) {
+        kept = kept_mass(s, order, p.settings[1], p.settings[2], p.settings[3]);
+        id = drawn(s, order, p.numbers[row * COLUMNS + p.column] * kept);
+    }
+    if (thread) return;
+    p.seen[start + id] = 1;
+    p.inputs[row] = id;
+    if (row == 0) p.inputs[gridDim.x] = p.next_place;
+    p.results[3 * row] = id;
+    p.results[3 * row + 1] = int(__float_as_uint(logits[id] - highest - logf(sum)));
+    p.results[3 * row + 2] = int(__float_as_uint(is_best ? 0.f : scores[id] - best - float(log(kept))));
+}
