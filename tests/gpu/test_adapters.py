@@ -24,7 +24,7 @@ def test_the_words_are_those_of_the_cpu(engine, checkpoint, tmp_path: Path, mode
         found.append([ids_of(generate(engine, PROMPT, adapter=path)) for path in ("", folder, "", folder)])
     assert found[0] == found[1]
     assert found[1][0] != found[1][1]
-    assert engine._loaded()._cache.runner.steps.made == 4
+    assert engine._loaded()._cache.runner.steps.made == (0 if model_type == "falcon" else 4)  # see test_graphs
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "int4"])

@@ -15,7 +15,7 @@ from tests.engine.local.greedy import prompt_of
 pytestmark = pytest.mark.gpu
 
 PROMPT = "Once upon a time there was a small model"
-PLAIN = ["falcon", "gemma", "gpt2", "gpt_neox", "gptj", "llama", "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3"]
+PLAIN = ["gemma", "gpt2", "gpt_neox", "gptj", "llama", "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3"]
 LONGER = structs.replace(GREEDY, max_new_tokens=40)
 
 
@@ -54,9 +54,9 @@ def test_a_plain_cache_is_captured(engine, checkpoint, model_type, replays, fuse
     assert (maker(engine).made, len(replays)) == (1, 39 + 39)
 
 
-@pytest.mark.parametrize("model_type", ["gpt_neo", "mamba", "mistral", "gemma2", "bloom", "qwen3_moe"])
+@pytest.mark.parametrize("model_type", ["falcon", "gpt_neo", "mamba", "mistral", "gemma2", "bloom", "qwen3_moe"])
 def test_others_go_on_without(engine, checkpoint, model_type):
-    """And after a capture that failed, all of the device still works."""
+    """And after a capture that failed (Falcon indexes by a list on the CPU), all of the device still works."""
     load(engine, checkpoint(model_type), device="cuda")
     object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
     first = generate(engine, PROMPT, LONGER)

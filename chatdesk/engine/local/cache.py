@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from chatdesk.engine.local.fused.ahead import Ahead, Wish
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
@@ -152,6 +153,11 @@ class Runner:
             if is_lean
             else StepMaker(model, has_places and self.device.type in self.STEP_DEVICES)
         )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the device can choose tokens by itself: see `Batch.ahead`."""
+        return isinstance(self.steps, StepMaker) and self.steps.fused.kernels is not None
 
     def new_cache(self) -> Any:
         """An empty cache of the kind that the model's layers need; None for a model without one."""
@@ -308,6 +314,24 @@ class Batch:
                 row.pop()
             raise
         return logits[self._places] if len(ids) < step.rows else logits
+
+    def ahead(self, wish: Wish, drafts: Items[int], ids: Items[int], most: int) -> Ahead | None:
+        """Steps that feed these tokens, one to each row, and what is chosen after them, at most so many; or None.
+
+        ``drafts``: that of each row, as the sampler counts. What it gives has to be told to `fed`.
+        """
+        step, maker = self._steps.get(bucket(self.length + 1)), self._runner.steps
+        if not isinstance(step, Step) or not isinstance(maker, StepMaker):
+            return None
+        fed = dict(zip(self._places, zip(drafts, ids, strict=True), strict=True))
+        return maker.ahead(step, wish, fed, self.length, most)
+
+    def fed(self, ahead: Ahead, ids: Items[int]) -> list[tuple[int, float, float]]:
+        """These tokens, one for each row, were fed by ``ahead``; what was chosen after them."""
+        for row, new in zip(self.rows, ids, strict=True):
+            row.append(new)
+        self._is_behind = True
+        return ahead.take(self._places)
 
     def _make_step(self, ids: Items[int], logits: torch.Tensor) -> None:
         """For the tokens after those that were fed just now."""

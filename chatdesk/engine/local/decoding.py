@@ -1,4 +1,4 @@
-"""Reading a prompt and decoding, over `cache.Batch`: the loops know no sampler, no text and no events.
+"""Reading a prompt and decoding, over `cache.Batch`: the loops know no text and no events.
 
 A prompt is read in chunks. A cancel is noticed before each layer of the model, so a chunk is as long as all layers
 read in `LAYER_S` each, as measured on the chunks before it, but at most `CHUNK_S`, for there is a word about the
@@ -8,11 +8,15 @@ progress after each. Longer chunks are better: every one reads all the weights a
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from chatdesk.engine.local.cache import Batch, Stopped
+from chatdesk.engine.local.sampling import Choice, Sampler
+
+if TYPE_CHECKING:
+    from chatdesk.engine.local.fused.ahead import Ahead
 
 CHUNK_S = 1.0
 LAYER_S = 0.08
@@ -22,17 +26,6 @@ _LONGEST_CHUNK = 4096
 _SHORTEST_CHUNK = 128
 _CAUTIOUS_SPEED = {"cpu": 5e10}  # floating-point operations a second, for a first guess
 _CAUTIOUS_SPEED_GPU = 5e12
-
-
-class HasId(Protocol):
-    """A choice of a token."""
-
-    @property
-    def id(self) -> int:
-        """The token."""
-
-
-Chosen = TypeVar("Chosen", bound=HasId)
 
 
 class ChunkSize:
@@ -82,35 +75,43 @@ def prefill(
 
 
 @dataclass
-class Step(Generic[Chosen]):
+class Step:
     """One token for each live draft. The consumer puts drafts that end with it into ``ended``."""
 
     drafts: list[int]
-    choices: Sequence[Chosen]
+    choices: Sequence[Choice]
     ended: set[int] = field(default_factory=set)
 
 
-def decode(
-    batch: Batch, logits: torch.Tensor, choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Chosen]]
-) -> Iterator[Step[Chosen]]:
-    """Continue each row of a batch, until all have ended.
+def decode(batch: Batch, logits: torch.Tensor, sampler: Sampler, most: int) -> Iterator[Step]:
+    """Continue each row of a batch, until all have ended, by at most ``most`` tokens.
 
-    ``logits``: float32 ``[rows or 1, vocabulary]`` after the prompt. ``choose(logits, drafts)`` picks one token for
-    each of the drafts whose logits it gets. A token is fed only when the next one is wanted.
-    Ends early when it is stopped.
+    ``logits``: float32 ``[rows or 1, vocabulary]`` after the prompt. A token is fed only when the next one is wanted,
+    but where the device chooses by itself it is some steps ahead. Ends early when it is stopped.
     """
     drafts = list(range(len(batch.rows)))
-    logits = logits.expand(len(drafts), -1)
+    choices = sampler.choose(logits.expand(len(drafts), -1), drafts)
+    ahead: Ahead | None = None
+    made = 1
     while True:
-        step = Step(drafts, choose(logits, drafts))
+        if ahead is not None:
+            ahead.ask()
+        step = Step(drafts, choices)
         yield step
         staying = [row for row, draft in enumerate(drafts) if draft not in step.ended]
         if not staying:
             return
         if len(staying) < len(drafts):
             batch.keep(staying)
-        drafts = [drafts[row] for row in staying]
+        drafts, ids = [drafts[row] for row in staying], [choices[row].id for row in staying]
+        if ahead is None and sampler.can_be_ahead:
+            ahead = batch.ahead(sampler, drafts, ids, most - made)
+        made += 1
+        if ahead is not None:
+            choices = sampler.took(drafts, batch.fed(ahead, ids))
+            ahead = ahead if ahead.has_next else None
+            continue
         try:
-            logits = batch.step([step.choices[row].id for row in staying])
+            choices = sampler.choose(batch.step(ids), drafts)
         except Stopped:
             return

@@ -5,7 +5,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from collections.abc import Generator as TypedGenerator
 from dataclasses import replace
 from functools import partial
@@ -55,8 +55,6 @@ from chatdesk.engine.local.scoring import Scorer
 from chatdesk.engine.local.speculation import Lookup, Pace, decode_ahead
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, Remark, UserError
-
-Choose = Callable[[torch.Tensor, Sequence[int]], Sequence[Choice]]
 
 
 class Generator:
@@ -175,7 +173,7 @@ class Generator:
             yield from writing.cancel()
             return reused
         live = batch if writing.drafts == 1 else batch.fan_out(writing.drafts)
-        for step in self._steps(live, logits, sampler.choose):
+        for step in self._steps(live, logits, sampler, writing.limit):
             yield from writing.take(step)
             if is_cancelled():
                 yield from writing.cancel()
@@ -186,11 +184,15 @@ class Generator:
         yield from writing.cancel()  # what a stopped step has left
         return reused
 
-    def _steps(self, live: Batch, logits: torch.Tensor, choose: Choose) -> Iterator[Step[Choice]]:
-        """Ahead where the person wants that and one text is written that can be trimmed."""
-        if self._guesses and len(live.rows) == 1 and live.can_part:
-            return decode_ahead(live, logits, choose, Lookup(), self._pace)
-        return decode(live, logits, choose)
+    def _steps(self, live: Batch, logits: torch.Tensor, sampler: Sampler, most: int) -> Iterator[Step]:
+        """With guesses where the person wants that and one text is written that can be trimmed.
+
+        Where the device chooses by itself, a step is quicker than reading guesses.
+        """
+        is_slow = not (sampler.can_be_ahead and self._cache.runner.chooses)
+        if self._guesses and is_slow and len(live.rows) == 1 and live.can_part:
+            return decode_ahead(live, logits, sampler.choose, Lookup(), self._pace)
+        return decode(live, logits, sampler, most)
 
     def _check_ids(self, prompt: Prompt) -> None:
         """A token that the model does not know is an error of the checkpoint; a GPU would fail for good on it."""
@@ -228,11 +230,11 @@ class _Writing:
         self._ends = checkpoint.eos_ids | prompt.stop_ids
         self.drafts = request.drafts
         self._drafts = [_Draft(checkpoint.tokens, prompt, stops) for _ in range(request.drafts)]
-        self._limit, self._reason = _limit(len(prompt.ids), sampling, checkpoint.info.context_length)
+        self.limit, self._reason = _limit(len(prompt.ids), sampling, checkpoint.info.context_length)
         self.ended: set[int] = set()
         self._first: tuple[float, int] | None = None  # when the first step came, and its tokens
 
-    def take(self, step: Step[Choice]) -> Iterator[Event]:
+    def take(self, step: Step) -> Iterator[Event]:
         """The events of one step."""
         now = time.perf_counter()
         for draft, choice in zip(step.drafts, step.choices, strict=True):
@@ -242,7 +244,7 @@ class _Writing:
             yield self._token(draft, choice)
             if self._drafts[draft].is_stopped:
                 yield self._end(draft, "stop")
-            elif self._drafts[draft].tokens == self._limit:
+            elif self._drafts[draft].tokens == self.limit:
                 yield self._end(draft, self._reason)
         if self._first is None:
             self._first = (now, self._new_tokens)

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from chatdesk.engine.local.fused.ahead import Ahead, Wish
 from chatdesk.engine.local.fused.maker import FusedMaker
 
 Buffers = Sequence[tuple[torch.Tensor, torch.Tensor]]
@@ -99,17 +100,22 @@ class Step:
         keys = buffers[0][0]
         self.buffers, self.rows = buffers, keys.shape[0]
         self._stream = stream
-        self._inputs = torch.zeros(self.rows + 1, dtype=torch.long, device=keys.device)  # a token a row, the position
-        self._run = make(self._inputs)
+        self.inputs = torch.zeros(self.rows + 1, dtype=torch.long, device=keys.device)  # a token a row, the position
+        self._run = make(self.inputs)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._logits: torch.Tensor | None = None
 
     @torch.inference_mode()
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[rows, vocabulary]``, are good until the next call."""
-        self._inputs.copy_(torch.tensor([*ids, position]))
+        self.inputs.copy_(torch.tensor([*ids, position]))
         if self._stream is not None and self._graph is None:
             self._capture(self._stream)
+        return self.again()
+
+    @torch.inference_mode()
+    def again(self) -> torch.Tensor:
+        """As a call, with what lies in ``inputs``."""
         if self._graph is None or self._logits is None:
             return self._run()
         self._graph.replay()
@@ -174,6 +180,12 @@ class StepMaker:
             return None
         self.made += step is not None
         return step
+
+    def ahead(self, step: Step, wish: Wish, fed: dict[int, tuple[int, int]], position: int, most: int) -> Ahead | None:
+        """Steps ahead of who looks at them, from a token that is to be fed at a position; None where it cannot be."""
+        kernels = self.fused.kernels
+        most = min(most, bucket(position + 1) - position)
+        return Ahead(step, kernels, wish, fed, position, most) if kernels is not None and most > 0 else None
 
     def _checked(
         self, make: Make, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor

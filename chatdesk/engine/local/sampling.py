@@ -124,8 +124,8 @@ class Sampler:
             index = torch.zeros_like(kept)
         else:
             kept, kept_logprobs, own = candidates(scores / _given(self._sampling.temperature), logprobs, self._sampling)
-            numbers = [torch.rand((), generator=self._generators[i], dtype=torch.float64) for i in drafts]
-            index = draw(kept_logprobs, torch.stack(numbers))
+            numbers = [self.numbers(i, 1)[0] for i in drafts]
+            index = draw(kept_logprobs, torch.tensor(numbers, dtype=torch.float64))
         of_draft = _fetched(*(part.gather(1, index) for part in (kept, own, kept_logprobs)))
         chosen, owns, sampled = (part[:, 0].tolist() for part in of_draft)
         if not all(map(math.isfinite, owns)):  # whatever is wrong in a row: what is drawn from it shows it
@@ -138,6 +138,38 @@ class Sampler:
             for row, token_id in enumerate(chosen)
         ]
 
+    @property
+    def can_be_ahead(self) -> bool:
+        """Whether `fused.ahead` can choose in its place: no alternatives are wanted and no token is favoured."""
+        return not self._top and self._bias is None
+
+    def settings(self) -> tuple[float, ...]:
+        """Temperature, top-k, top-p, min-p and penalty."""
+        sampling = self._sampling
+        values = (sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, sampling.repetition_penalty)
+        return tuple(map(_given, values))
+
+    def repeated(self, draft: int) -> list[int]:
+        """The ids of the prompt and of a draft so far."""
+        return [*self._prompt, *self._chosen[draft]]
+
+    def numbers(self, draft: int, count: int) -> list[float]:
+        """The next random numbers of a draft, in [0, 1): one for each token, whoever chooses it."""
+        made: list[float] = torch.rand(count, generator=self._generators[draft], dtype=torch.float64).tolist()
+        return made
+
+    def took(self, drafts: Sequence[int], found: Sequence[tuple[int, float, float]]) -> list[Choice]:
+        """What was chosen elsewhere for these drafts: id, log-probability and that after the filters.
+
+        ``NOT_FINITE`` as `choose` says it.
+        """
+        if not all(math.isfinite(own) for _, own, _ in found):
+            raise UserError(Fault.NOT_FINITE)
+        self._seen = None
+        for i, (token_id, _, _) in zip(drafts, found, strict=True):
+            self._chosen[i].append(token_id)
+        return [Choice(token_id, max(own, FLOOR), max(sampled, FLOOR), ()) for token_id, own, sampled in found]
+
     def _penalised(self, logits: torch.Tensor, drafts: Sequence[int]) -> torch.Tensor:
         penalty = _given(self._sampling.repetition_penalty)
         if penalty == 1:
@@ -149,8 +181,9 @@ class Sampler:
     def _seen_ids(self, logits: torch.Tensor, drafts: Sequence[int]) -> torch.Tensor:
         """Ids that count as repeated, on the device of the logits; one may stand there twice."""
         if self._seen is None:
-            ids = [i for i in self._prompt if i < logits.shape[-1]]
-            self._seen = torch.tensor([ids] * len(drafts), dtype=torch.long, device=logits.device)
+            known = logits.shape[-1]
+            ids = [[token for token in self.repeated(i) if token < known] for i in drafts]
+            self._seen = torch.tensor(ids, dtype=torch.long, device=logits.device)
         else:
             if self._seen_drafts != list(drafts):
                 rows = [self._seen_drafts.index(i) for i in drafts]

@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 
 from chatdesk.engine.local.cache import Batch, Stopped
-from chatdesk.engine.local.decoding import Chosen, Step
+from chatdesk.engine.local.decoding import Step
+from chatdesk.engine.local.sampling import Choice
 
 _GRAM = 3
 """Tokens that have to stand before a place for what follows it to be guessed."""
@@ -90,10 +91,10 @@ def _mixed(old: float, new: float) -> float:
 def decode_ahead(
     batch: Batch,
     logits: torch.Tensor,
-    choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Chosen]],
+    choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Choice]],
     guesser: Guesser,
     pace: Pace,
-) -> Iterator[Step[Chosen]]:
+) -> Iterator[Step]:
     """As `decoding.decode`, of a batch of one row that can be trimmed."""
     pace.begin()
     chosen = choose(logits, [0])

@@ -1,19 +1,25 @@
 """The fused decode step: its kernels, run on the CPU by an emulator, give what the model's own forward gives."""
 
+import math
 import shutil
+from collections import Counter
 
 import pytest
 import torch
 from msgspec import structs
 
+from chatdesk.engine.api import Sampling
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.fused import driver, maker
+from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.fused.program import Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.sampling import Sampler
+from chatdesk.errors import Fault, UserError
 from tests.engine.adapters import make_adapter
-from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load
+from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, text_of
 from tests.engine.local.emulator import Compiler
 from tests.engine.local.greedy import compare, prompt_of
 
@@ -129,3 +135,90 @@ def test_a_compilation_that_fails_is_said(caplog):
     assert compiler.kernels(("-DFLOAT=7",)) is None
     assert not compiler.is_at(("-DFLOAT=7",))
     assert "no fused decode step" in caplog.text
+
+
+SAMPLINGS = {
+    "default": Sampling(0.7, 0.95, 0, 0.05, 1.1),
+    "greedy": Sampling(0.0, 1.0, 0, 0.0, 1.2),
+    "neutral": NEUTRAL,
+    "wide": structs.replace(NEUTRAL, top_p=0.999),
+    "top-k": structs.replace(NEUTRAL, top_k=40),
+    "all": Sampling(0.5, 0.8, 100, 0.01, 0.9),
+}
+
+
+class Given:
+    """As a step, with logits that were made before."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        self._logits, self.rows, self.fed = logits, logits.shape[1], []
+        self.inputs = torch.zeros(self.rows + 1, dtype=torch.long)
+
+    def again(self) -> torch.Tensor:
+        self.fed.append(self.inputs.tolist())
+        return self._logits[len(self.fed) - 1]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS)
+@pytest.mark.parametrize("vocabulary", [300, 5000])
+def test_what_is_chosen_ahead(sampling, vocabulary, compiler):
+    """Same tokens and probabilities as one by one, for two rows of three, over the end of the random numbers."""
+    torch.manual_seed(2)
+    logits = 3 * torch.randn(12, 3, vocabulary)
+    here, there = (Sampler(sampling, [5, 6, 7, 70_000], 3, 2, 0) for _ in range(2))
+    step, kernels = Given(logits), compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    ahead = Ahead(step, kernels, there, {0: (0, 11), 2: (1, 12)}, 250, 12)
+    for i in range(12):
+        expected = here.choose(logits[i, [0, 2]], [0, 1])
+        found = there.took([0, 1], ahead.take([0, 2]))
+        assert [choice.id for choice in found] == [choice.id for choice in expected]
+        for one, other in zip(found, expected, strict=True):
+            assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
+            assert one.sampled_logprob == pytest.approx(other.sampled_logprob, abs=1e-4)
+    assert not ahead.has_next
+    assert step.fed[0] == [11, 0, 12, 250]
+    assert [fed[3] for fed in step.fed] == list(range(250, 262))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("sampling", [SAMPLINGS["default"], SAMPLINGS["greedy"]], ids=["default", "greedy"])
+def test_what_is_no_number_is_said(sampling, value, compiler):
+    logits = torch.full((1, 1, 1000), value if value < 0 else 0.0)
+    logits[0, 0, 500] = value
+    sampler, kernels = Sampler(sampling, [5], 3, 1, 0), compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    found = Ahead(Given(logits), kernels, sampler, {0: (0, 1)}, 0, 1).take([0])
+    with pytest.raises(UserError) as raised:
+        sampler.took([0], found)
+    assert raised.value.fault == Fault.NOT_FINITE
+
+
+def test_all_are_equally_probable(compiler):
+    """Of tokens with one and the same score, top-p keeps its share, and each is drawn as often."""
+    sampler = Sampler(structs.replace(NEUTRAL, top_p=0.5), [], 3, 1, 0)
+    kernels = compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    found = Ahead(Given(torch.zeros(150, 1, 20)), kernels, sampler, {0: (0, 1)}, 0, 150)
+    made = [found.take([0])[0] for _ in range(150)]
+    counts = Counter(token for token, _, _ in made)
+    assert len(counts) == 10
+    assert min(counts.values()) > 3
+    assert all(after == pytest.approx(math.log(0.1), abs=1e-5) for _, _, after in made)
+
+
+def test_a_conversation_goes_on_after_steps_that_nobody_wanted(checkpoint, runs):
+    """Drafts that end early, then a turn on what is cached: as with nothing ahead."""
+    found = []
+    for is_ahead in (True, False):
+        engine = LocalEngine()
+        load(engine, checkpoint("llama"))
+        if not is_ahead:
+            engine._loaded()._cache.runner.steps.ahead = lambda *_: None
+        object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset(range(0, 400, 12)))
+        sampling = structs.replace(NEUTRAL, top_k=40, max_new_tokens=12, repetition_penalty=1.3)
+        prompt = prompt_of(engine, 250, 4)
+        one = generate(engine, prompt, sampling, seed=3)
+        several = generate(engine, prompt + text_of(one), sampling, seed=9, drafts=3)
+        more = generate(engine, prompt + text_of(one) + " and", GREEDY, seed=3)
+        found.append((ids_of(one), [ids_of(several, i) for i in range(3)], ids_of(more)))
+        assert len({len(ids) for ids in found[-1][1]}) > 1
+        engine.close()
+    assert found[0] == found[1]

@@ -161,7 +161,28 @@ __device__ int drawn(Bins& s, const Order& order, double point) {
     return s.bin;
 }
 
-extern "C" __global__ void choose(Choose p) {
+// Where nothing is filtered, the order is that of the vocabulary, as on the CPU.
+__device__ int drawn_of_all(Bins& s, const Order& order, double number, double& total) {
+    int each = (order.vocabulary + CHOOSERS - 1) / CHOOSERS, from = threadIdx.x * each;
+    int to = min(from + each, order.vocabulary);
+    double mine = 0;
+    for (int i = from; i < to; i++) mine += expf(order.scores[i] - order.best);
+    double first = before_mine(s, mine, total), point = fmin(number * total, total * (1 - 1e-15));
+    if (threadIdx.x == 0) s.bin = 0;
+    __syncthreads();
+    if (point >= first && point < first + mine) {
+        int i = from;
+        for (; i < to - 1; i++) {
+            first += expf(order.scores[i] - order.best);
+            if (first > point) break;
+        }
+        s.bin = i;
+    }
+    __syncthreads();
+    return s.bin;
+}
+
+extern "C" __global__ void __launch_bounds__(CHOOSERS) choose(Choose p) {
     __shared__ Bins s;
     int row = blockIdx.x, thread = threadIdx.x;
     long long start = (long long)row * p.vocabulary;
@@ -199,9 +220,13 @@ extern "C" __global__ void choose(Choose p) {
     __syncthreads();
     double kept = 1;
     int id = s.bin < p.vocabulary ? s.bin : 0;
-    if (!is_best) {
+    double number = p.numbers[row * COLUMNS + p.column];
+    bool is_filtered = (p.settings[1] > 0.f && p.settings[1] < p.vocabulary) || p.settings[2] < 1.f || p.settings[3] > 0.f;
+    if (!is_best && is_filtered) {
         kept = kept_mass(s, order, p.settings[1], p.settings[2], p.settings[3]);
-        id = drawn(s, order, p.numbers[row * COLUMNS + p.column] * kept);
+        id = drawn(s, order, number * kept);
+    } else if (!is_best) {
+        id = drawn_of_all(s, order, number, kept);
     }
     if (thread) return;
     p.seen[start + id] = 1;

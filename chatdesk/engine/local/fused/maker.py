@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from chatdesk.engine.local.fused.driver import COMPILER
-from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Program, lay_by_rows
+from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Kernels, Program, lay_by_rows
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 
 SWITCH = "CHATDESK_FUSED"
@@ -42,6 +42,11 @@ class FusedMaker:
     def is_compiling(self) -> bool:
         """Whether what a single row needs is not there yet, but will be."""
         return self._is_on and COMPILER.is_at(self._options(1))
+
+    @property
+    def kernels(self) -> Kernels | None:
+        """Those for a single row, where they are there: `choose` among them is for any number."""
+        return COMPILER.kernels(self._options(1)) if self._is_on else None
 
     def way(self, buffers: Buffers, room: int) -> Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None:
         """How to make a step over these buffers, or None: also where an adapter hangs on the model's own modules."""

@@ -90,7 +90,7 @@ class _Device:
 
 @dataclass(frozen=True)
 class _Part:
-    """A matrix or a piece of one: its kernel, numbers that it reads at once, addresses, rows, and those of the whole."""
+    """A matrix or a piece of one: its kernel, numbers read at once, addresses, its rows, and those of the whole."""
 
     kernel: str
     at_once: int
@@ -295,6 +295,7 @@ class Program:
         if pieces > 1 and matrix.bias is not None:
             raise NotServed("a half of a matrix with a bias")
         height = _height(matrix)
+        scales: Tensor | None = None
         match matrix:
             case Int8Linear():
                 kernel, at_once, weight, scales = "product_int8", 16, matrix.weight, matrix.scale
@@ -302,7 +303,7 @@ class Program:
                 kernel, at_once = f"product_int4_of_{2 * matrix.weight.shape[-1]}", 32
                 weight, scales = matrix.weight, matrix.scales
             case _:
-                kernel, at_once, scales = "product", self._values, None
+                kernel, at_once = "product", self._values
                 weight = matrix.weight if isinstance(matrix, nn.Linear) else matrix.weight.T
                 self._float(weight)
         row_bytes, scale_bytes = weight.nbytes // height, 0 if scales is None else scales.nbytes // height

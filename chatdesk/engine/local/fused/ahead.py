@@ -1,0 +1,137 @@
+"""Steps that are asked for before anybody has looked at what the ones before have given.
+
+The device chooses each token itself (`choose.cu`) and feeds it to the next step, so that it never waits for Python;
+what was chosen is fetched meanwhile. When a reply ends, up to `DEPTH` steps more have been made than were wanted: what
+they have written lies behind the text and is written over.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from chatdesk.engine.local.fused.program import Kernels
+
+DEPTH = 2
+COLUMNS = 256
+"""Random numbers that lie ready for a row: as the kernel has it."""
+
+_THREADS = 1024
+_Pointer, _Int = ctypes.c_void_p, ctypes.c_int
+
+
+class Choose(ctypes.Structure):
+    """As in the kernels."""
+
+    _fields_ = (
+        *((name, _Pointer) for name in ("logits", "scores", "seen", "numbers", "settings", "inputs", "results")),
+        *((name, _Int) for name in ("vocabulary", "column", "next_place")),
+    )
+
+
+class Repeatable(Protocol):
+    """What `graphs.Step` is."""
+
+    rows: int
+    inputs: torch.Tensor
+
+    def again(self) -> torch.Tensor:
+        """Run with what lies in ``inputs``; the logits."""
+
+
+class Wish(Protocol):
+    """What `sampling.Sampler` is."""
+
+    def settings(self) -> tuple[float, ...]:
+        """Temperature, top-k, top-p, min-p and penalty."""
+
+    def repeated(self, draft: int) -> list[int]:
+        """The ids that count as repeated."""
+
+    def numbers(self, draft: int, count: int) -> list[float]:
+        """The next random numbers of a draft, in [0, 1)."""
+
+
+class Ahead:
+    """The next tokens of some drafts. ``fed``: for each place among the rows of the step its draft and last token.
+
+    ``position``: of that token. ``most``: steps that may be made.
+    """
+
+    def __init__(
+        self, step: Repeatable, kernels: Kernels, wish: Wish, fed: dict[int, tuple[int, int]], position: int, most: int
+    ) -> None:
+        self._step, self._kernels, self._wish = step, kernels, wish
+        self._drafts = {place: draft for place, (draft, _) in fed.items()}
+        self._position, self._left = position, most
+        self._asked = self._taken = 0
+        device, rows = step.inputs.device, step.rows
+        self._waits = device.type == "cuda"
+        ids = [fed[place][1] if place in fed else 0 for place in range(rows)]
+        step.inputs.copy_(torch.tensor([*ids, position]))
+        self._settings = torch.tensor(wish.settings(), dtype=torch.float32).to(device)
+        self._numbers = torch.zeros(rows, COLUMNS, dtype=torch.float64, device=device)
+        self._results = torch.zeros(rows, 3, dtype=torch.int32, device=device)
+        self._fetched = [torch.zeros(rows, 3, dtype=torch.int32, pin_memory=self._waits) for _ in range(DEPTH + 1)]
+        self._events: list[Any] = [torch.cuda.Event() for _ in self._fetched] if self._waits else []  # type: ignore[no-untyped-call]
+        self._scores: torch.Tensor | None = None
+        self._seen: torch.Tensor | None = None
+
+    @property
+    def has_next(self) -> bool:
+        """Whether `take` has something to give."""
+        return self._asked > self._taken or self._left > 0
+
+    @torch.inference_mode()
+    def ask(self) -> None:
+        """Have as many steps under way as there may be."""
+        while self._left > 0 and self._asked - self._taken < DEPTH:
+            self._ask_one()
+
+    def take(self, places: Sequence[int]) -> list[tuple[int, float, float]]:
+        """The next token at each of these places: id, log-probability of the model and after the filters."""
+        self.ask()
+        slot = self._taken % len(self._fetched)
+        if self._waits:
+            self._events[slot].synchronize()
+        self._taken += 1
+        found = self._fetched[slot]
+        ids, numbers = found[:, 0].tolist(), found.view(torch.float32)[:, 1:].tolist()
+        return [(ids[place], *numbers[place]) for place in places]
+
+    def _ask_one(self) -> None:
+        column = self._position % COLUMNS
+        if self._asked == 0 or column == 0:
+            self._give_numbers(column)
+        logits = self._step.again()
+        scores, seen = self._rest(logits)
+        self._position += 1
+        given = (logits, scores, seen, self._numbers, self._settings, self._step.inputs, self._results)
+        argument = Choose(*(tensor.data_ptr() for tensor in given), logits.shape[1], column, self._position)
+        self._kernels.launch("choose", (self._step.rows, 1, 1), _THREADS, 0, argument, early=False)
+        slot = self._asked % len(self._fetched)
+        self._fetched[slot].copy_(self._results, non_blocking=self._waits)
+        if self._waits:
+            self._events[slot].record()
+        self._asked += 1
+        self._left -= 1
+
+    def _give_numbers(self, column: int) -> None:
+        """For the columns from here on."""
+        table = torch.zeros(self._step.rows, COLUMNS, dtype=torch.float64)
+        count = min(COLUMNS - column, self._left)
+        for place, draft in self._drafts.items():
+            table[place, column : column + count] = torch.tensor(self._wish.numbers(draft, count), dtype=torch.float64)
+        self._numbers.copy_(table)
+
+    def _rest(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Room for scores, and which tokens of each row count as repeated."""
+        if self._scores is None or self._seen is None:
+            self._scores = torch.empty_like(logits)
+            seen = torch.zeros(logits.shape, dtype=torch.uint8)
+            for place, draft in self._drafts.items():
+                ids = torch.tensor(self._wish.repeated(draft), dtype=torch.long)
+                seen[place, ids[ids < logits.shape[1]]] = 1
+            self._seen = seen.to(logits.device)
+        return self._scores, self._seen
