@@ -19,7 +19,8 @@ def _library(options: tuple[str, ...]) -> ctypes.CDLL:
     names = [(name, "Product") for name in re.findall(r"^PRODUCT\w*\((\w+)", source, re.MULTILINE)]
     if "-DFLOAT=1" not in options:
         names = [(name, kind) for name, kind in names if "int" not in name]
-    names += re.findall(r'^extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\((\w+) p\)', source, re.MULTILINE)
+    kernel = r'^extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\((\w+) p\)'
+    names += re.findall(kernel, source, re.MULTILINE)
     calls = [
         f'extern "C" void run_{name}(int* grid, int threads, int bytes, {kind}* p)'
         f" {{ run_blocks(grid, threads, bytes, [=] {{ {name}(*p); }}); }}"
