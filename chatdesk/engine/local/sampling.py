@@ -141,7 +141,7 @@ class Sampler:
     @property
     def can_be_ahead(self) -> bool:
         """Whether `fused.ahead` can choose in its place: no alternatives are wanted and no token is favoured."""
-        return not self._top and self._bias is None
+        return not self._top and not self._bias
 
     def settings(self) -> tuple[float, ...]:
         """Temperature, top-k, top-p, min-p and penalty."""
