@@ -10,6 +10,7 @@ from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.graphs import OwnForward, Step, bucket
+from chatdesk.engine.local.speculation import Pace
 from tests.engine.checkpoints import SIZES, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 from tests.engine.local.greedy import compare, prompt_of
@@ -21,7 +22,9 @@ WITH_STEPS |= {"olmo", "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3", "qwen3_m
 
 @pytest.fixture(autouse=True)
 def _steps_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is guessed: several tokens read at once are no steps."""
     monkeypatch.setattr(Runner, "STEP_DEVICES", ("cpu", "cuda"))
+    monkeypatch.setattr(Pace, "may_guess", False)
 
 
 @pytest.fixture
