@@ -191,7 +191,7 @@ class Generator:
         """
         is_slow = not (sampler.can_be_ahead and self._cache.runner.chooses)
         if self._guesses and is_slow and len(live.rows) == 1 and live.can_part:
-            return decode_ahead(live, logits, sampler.choose, Lookup(), self._pace)
+            return decode_ahead(live, logits, sampler.choose, Lookup(), self._pace, most)
         return decode(live, logits, sampler, most)
 
     def _check_ids(self, prompt: Prompt) -> None:

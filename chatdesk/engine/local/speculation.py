@@ -94,9 +94,11 @@ def decode_ahead(
     choose: Callable[[torch.Tensor, Sequence[int]], Sequence[Choice]],
     guesser: Guesser,
     pace: Pace,
+    most: int,
 ) -> Iterator[Step]:
-    """As `decoding.decode`, of a batch of one row that can be trimmed."""
+    """As `decoding.decode`, of a batch of one row that can be trimmed. Nothing is read behind the last token."""
     pace.begin()
+    end = batch.length + most
     chosen = choose(logits, [0])
     while True:
         step = Step([0], chosen)
@@ -106,7 +108,8 @@ def decode_ahead(
         began = time.perf_counter()
         fed = [chosen[0].id]
         if pace.may_guess:
-            fed += guesser.guess([*batch.rows[0], *fed], batch.most_at_once - 1)
+            room = min(batch.most_at_once, end - batch.length - 1)
+            fed += guesser.guess([*batch.rows[0], *fed], room - 1) if room > 1 else []
         try:
             logits = batch.step(fed) if len(fed) == 1 else batch.read(fed)
         except Stopped:
