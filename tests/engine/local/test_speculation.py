@@ -136,8 +136,8 @@ def test_the_distribution_is_the_models(engines, read, monkeypatch):
     engine = engines("llama")
     monkeypatch.setattr(generation, "Lookup", Oracle)
     monkeypatch.setattr(Oracle, "known", ())
-    two = structs.replace(NEUTRAL, temperature=0.5, max_new_tokens=2)
-    pairs = Counter(tuple(ids_of(generate(engine, PROMPT, two, seed=seed))) for seed in range(600))
+    three = structs.replace(NEUTRAL, temperature=0.5, max_new_tokens=3)  # behind the last nothing is guessed
+    pairs = Counter(tuple(ids_of(generate(engine, PROMPT, three, seed=seed))[:2]) for seed in range(600))
     assert read
     generator = engine._loaded()
     ids = generator.checkpoint.tokens.encode(PROMPT)
