@@ -14,13 +14,13 @@ from chatdesk.engine.api import PromptMade
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.prompts import ExactPrompt
 from chatdesk.ui import theme
-from chatdesk.ui.chat.tokens import TokenView, sign
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.widgets.tokens import TokenView, sign
 from chatdesk.ui.wording import grouped
 
 

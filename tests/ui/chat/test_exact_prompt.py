@@ -14,7 +14,7 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.prompts import ExactPrompt
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
-from chatdesk.ui.chat.tokens import sign
+from chatdesk.ui.widgets.tokens import sign
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 CTRL = Qt.KeyboardModifier.ControlModifier

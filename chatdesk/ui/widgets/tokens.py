@@ -55,6 +55,7 @@ class TokenView(QAbstractScrollArea):
         self._pieces: Sequence[str] = ()
         self._ids: Sequence[int] = ()
         self._markers: frozenset[int] = frozenset()
+        self._grounds: Sequence[QColor] = ()
         self._rows: list[int] = []  # the first token of each row found so far
         self._next = 0  # the first token that has no row yet
         self._edge = 0  # where the last row ends, in pixels
@@ -73,9 +74,14 @@ class TokenView(QAbstractScrollArea):
 
     def set_tokens(self, ids: Sequence[int], pieces: Sequence[str], markers: frozenset[int]) -> None:
         """Show these; ``markers``: the ids of special tokens."""
-        self._ids, self._pieces, self._markers = ids, pieces, markers
+        self._ids, self._pieces, self._markers, self._grounds = ids, pieces, markers, ()
         self.current = 0
         self._begin()
+
+    def set_grounds(self, grounds: Sequence[QColor]) -> None:
+        """Colour each token; nothing for the ordinary look."""
+        self._grounds = grounds
+        self.viewport().update()
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -266,6 +272,8 @@ class TokenView(QAbstractScrollArea):
         colors = theme.current()
         is_marker, is_marked = self._ids[number] in self._markers, number == self.current
         ground, ink = (colors.tint, colors.accent) if is_marker else (colors.hover, colors.text)
+        if self._grounds:
+            ground, ink = self._grounds[number].name(), _ink(self._grounds[number])
         if is_marked and self.hasFocus():
             ground, ink = colors.accent, colors.on_accent
         has_edge = is_marked or ground == colors.background  # in high contrast all grounds are one
@@ -278,3 +286,9 @@ class TokenView(QAbstractScrollArea):
             text = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
         painter.setPen(QColor(ink))
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+
+def _ink(ground: QColor) -> str:
+    """Black or white, whichever can be read on a colour."""
+    light = 0.299 * ground.red() + 0.587 * ground.green() + 0.114 * ground.blue()
+    return "#111111" if light > 140 else "#ffffff"

@@ -1,0 +1,128 @@
+"""Classifying for a person in the window: a text or a file is read, the work goes on step by step, can be paused, and
+is found again after a crash.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatdesk.engine.api import Event, Failed, Scored
+from chatdesk.errors import Fault, UserError
+from chatdesk.tasks import classify_files
+from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.classify import Plan, Report, report
+from chatdesk.tasks.classify_files import TEXT, Table
+from chatdesk.tasks.classify_run import Run
+from chatdesk.tasks.models import Models
+from chatdesk.tasks.ports import EngineLink, Post, aside
+from chatdesk.tasks.replies import notice
+
+
+@dataclass(frozen=True)
+class State:
+    """How far the work is. ``rows``: whose results are new; ``notice``: why it stands still."""
+
+    is_running: bool
+    done: int
+    total: int
+    rows: tuple[int, ...] = ()
+    notice: Notice | None = None
+
+
+class Classifier:
+    """One table at a time. One thread; never blocks.
+
+    Attributes: ``table`` and ``run``, None while there is none; ``on_state``, called with each `State`.
+    """
+
+    def __init__(self, engine: EngineLink, models: Models, folder: Path, post: Post) -> None:
+        self._engine, self._models, self._folder, self._post = engine, models, folder, post
+        self._request = 0
+        self._columns = ("", "")
+        self.table: Table | None = None
+        self.run: Run | None = None
+        self.on_state: Callable[[State], None] = lambda state: None
+
+    def read(self, path: Path, then: Callable[[Table], None], failed: Callable[[UserError], None]) -> None:
+        """Read a file's table aside; it is not taken yet."""
+        aside(self._post, lambda: classify_files.read(path), then, failed)
+
+    def begin(self, table: Table, plan: Plan, text_column: str = "", label_column: str = "") -> None:
+        """Classify a table; what was done of it before is there at once. Raises `UserError` for what means nothing."""
+        self.pause()
+        plan.check()
+        texts = table.column(table.text_column(text_column))
+        label = label_column and table.label_column(label_column)
+        info = self._models.info
+        model = f"{info.path}|{info.dtype}" if info else self._models.state.path
+        is_file = table.columns != (TEXT,) or len(table.rows) > 1
+        self.table, self._columns = table, (text_column, label)
+        self.run = Run(plan, texts, model, self._models.adapter, self._folder if is_file else None)
+        self.go_on()
+
+    def begin_text(self, text: str, plan: Plan) -> None:
+        """Classify one text. Raises `UserError`."""
+        if not text.strip():
+            raise UserError(Fault.EMPTY_PROMPT)
+        self.begin(Table((TEXT,), ((text,),)), plan)
+
+    def go_on(self) -> None:
+        """Work on what is left."""
+        if self.run is None or self._request:
+            return
+        if self.run.is_over:
+            self._say(rows=tuple(range(len(self.run.results))))
+            return
+        self._models.wake()
+        state = self._models.state
+        if state.state in ("none", "failed"):
+            self._say(notice=state.notice or Notice(Fault.NO_MODEL, {}))
+            return
+        self._request = self._engine.next_id()
+        self._engine.send(self.run.next_request(self._request))
+        self._say(rows=tuple(i for i, found in enumerate(self.run.results) if found is not None))
+
+    def pause(self) -> None:
+        """Stand still; what is under way is dropped and asked again later."""
+        request, self._request = self._request, 0
+        if request:
+            self._engine.cancel(request)
+            self._say()
+
+    def on_event(self, event: Event) -> None:
+        """Take an engine event; those of other requests are ignored."""
+        if event.request != self._request or self.run is None:
+            return
+        if isinstance(event, Failed):
+            self._request = 0
+            self._say(notice=notice(UserError(Fault(event.fault), **event.fields)))
+        elif isinstance(event, Scored):
+            self._request = 0
+            try:
+                rows = self.run.take(event)
+            except UserError as error:  # the journal's disk; the results are there
+                self._say(rows=tuple(range(len(self.run.results))), notice=notice(error))
+                return
+            if self.run.is_over:
+                self.run.prune()
+            else:
+                self._request = self._engine.next_id()
+                self._engine.send(self.run.next_request(self._request))
+            self._say(rows=rows)
+
+    def report(self) -> Report | None:
+        """How good the labels are, where the table has true ones."""
+        if self.run is None or self.table is None or not self._columns[1]:
+            return None
+        return report(self.run.plan, self.run.results, self.table.column(self._columns[1]))
+
+    def save(self, path: Path, then: Callable[[None], None], failed: Callable[[UserError], None]) -> None:
+        """Write the table with its results, aside."""
+        run, table = self.run, self.table
+        if run is not None and table is not None:
+            results = list(run.results)
+            aside(self._post, lambda: classify_files.written(path, table, run.plan, results), then, failed)
+
+    def _say(self, rows: tuple[int, ...] = (), notice: Notice | None = None) -> None:
+        if self.run is not None:
+            self.on_state(State(bool(self._request), self.run.done, len(self.run.results), rows, notice))

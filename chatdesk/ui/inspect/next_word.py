@@ -1,0 +1,148 @@
+"""The next word: what the model expects after a text, what the samplers make of it, and the chain rule for the text."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
+
+from chatdesk.engine.api import AlternativeToken, Sampling, TokenReading
+from chatdesk.settings.options import SAMPLING
+from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.inspect import NEUTRAL, Inspect, chain
+from chatdesk.ui import theme
+from chatdesk.ui.errors import sentence
+from chatdesk.ui.inspect.bars import Bars
+from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.option_rows import NumberRow, row_for
+from chatdesk.ui.widgets.tokens import sign
+
+_SLIDERS = ("temperature", "top_k", "top_p", "min_p")
+_BESIDE_PX = 860
+_LONGEST = 400  # factors that are written out
+
+
+class NextWord(QWidget):
+    """Signals: ``go_on(str)``, with what is to be added to the text; ``sampling_changed``. Attributes: ``bars``;
+    ``rows``, the sliders by name; ``chain_text`` and ``sums``, the chain rule; ``sampling``.
+    """
+
+    go_on = Signal(str)
+    sampling_changed = Signal()
+
+    def __init__(self, inspect: Inspect) -> None:
+        super().__init__()
+        self._inspect = inspect
+        self._text = ""
+        self.sampling: Sampling = NEUTRAL
+        self.note = Label(kind="soft", wrap=True)
+        self.bars = Bars(self.tr("Next tokens"))
+        self.bars.chosen.connect(lambda number: self.go_on.emit(self.bars.tokens[number].text))
+        self.rows: dict[str, NumberRow] = {}
+        self.sums = Label(kind="soft", wrap=True)
+        self.sums.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.chain_text = QPlainTextEdit()
+        self.chain_text.setReadOnly(True)
+        self.chain_text.setTabChangesFocus(True)
+        self.chain_text.setFont(theme.font("code"))
+        self.chain_text.setAccessibleName(self.tr("The chain rule for this text"))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(self.bars)
+        left = QVBoxLayout()
+        left.setSpacing(theme.scaled(8))
+        left.addWidget(Label(self.tr("What comes next"), kind="section"))
+        left.addWidget(self.note)
+        left.addWidget(area, 1)
+        right = QVBoxLayout()
+        right.setSpacing(theme.scaled(12))
+        right.addWidget(Label(self.tr("Samplers"), kind="section"))
+        for name in _SLIDERS:
+            row = row_for(SAMPLING[name])
+            assert isinstance(row, NumberRow), name
+            row.show_value(getattr(NEUTRAL, name), getattr(NEUTRAL, name))
+            row.changed.connect(self._on_changed)
+            self.rows[name] = row
+            right.addWidget(row)
+        right.addSpacing(theme.scaled(8))
+        right.addWidget(Label(self.tr("The chain rule"), kind="section"))
+        right.addWidget(self.sums)
+        right.addWidget(self.chain_text, 1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(theme.scaled(32))
+        self._row.addLayout(left, 3)
+        self._row.addLayout(right, 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override: beside or below."""
+        super().resizeEvent(event)
+        beside = self.width() >= theme.scaled(_BESIDE_PX)
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+
+    def look(self, text: str) -> None:
+        """The text is this now."""
+        self._text = text
+        if not text.strip():
+            self.bars.set_tokens(())
+            self.note.setText(self.tr("Type a text, and the model's next words stand here."))
+            self.note.show()
+            self.sums.setText("")
+            self.chain_text.setPlainText("")
+            return
+        self._ask()
+        self._inspect.tokens(text, NEUTRAL, self.take_chain)
+
+    def _ask(self) -> None:
+        self._inspect.next_word(self._text, self.sampling, self.take)
+
+    def _on_changed(self, name: str, value: Any) -> None:
+        neutral = getattr(NEUTRAL, name)
+        values = {each: getattr(self.sampling, each) for each in self.sampling.__struct_fields__}
+        self.sampling = Sampling(**{**values, name: neutral if value is None else value})
+        self.rows[name].show_value(getattr(self.sampling, name), neutral)
+        if self._text.strip():
+            self._ask()
+        self.sampling_changed.emit()
+
+    def take(self, found: tuple[AlternativeToken, ...] | Notice) -> None:
+        """Show the next tokens, or why there are none."""
+        if isinstance(found, Notice):
+            self.note.setText(sentence(found.fault, found.fields))
+            self.note.show()
+            self.bars.set_tokens(())
+            return
+        words = self.tr("Grey: the model's own probability. Colour: after the samplers. Click one to add it.")
+        self.note.setText(words)
+        self.bars.set_tokens(found)
+
+    def take_chain(self, tokens: tuple[TokenReading, ...] | Notice) -> None:
+        """Write the chain rule out."""
+        if isinstance(tokens, Notice):
+            self.sums.setText(sentence(tokens.fault, tokens.fields))
+            self.chain_text.setPlainText("")
+            return
+        found = chain(tokens)
+        words = self.tr("log P = {log} nats over {count} tokens: {loss} a token, perplexity {perplexity}.")
+        loss = found.log / found.tokens if found.tokens else 0.0
+        figures = {"log": f"{found.log:.3f}", "loss": f"{loss:.4f}", "perplexity": f"{found.perplexity:.4g}"}
+        self.sums.setText(words.format(count=found.tokens, **figures))
+        self.chain_text.setPlainText("\n".join(self._factors(tokens)))
+
+    def _factors(self, tokens: Sequence[TokenReading]) -> list[str]:
+        lines = []
+        for token in tokens[:_LONGEST]:
+            if token.logprob is None:
+                lines.append(self.tr("P({token}) is not known: nothing precedes it").format(token=sign(token.text)))
+            else:
+                share = f"{math.exp(token.logprob):.4g}"
+                lines.append(f"P({sign(token.text)} | …) = {share:<10} log {token.logprob:.3f}")
+        if len(tokens) > _LONGEST:
+            lines.append(self.tr("and {count} more").format(count=len(tokens) - _LONGEST))
+        return lines

@@ -1,0 +1,143 @@
+"""The page that looks inside: one text, seen as the next word, as tokens, as attention."""
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.tasks.changes import Change, ModelChanged
+from chatdesk.tasks.inspect import Inspect
+from chatdesk.ui import theme
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.inspect.attention_part import AttentionPart
+from chatdesk.ui.inspect.next_word import NextWord
+from chatdesk.ui.inspect.tokens_part import TokensPart, written
+from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.dialogs import choose_place, tell
+from chatdesk.ui.widgets.labels import Label
+
+_PAUSE_MS = 120  # from a key to the question
+_TITLED_PX = 560
+EXAMPLE = "I enjoy walking with my cute dog"
+
+
+class InspectPage(QWidget):
+    """Signals: ``back_wanted``. Attributes: ``back_button``; ``text``; ``next_word``, ``tokens`` and ``attention``, the
+    three parts, and ``tabs`` by their names.
+    """
+
+    back_wanted = Signal()
+
+    def __init__(self, inspect: Inspect) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self._inspect = inspect
+        self._loaded: object = None
+        self.text = QPlainTextEdit()
+        self.text.setTabChangesFocus(True)
+        self.text.setPlaceholderText(self.tr("Type or paste a text to look at"))
+        self.text.setAccessibleName(self.tr("Text to look at"))
+        self.text.setFixedHeight(theme.scaled(88))
+        self.next_word, self.tokens, self.attention = NextWord(inspect), TokensPart(inspect), AttentionPart(inspect)
+        self.next_word.go_on.connect(lambda more: self.set_text(self.text.toPlainText() + more))
+        self.next_word.sampling_changed.connect(lambda: self.tokens.set_sampling(self.next_word.sampling))
+        self.tokens.replaced.connect(self.set_text)
+        for part in (self.tokens, self.attention):
+            part.save_wanted.connect(self._save)
+        self.attention.picture_wanted.connect(self._save_picture)
+        self._parts = QStackedWidget()
+        self._pause = QTimer(self, interval=_PAUSE_MS, singleShot=True)
+        self._pause.timeout.connect(self.look)
+        self.text.textChanged.connect(self._pause.start)
+        self._lay_out()
+        theme.watcher.changed.connect(lambda: self.text.setFixedHeight(theme.scaled(88)))
+
+    def _lay_out(self) -> None:
+        body = QVBoxLayout()
+        side = theme.scaled(24)
+        body.setContentsMargins(side, theme.scaled(16), side, theme.scaled(16))
+        body.setSpacing(theme.scaled(16))
+        body.addWidget(self.text)
+        body.addWidget(self._parts, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._make_header())
+        column.addLayout(body, 1)
+
+    def _make_header(self) -> QFrame:
+        self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
+        self.back_button.clicked.connect(self.back_wanted)
+        self.example = TextButton(self.tr("Example"), kind="link")
+        self.example.clicked.connect(lambda: self.set_text(EXAMPLE))
+        header = QFrame()
+        header.setObjectName("header")
+        header.setFixedHeight(theme.scaled(56))
+        row = QHBoxLayout(header)
+        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
+        row.setSpacing(theme.scaled(8))
+        row.addWidget(self.back_button)
+        row.addWidget(Label(self.tr("Inspect"), kind="title"))
+        row.addSpacing(theme.scaled(8))
+        group = QButtonGroup(self)
+        names = {"next_word": self.tr("Next word"), "tokens": self.tr("Tokens"), "attention": self.tr("Attention")}
+        self.tabs: dict[str, TextButton] = {}
+        for name, words in names.items():
+            tab = self.tabs[name] = TextButton(words)
+            tab.setCheckable(True)
+            group.addButton(tab)
+            row.addWidget(tab)
+            part = getattr(self, name)
+            self._parts.addWidget(part)
+            tab.clicked.connect(partial(self._show, part))
+        row.addStretch()
+        row.addWidget(self.example)
+        self.tabs["next_word"].setChecked(True)
+        return header
+
+    def _show(self, part: QWidget, _checked: bool = True) -> None:
+        self._parts.setCurrentWidget(part)
+        self.look()
+
+    def enter(self) -> None:
+        """The page is shown, ready to be typed into."""
+        self.text.setFocus()
+        self.look()
+
+    def set_text(self, text: str) -> None:
+        """Look at another text; the step can be undone."""
+        cursor = self.text.textCursor()
+        cursor.select(cursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.text.setTextCursor(cursor)
+
+    def look(self) -> None:
+        """Ask about the text as it is now, for the part that is shown."""
+        self._pause.stop()
+        part = self._parts.currentWidget()
+        if isinstance(part, NextWord | TokensPart | AttentionPart):
+            part.look(self.text.toPlainText())
+
+    def apply(self, change: Change) -> None:
+        """Another model sees another thing."""
+        if isinstance(change, ModelChanged):
+            now = (change.state, change.path, change.adapter)
+            if now != self._loaded and change.state == "ready" and self.isVisible():
+                self.look()
+            self._loaded = now
+
+    def _save(self, name: str, text: str) -> None:
+        choose_place(self, name, lambda path: written(path, text, partial(self._say_failed, path)))
+
+    def _save_picture(self, name: str) -> None:
+        def save(path: Path) -> None:
+            if not self.attention.save_picture(path):
+                self._say_failed(path, OSError())
+
+        choose_place(self, name, save)
+
+    def _say_failed(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or self.tr("the folder does not take it")
+        tell(self, sentence_of(UserError(Fault.CANNOT_WRITE, path=path, reason=reason)))

@@ -1,0 +1,191 @@
+"""The tokens of a text, coloured by how the model expected them; each with its alternatives."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from chatdesk.engine.api import Sampling, TokenReading
+from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.inspect import NEUTRAL, Inspect, tokens_as_csv, tokens_as_json
+from chatdesk.ui import theme
+from chatdesk.ui.errors import sentence
+from chatdesk.ui.inspect.bars import Bars, percent
+from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
+from chatdesk.ui.widgets.labels import ElidedLabel, Label
+from chatdesk.ui.widgets.tokens import TokenView, sign
+
+_BESIDE_PX = 860
+
+
+def strength(token: TokenReading, by: str) -> float:
+    """How unexpected a token is, from 0 to 1: by its probability, its rank or the entropy of its place."""
+    if token.logprob is None or token.entropy is None:
+        return 0.0
+    match by:
+        case "rank":
+            return min(1.0, math.log2(max(1, token.rank)) / 10)
+        case "entropy":
+            return min(1.0, token.entropy / 7)
+        case _:
+            return min(1.0, -token.logprob / 10)
+
+
+def mixed(low: str, high: str, share: float) -> QColor:
+    """A colour between two."""
+    one, two = QColor(low), QColor(high)
+    parts = zip((one.red(), one.green(), one.blue()), (two.red(), two.green(), two.blue()), strict=True)
+    return QColor(*(round(a + (b - a) * share) for a, b in parts))
+
+
+class TokensPart(QWidget):
+    """Signals: ``replaced(str)``, the text up to a token with an alternative in its place; ``save_wanted(name, text)``.
+
+    Attributes: ``view``, ``bars``, ``by`` (what colours), ``csv`` and ``json`` (exports), ``readings``.
+    """
+
+    replaced = Signal(str)
+    save_wanted = Signal(str, str)
+
+    def __init__(self, inspect: Inspect) -> None:
+        super().__init__()
+        self._inspect = inspect
+        self._sampling: Sampling = NEUTRAL
+        self._text = ""
+        self.readings: tuple[TokenReading, ...] = ()
+        choices = {"probability": self.tr("by probability"), "rank": self.tr("by rank")}
+        self.by = ChoiceButton(self.tr("Colour"), choices | {"entropy": self.tr("by entropy")})
+        self.by.chosen.connect(self._colour)
+        self.legend = Label(kind="soft")
+        self.csv, self.json = TextButton("CSV…"), TextButton("JSON…")
+        self.csv.setAccessibleName(self.tr("Export the tokens as CSV"))
+        self.json.setAccessibleName(self.tr("Export the tokens as JSON"))
+        self.csv.clicked.connect(lambda: self.save_wanted.emit("tokens.csv", tokens_as_csv(self.readings)))
+        self.json.clicked.connect(lambda: self.save_wanted.emit("tokens.json", tokens_as_json(self.readings)))
+        self.view = TokenView(self.tr("Tokens of the text"))
+        self.view.pointed.connect(self._show_token)
+        self.view.marked.connect(lambda number: self.view.announce(self.words(number)))
+        self.note, self.status = Label(kind="soft", wrap=True), ElidedLabel(kind="soft")
+        self.bars = Bars(self.tr("What could have stood there"))
+        self.bars.chosen.connect(self._on_chosen)
+        self._pointed = 0
+        self._lay_out()
+        theme.watcher.changed.connect(self._colour)
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.setSpacing(theme.scaled(8))
+        line.addWidget(self.by)
+        line.addWidget(self.legend)
+        line.addStretch()
+        line.addWidget(self.csv)
+        line.addWidget(self.json)
+        left = QVBoxLayout()
+        left.setSpacing(theme.scaled(8))
+        left.addLayout(line)
+        left.addWidget(self.note)
+        left.addWidget(self.view, 1)
+        left.addWidget(self.status)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(self.bars)
+        right = QVBoxLayout()
+        right.setSpacing(theme.scaled(8))
+        right.addWidget(Label(self.tr("What could have stood there"), kind="section"))
+        words = self.tr("Grey: the model's own probability. Colour: after the samplers. Click one to go on from there.")
+        right.addWidget(Label(words, kind="soft", wrap=True))
+        right.addWidget(area, 1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(theme.scaled(32))
+        self._row.addLayout(left, 3)
+        self._row.addLayout(right, 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override: beside or below."""
+        super().resizeEvent(event)
+        beside = self.width() >= theme.scaled(_BESIDE_PX)
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+
+    def set_sampling(self, sampling: Sampling) -> None:
+        """The samplers that the second probabilities go through."""
+        self._sampling = sampling
+
+    def look(self, text: str) -> None:
+        """The text is this now."""
+        self._text = text
+        if text.strip():
+            self._inspect.tokens(text, self._sampling, self.take)
+        else:
+            self.show_readings(())
+            self.note.setText(self.tr("Type a text, and its tokens stand here."))
+            self.note.show()
+
+    def take(self, found: tuple[TokenReading, ...] | Notice) -> None:
+        """Show the tokens, or why there are none."""
+        if isinstance(found, Notice):
+            self.show_readings(())
+            self.note.setText(sentence(found.fault, found.fields))
+            self.note.show()
+        else:
+            self.show_readings(found)
+
+    def show_readings(self, readings: tuple[TokenReading, ...]) -> None:
+        """Show these tokens."""
+        self.readings = readings
+        self.note.hide()
+        self.csv.setEnabled(bool(readings))
+        self.json.setEnabled(bool(readings))
+        self.view.set_tokens([t.id for t in readings], [t.text for t in readings], frozenset())
+        self._colour()
+        self._show_token(0)
+
+    def _colour(self) -> None:
+        colors = theme.current()
+        by = self.by.value
+        self.view.set_grounds([mixed(colors.hover, colors.warning, 0.75 * strength(t, by)) for t in self.readings])
+        legends = {
+            "rank": self.tr("strong: rank 1000 and more"),
+            "entropy": self.tr("strong: the model did not know"),
+        }
+        self.legend.setText(legends.get(by, self.tr("strong: unexpected")))
+
+    def words(self, number: int) -> str:
+        """What is known of a token."""
+        token = self.readings[number]
+        if token.logprob is None or token.entropy is None or token.sampled_logprob is None:
+            return self.tr("{text} · nothing precedes it").format(text=sign(token.text))
+        words = self.tr("{text} · {before} (after the samplers {after}) · rank {rank} · entropy {entropy} nats")
+        figures = {"before": percent(token.logprob), "after": percent(token.sampled_logprob)}
+        return words.format(text=sign(token.text), rank=token.rank, entropy=f"{token.entropy:.2f}", **figures)
+
+    def _show_token(self, number: int) -> None:
+        if not 0 <= number < len(self.readings):
+            self.status.set_words("")
+            self.bars.set_tokens(())
+            return
+        self._pointed = number
+        self.status.set_words(self.words(number))
+        self.bars.set_tokens(self.readings[number].top, self.readings[number].id)
+
+    def _on_chosen(self, number: int) -> None:
+        before = "".join(token.text for token in self.readings[: self._pointed])
+        self.replaced.emit(before + self.bars.tokens[number].text)
+
+
+def written(path: Path, text: str, failed: Callable[[OSError], None]) -> None:
+    """Write a file, or say why not."""
+    try:
+        path.write_text(text, "utf-8", newline="")
+    except OSError as error:
+        failed(error)
+
+
+def shades(values: Sequence[float]) -> list[QColor]:
+    """The colours of what a token looks at: the square root lets small shares be seen."""
+    colors = theme.current()
+    return [mixed(colors.hover, colors.accent, 0.8 * math.sqrt(max(0.0, min(1.0, value)))) for value in values]
