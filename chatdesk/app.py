@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
     from chatdesk.tasks.chat import Chat
+    from chatdesk.tasks.classifying import Classifier
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
+    from chatdesk.tasks.inspect import Inspect
     from chatdesk.tasks.models import Models
+    from chatdesk.tasks.ports import Post
     from chatdesk.tasks.writing import Writing
     from chatdesk.tasks.writing_prompts import WritingPrompts
     from chatdesk.ui.main_window import MainWindow
@@ -149,18 +152,29 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     hub = Hub(lambda: connect(settings), bridge.call)
     writing = Writing(store, engine, models, lambda: _writing_prompts(settings, profile), bridge.call)
     downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
+    inspect, classifier = _looking(engine, models, profile, bridge.call)
 
     def on_event(event: "Event") -> None:
-        for task in (models, chat, prompts, bench, writing):
+        for task in (models, chat, prompts, bench, writing, inspect, classifier):
             task.on_event(event)
 
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing)
+    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing, inspect, classifier)
     window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
     return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing)
+
+
+def _looking(
+    engine: "EngineClient", models: "Models", profile: Profile, post: "Post"
+) -> "tuple[Inspect, Classifier]":
+    """The tasks that look at probabilities."""
+    from chatdesk.tasks.classifying import Classifier
+    from chatdesk.tasks.inspect import Inspect
+
+    return Inspect(engine, models), Classifier(engine, models, profile.classified, post)
 
 
 def _writing_prompts(settings: "Settings", profile: Profile) -> "WritingPrompts":

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from chatdesk.tasks.bench import Bench
 from chatdesk.tasks.chat import Chat
+from chatdesk.tasks.classifying import Classifier
 from chatdesk.tasks.downloads import Downloads
 from chatdesk.tasks.hub import Hub
+from chatdesk.tasks.inspect import Inspect
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.prompts import Prompts
 from chatdesk.tasks.shelf import Shelf
@@ -24,3 +26,5 @@ class Tasks:
     downloads: Downloads
     bench: Bench
     writing: Writing
+    inspect: Inspect
+    classifier: Classifier

@@ -128,6 +128,8 @@ class MainWindow(QMainWindow):
             "write": lambda: self.show_page("write"),
             **dict.fromkeys(("rework", "keep_version", "history", "focus_mode"), partial(self.show_page, "write")),
             "models_page": lambda: self.show_page("models"),
+            "inspect": lambda: self.show_page("inspect"),
+            "classify": lambda: self.show_page("classify"),
             "settings": lambda: self.show_page("settings"),
             "larger": lambda: self._resize_text(1),
             "smaller": lambda: self._resize_text(-1),
@@ -209,7 +211,7 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def show_page(self, name: str) -> None:
-        """Show the chat, the writing desk, the models or the settings."""
+        """Show a page, by its name on the rail."""
         self.page.close_drawers()
         if name != "settings" and self._has_other_keys:  # menus and hints name them
             self._pages.show_page("chat")

@@ -13,6 +13,8 @@ from chatdesk.ui.shelving import Shelving
 
 if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
+    from chatdesk.ui.classify.page import ClassifyPage
+    from chatdesk.ui.inspect.page import InspectPage
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
     from chatdesk.ui.writing.page import WritingPage
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 class Pages(QStackedWidget):
     """Signals: ``back_wanted``, to the chat; ``models_wanted``; ``exact_wanted`` and ``focus_wanted(bool)``, of the
-    writing desk. Attributes: ``settings``, ``models`` and ``writing``, None until they are wanted; ``shown``, the name
-    of the page that is shown.
+    writing desk. Attributes: ``settings``, ``models``, ``writing``, ``inspect`` and ``classify``, None until they are
+    wanted; ``shown``, the name of the page that is shown.
     """
 
     back_wanted = Signal()
@@ -38,6 +40,8 @@ class Pages(QStackedWidget):
         self.settings: SettingsPage | None = None
         self.models: ModelsPage | None = None
         self.writing: WritingPage | None = None
+        self.inspect: InspectPage | None = None
+        self.classify: ClassifyPage | None = None
         self.shown = "chat"
         self._is_small = False
         self.addWidget(chat)
@@ -48,13 +52,13 @@ class Pages(QStackedWidget):
         if name == "settings":
             self.setCurrentWidget(self._made_settings())
         elif name == "models":
-            page = self._made_models()
-            self.setCurrentWidget(page)
-            page.enter()
+            self._enter(self._made_models())
         elif name == "write":
-            desk = self._made_writing()
-            self.setCurrentWidget(desk)
-            desk.enter()
+            self._enter(self._made_writing())
+        elif name == "inspect":
+            self._enter(self._made_inspect())
+        elif name == "classify":
+            self._enter(self._made_classify())
         else:
             self.setCurrentWidget(self._chat)
             self._chat.composer.focus()
@@ -62,7 +66,7 @@ class Pages(QStackedWidget):
     def fit(self, is_small: bool) -> None:
         """Follow the width of the window: a small one has no rail."""
         self._is_small = is_small
-        for page in (self.settings, self.models, self.writing):
+        for page in (self.settings, self.models, self.writing, self.inspect, self.classify):
             if page is not None:
                 page.back_button.setVisible(is_small)
         if self.writing is not None:
@@ -83,10 +87,9 @@ class Pages(QStackedWidget):
         self._chat.apply(change)
         if self.settings is not None:
             self.settings.apply(change)
-        if self.models is not None:
-            self.models.apply(change)
-        if self.writing is not None:
-            self.writing.apply(change)
+        for page in (self.models, self.writing, self.inspect):
+            if page is not None:
+                page.apply(change)
 
     def find_here(self) -> bool:
         """Go to the page's own line for finding; whether it has one (the chat has a bar of its own)."""
@@ -126,7 +129,27 @@ class Pages(QStackedWidget):
             self.writing.set_window_width(self.window().width())
         return self.writing
 
-    def _add(self, page: "SettingsPage | ModelsPage | WritingPage") -> None:
+    def _made_inspect(self) -> "InspectPage":
+        if self.inspect is None:
+            from chatdesk.ui.inspect.page import InspectPage
+
+            self.inspect = InspectPage(self._tasks.inspect)
+            self._add(self.inspect)
+        return self.inspect
+
+    def _made_classify(self) -> "ClassifyPage":
+        if self.classify is None:
+            from chatdesk.ui.classify.page import ClassifyPage
+
+            self.classify = ClassifyPage(self._tasks.classifier)
+            self._add(self.classify)
+        return self.classify
+
+    def _enter(self, page: "ModelsPage | WritingPage | InspectPage | ClassifyPage") -> None:
+        self.setCurrentWidget(page)
+        page.enter()
+
+    def _add(self, page: "SettingsPage | ModelsPage | WritingPage | InspectPage | ClassifyPage") -> None:
         page.back_wanted.connect(self.back_wanted)
         page.back_button.setVisible(self._is_small)
         self.addWidget(page)

@@ -7,7 +7,14 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import IconButton
 
 RAIL_PX = 56
-_PAGES = {"chat": "chat", "write": "pencil", "models": "cube", "settings": "settings"}
+_PAGES = {
+    "chat": "chat",
+    "write": "pencil",
+    "inspect": "lens",
+    "classify": "labels",
+    "models": "cube",
+    "settings": "settings",
+}
 _KEYS = {"models": "models_page"}  # "models" is the menu's
 
 

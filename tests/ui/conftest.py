@@ -39,8 +39,9 @@ class Desk:
         self.bench = ScriptedBench()
         self.writing = ScriptedWriting()
         self.tasks = Tasks(
-            self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench, self.writing
-        )
+            self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench, self.writing,
+            ScriptedShelf(), ScriptedShelf(),
+        )  # fmt: skip
         self.window = MainWindow(self.tasks, self.settings, self.profile)
         self.chat.on_change = self.window.apply
         self.window.resize(1280, 800)

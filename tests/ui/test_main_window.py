@@ -67,6 +67,8 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
         scripted.ScriptedDownloads(),
         scripted.ScriptedBench(),
         scripted.ScriptedWriting(),
+        scripted.ScriptedShelf(),
+        scripted.ScriptedShelf(),
     )
     settings = Settings(tmp_path / "settings.toml")
     window = MainWindow(tasks, settings, Profile(tmp_path))

@@ -1,0 +1,120 @@
+"""The labels and what is around a text: what the model is to choose from, in words that can be changed."""
+
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+
+from chatdesk.tasks.classify import SETS, Label, Plan
+from chatdesk.ui import theme
+from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, Switch, TextButton
+from chatdesk.ui.widgets.labels import Label as Words
+
+
+class LabelsEditor(QWidget):
+    """Signals: ``changed``. Attributes: ``ready`` (the sets), ``names`` and ``wordings`` (a field for each label),
+    ``prompt``, ``by_length`` and ``calibrated``.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        sets = {key: QCoreApplication.translate("classify", name) for key, (name, _) in SETS.items()}
+        self.ready = ChoiceButton(self.tr("Labels that are ready"), sets)
+        self.ready.chosen.connect(lambda: self.show_plan(SETS[self.ready.value][1]))
+        self.names: list[QLineEdit] = []
+        self.wordings: list[QLineEdit] = []
+        self._removers: list[IconButton] = []
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(theme.scaled(8))
+        self._grid.setVerticalSpacing(theme.scaled(8))
+        self.add_button = TextButton(self.tr("Add a label"), icon="plus", kind="link")
+        self.add_button.clicked.connect(lambda: self._add(Label("", ""), focus=True))
+        self.prompt = QPlainTextEdit()
+        self.prompt.setTabChangesFocus(True)
+        self.prompt.setAccessibleName(self.tr("Prompt around a text"))
+        self.prompt.setFixedHeight(theme.scaled(76))
+        self.prompt.textChanged.connect(self.changed)
+        self.by_length = Switch(self.tr("Divide by the length of the wording"))
+        self.calibrated = Switch(self.tr("Divide by what empty texts give"))
+        for switch in (self.by_length, self.calibrated):
+            switch.toggled.connect(lambda _: self.changed.emit())
+        self._lay_out()
+        self.show_plan(SETS["sentiment"][1])
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.scaled(10))
+        line = QHBoxLayout()
+        line.addWidget(Words(self.tr("Labels"), kind="section"))
+        line.addStretch()
+        line.addWidget(self.ready)
+        column.addLayout(line)
+        column.addLayout(self._grid)
+        line = QHBoxLayout()
+        line.addWidget(self.add_button)
+        line.addStretch()
+        column.addLayout(line)
+        column.addWidget(Words(self.tr("Prompt"), kind="section"))
+        column.addWidget(self.prompt)
+        help_ = self.tr("{mark} is the text; the model says how well each wording follows.").format(mark="{text}")
+        column.addWidget(Words(help_, kind="small", wrap=True))
+        for switch in (self.by_length, self.calibrated):
+            line = QHBoxLayout()
+            line.addWidget(Words(switch.accessibleName(), wrap=True), 1)
+            line.addWidget(switch)
+            column.addLayout(line)
+
+    def plan(self) -> Plan:
+        """What is chosen, unchecked."""
+        pairs = zip(self.names, self.wordings, strict=True)
+        labels = tuple(Label(name.text().strip(), wording.text().strip()) for name, wording in pairs)
+        return Plan(self.prompt.toPlainText(), labels, self.by_length.isChecked(), self.calibrated.isChecked())
+
+    def show_plan(self, plan: Plan) -> None:
+        """Show a plan."""
+        for number in reversed(range(len(self.names))):
+            self._take(number)
+        for label in plan.labels:
+            self._add(label)
+        self.prompt.setPlainText(plan.prompt)
+        self.by_length.setChecked(plan.by_length)
+        self.calibrated.setChecked(plan.calibrated)
+        self.changed.emit()
+
+    def _add(self, label: Label, focus: bool = False) -> None:
+        row = self._grid.rowCount()
+        name, wording = QLineEdit(label.name), QLineEdit(label.wording)
+        name.setPlaceholderText(self.tr("Name"))
+        wording.setPlaceholderText(self.tr("Wording"))
+        name.setAccessibleName(self.tr("Name of a label"))
+        wording.setAccessibleName(self.tr("Wording of a label"))
+        remover = IconButton("close", self.tr("Remove the label"), side=28, size=16)
+        remover.clicked.connect(lambda: self._remove(remover))
+        for column, widget in enumerate((name, wording, remover)):
+            self._grid.addWidget(widget, row, column)
+        for field in (name, wording):
+            field.textChanged.connect(self.changed)
+        self.names.append(name)
+        self.wordings.append(wording)
+        self._removers.append(remover)
+        self._fit()
+        if focus:
+            name.setFocus()
+            self.changed.emit()
+
+    def _remove(self, remover: IconButton) -> None:
+        self._take(self._removers.index(remover))
+        self.changed.emit()
+
+    def _take(self, number: int) -> None:
+        for widget in (self.names.pop(number), self.wordings.pop(number), self._removers.pop(number)):
+            self._grid.removeWidget(widget)
+            widget.hide()
+            widget.deleteLater()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Two labels have to stay."""
+        for remover in self._removers:
+            remover.setEnabled(len(self._removers) > 2)

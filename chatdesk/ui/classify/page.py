@@ -1,0 +1,285 @@
+"""The page that sorts texts by labels: a text or a file on one side, labels and results beside it."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QProgressBar,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from chatdesk.errors import UserError
+from chatdesk.tasks.classify_files import LABEL, TEXT, Table
+from chatdesk.tasks.classifying import Classifier, State
+from chatdesk.ui import theme
+from chatdesk.ui.classify.labels_editor import LabelsEditor
+from chatdesk.ui.classify.results import ReportView, ResultsModel, ResultsView
+from chatdesk.ui.errors import sentence, sentence_of
+from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
+from chatdesk.ui.widgets.dialogs import choose_place
+from chatdesk.ui.widgets.labels import ElidedLabel, Label
+
+_LIST_PX = 380
+
+
+class ClassifyPage(QWidget):
+    """Signals: ``back_wanted``. Attributes: ``back_button``; ``text``, one text; ``labels``; ``model`` and ``view`` of
+    the results; ``report``; ``open_button``, ``start_button`` (begins, pauses, goes on), ``save_button``; ``note``.
+    """
+
+    back_wanted = Signal()
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self._classifier = classifier
+        self._table: Table | None = None  # of a file that is open; else the text counts
+        self._path = Path()
+        self._state = State(False, 0, 0)
+        classifier.on_state = self._on_state
+        self.text = QPlainTextEdit()
+        self.text.setTabChangesFocus(True)
+        self.text.setPlaceholderText(self.tr("Type a text, or open a file of texts"))
+        self.text.setAccessibleName(self.tr("Text to sort"))
+        self.text.setFixedHeight(theme.scaled(96))
+        self.open_button = TextButton(self.tr("Open a file…"), icon="folder")
+        self.open_button.clicked.connect(self._choose_file)
+        self.close_button = IconButton("close", self.tr("Close the file"), side=28, size=16)
+        self.close_button.clicked.connect(self._close_file)
+        self.file_name = ElidedLabel(kind="soft")
+        self._columns = QHBoxLayout()
+        self._columns.setSpacing(theme.scaled(8))
+        self.text_column: ChoiceButton | None = None
+        self.label_column: ChoiceButton | None = None
+        self.labels = LabelsEditor()
+        self.start_button = TextButton(self.tr("Sort"), kind="primary")
+        self.start_button.clicked.connect(self._start)
+        self.save_button = TextButton(self.tr("Save the table…"))
+        self.save_button.clicked.connect(self._save)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(theme.scaled(6))
+        self.note, self.count = Label(kind="soft", wrap=True), Label(kind="soft")
+        self.model = ResultsModel()
+        self.view = ResultsView(self.model)
+        self.report = ReportView()
+        self._lay_out()
+        self.labels.changed.connect(self._show_state)
+        self.text.textChanged.connect(self._show_state)
+        self._close_file()
+
+    # -- the look ------------------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        gap = theme.scaled(8)
+        line = QHBoxLayout()
+        line.setSpacing(gap)
+        line.addWidget(self.open_button)
+        line.addWidget(self.file_name, 1)
+        line.addWidget(self.close_button)
+        content = QWidget()
+        left = QVBoxLayout(content)
+        left.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(24), theme.scaled(16))
+        left.setSpacing(theme.scaled(12))
+        left.addWidget(self.text)
+        left.addLayout(line)
+        left.addLayout(self._columns)
+        left.addSpacing(gap)
+        left.addWidget(self.labels)
+        left.addStretch()
+        self._side = QScrollArea()
+        self._side.setWidgetResizable(True)
+        self._side.setFrameShape(QFrame.Shape.NoFrame)
+        self._side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._side.setWidget(content)
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self._side)
+        body.addLayout(self._results(), 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._make_header())
+        column.addLayout(body, 1)
+
+    def _results(self) -> QVBoxLayout:
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.scaled(8))
+        buttons.addWidget(self.start_button)
+        buttons.addWidget(self.count)
+        buttons.addStretch()
+        buttons.addWidget(self.save_button)
+        right = QVBoxLayout()
+        right.setContentsMargins(theme.scaled(8), theme.scaled(16), theme.scaled(24), theme.scaled(16))
+        right.setSpacing(theme.scaled(12))
+        right.addLayout(buttons)
+        right.addWidget(self.progress)
+        right.addWidget(self.note)
+        right.addWidget(self.view, 1)
+        right.addWidget(self.report)
+        return right
+
+    def _make_header(self) -> QFrame:
+        self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
+        self.back_button.clicked.connect(self.back_wanted)
+        header = QFrame()
+        header.setObjectName("header")
+        header.setFixedHeight(theme.scaled(56))
+        row = QHBoxLayout(header)
+        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
+        row.setSpacing(theme.scaled(8))
+        row.addWidget(self.back_button)
+        row.addWidget(Label(self.tr("Classify"), kind="title"))
+        row.addStretch()
+        return header
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override: the labels keep their width while there is room for the table."""
+        super().resizeEvent(event)
+        self._side.setFixedWidth(min(theme.scaled(_LIST_PX), self.width() // 2))
+
+    def enter(self) -> None:
+        """The page is shown, ready to be typed into."""
+        self.text.setFocus()
+
+    # -- a file --------------------------------------------------------------------------------------------------------
+
+    def _choose_file(self) -> None:
+        dialog = QFileDialog(self, self.tr("Open a file of texts"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        tables = self.tr("Tables and texts") + " (*.csv *.tsv *.jsonl *.ndjson *.txt)"
+        dialog.setNameFilters([tables, self.tr("All files") + " (*)"])
+        dialog.fileSelected.connect(lambda path: self.open_file(Path(path)))
+        dialog.open()
+
+    def open_file(self, path: Path) -> None:
+        """Read a file; nothing is asked of the model yet."""
+
+        def then(table: Table) -> None:
+            self._table, self._path = table, path
+            self._show_file()
+
+        self._classifier.read(path, then, lambda error: self._say(sentence_of(error)))
+
+    def _close_file(self) -> None:
+        self._classifier.pause()
+        self._table = None
+        self._show_file()
+
+    def _show_file(self) -> None:
+        table = self._table
+        self.text.setVisible(table is None)
+        self.close_button.setVisible(table is not None)
+        self.file_name.set_words(self._path.name if table else "")
+        while (item := self._columns.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+        self.text_column = self.label_column = None
+        if table is not None:
+            columns = {name: self.tr("Text: {column}").format(column=name) for name in table.columns}
+            truths = {name: self.tr("True label: {column}").format(column=name) for name in table.columns}
+            self.text_column = ChoiceButton(self.tr("Column of the texts"), columns)
+            self.label_column = ChoiceButton(
+                self.tr("Column of the true labels"), {"": self.tr("No true labels")} | truths
+            )
+            self.text_column.set_value(TEXT if TEXT in table.columns else table.columns[0])
+            self.label_column.set_value(LABEL if LABEL in table.columns else "")
+            for button in (self.text_column, self.label_column):
+                button.chosen.connect(self._show_state)
+                self._columns.addWidget(button)
+            self._columns.addStretch()
+        self.model.set_run(None, [])
+        self.report.show_report(None)
+        self._state = State(False, 0, 0)
+        words = self.tr("{count} texts. Nothing has been asked yet.").format(count=len(table.rows)) if table else ""
+        self._say(words)
+        self._show_state()
+
+    # -- the work ------------------------------------------------------------------------------------------------------
+
+    def _chosen(self) -> tuple[str, str]:
+        """The columns of the texts and of the true labels."""
+        return (
+            self.text_column.value if self.text_column else "",
+            self.label_column.value if self.label_column else "",
+        )
+
+    def _is_same(self) -> bool:
+        """Whether what is shown is what would be asked now, so that it can be gone on with."""
+        run = self._classifier.run
+        if run is None or run.plan != self.labels.plan():
+            return False
+        if self._table is None:
+            return list(run.texts) == [self.text.toPlainText()]
+        return self._classifier.table is self._table and list(run.texts) == self._table.column(self._chosen()[0])
+
+    def _start(self) -> None:
+        if self._state.is_running:
+            self._classifier.pause()
+            return
+        try:
+            if not self._is_same() or self._state.done == self._state.total:
+                self._begin()
+            else:
+                self._classifier.go_on()
+        except UserError as error:
+            self._say(sentence_of(error))
+
+    def _begin(self) -> None:
+        text_column, label_column = self._chosen()
+        plan = self.labels.plan()
+        self._say("")
+        if self._table is None:
+            self._classifier.begin_text(self.text.toPlainText(), plan)
+        else:
+            self._classifier.begin(self._table, plan, text_column, label_column)
+        truths = self._table.column(label_column) if self._table is not None and label_column else []
+        self.model.set_run(self._classifier.run, truths)
+        self._show_state()
+
+    def _on_state(self, state: State) -> None:
+        self._state = state
+        self.model.rows_changed(state.rows)
+        if state.notice is not None:
+            self._say(sentence(state.notice.fault, state.notice.fields))
+        elif state.is_running:
+            self._say("")
+        if state.done == state.total or not state.is_running:
+            self.report.show_report(self._classifier.report())
+        self._show_state()
+
+    def _show_state(self) -> None:
+        state = self._state
+        is_open = not state.is_running and 0 < state.done < state.total and self._is_same()
+        words = self.tr("Pause") if state.is_running else self.tr("Go on") if is_open else self.tr("Sort")
+        self.start_button.set_words(words)
+        has_text = self._table is not None or bool(self.text.toPlainText().strip())
+        self.start_button.setEnabled(state.is_running or has_text)
+        self.save_button.setEnabled(state.done > 0)
+        self.progress.setVisible(state.is_running or is_open)
+        self.progress.setRange(0, max(1, state.total))
+        self.progress.setValue(state.done)
+        counted = self.tr("{done} of {total}").format(done=state.done, total=state.total)
+        self.count.setText(counted if state.total else "")
+
+    def _save(self) -> None:
+        name = f"{self._path.stem}-labels.csv" if self._table else "labels.csv"
+
+        def chosen(path: Path) -> None:
+            saved = self.tr("Saved as {name}.").format(name=path.name)
+            self._classifier.save(path, lambda _: self._say(saved), lambda error: self._say(sentence_of(error)))
+
+        choose_place(self, name, chosen)
+
+    def _say(self, words: str) -> None:
+        self.note.setText(words)
+        self.note.setVisible(bool(words))

@@ -1,0 +1,162 @@
+"""The table of texts with what the model says about each, and how good that is."""
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTableView, QVBoxLayout, QWidget
+
+from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.tasks.classify import Report
+from chatdesk.tasks.classify_run import Run
+from chatdesk.ui import theme
+from chatdesk.ui.widgets.labels import Label, tip
+
+_SHOWN = 300  # characters of a text
+_PROBLEMS = {
+    "empty": QT_TRANSLATE_NOOP("Results", "no text"),
+    "too_long": QT_TRANSLATE_NOOP("Results", "too long: {tokens} tokens of {limit}"),
+}
+Index = QModelIndex | QPersistentModelIndex
+
+
+class ResultsModel(QAbstractTableModel):
+    """A row for each text: the text, the true label where there are some, the label, the probability of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run: Run | None = None
+        self._truths: list[str] = []
+
+    def set_run(self, run: Run | None, truths: list[str]) -> None:
+        """Show another table."""
+        self.beginResetModel()
+        self._run, self._truths = run, truths
+        self.endResetModel()
+
+    def rows_changed(self, rows: tuple[int, ...]) -> None:
+        """These have results now."""
+        if rows:
+            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), self.columnCount() - 1))
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        """Qt override: the texts."""
+        return len(self._run.texts) if self._run and not (parent and parent.isValid()) else 0
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        """Qt override: see the class."""
+        return 2 + bool(self._truths) + len(self._run.plan.labels) if self._run else 0
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Qt override: names of the columns, numbers of the rows."""
+        if role != Qt.ItemDataRole.DisplayRole or self._run is None:
+            return None
+        if orientation == Qt.Orientation.Vertical:
+            return section + 1
+        names = [self.tr("Text"), *([self.tr("True label")] if self._truths else []), self.tr("Label")]
+        return [*names, *(label.name for label in self._run.plan.labels)][section]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Qt override: what stands in a cell."""
+        if self._run is None:
+            return None
+        row, column = index.row(), index.column() - bool(self._truths)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._words(row, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() == 0:
+            return tip(self._run.texts[row][:2000])
+        if role == Qt.ItemDataRole.TextAlignmentRole and column > 1:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ForegroundRole and column == 1 and self._is_wrong(row):
+            return QColor(theme.current().danger)
+        return None
+
+    def _is_wrong(self, row: int) -> bool:
+        """Whether the true label is another one that the plan has."""
+        run, found = self._run, self._run.results[row] if self._run else None
+        if run is None or not self._truths or found is None or found.best is None:
+            return False
+        truth, said = self._truths[row].strip(), run.plan.labels[found.best]
+        known = {text for label in run.plan.labels for text in (label.name, label.wording.strip())}
+        return truth in known and truth not in (said.name, said.wording.strip())
+
+    def _words(self, row: int, column: int) -> str:
+        assert self._run is not None, "there is no row without a table"
+        if column == 0:
+            text = self._run.texts[row]
+            return " ".join(text[:_SHOWN].split()) + ("…" if len(text) > _SHOWN else "")
+        if self._truths and column == 1:
+            return self._truths[row]
+        found, place = self._run.results[row], column - 2 - bool(self._truths)
+        if found is None:
+            return "" if place >= 0 else "…"
+        if found.best is None:
+            words = QCoreApplication.translate("Results", _PROBLEMS.get(found.problem, "{tokens}"))
+            return "" if place >= 0 else words.format(tokens=found.tokens, limit=self._run.limit)
+        return f"{found.probabilities[place]:.3f}" if place >= 0 else self._run.plan.labels[found.best].name
+
+
+class ResultsView(QTableView):
+    """The table on screen."""
+
+    def __init__(self, model: ResultsModel) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setAccessibleName(self.tr("Texts and their labels"))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().setDefaultSectionSize(theme.scaled(30))
+        model.modelReset.connect(self._fit)
+
+    def _fit(self) -> None:
+        header = self.horizontalHeader()
+        header.setDefaultSectionSize(theme.scaled(104))
+        if self.model().columnCount():
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+
+class ReportView(QWidget):
+    """Accuracy and the confusion matrix. Attributes: ``words``; ``cells``, the counts as labels by (true, said)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = Label(wrap=True)
+        self.cells: dict[tuple[int, int], Label] = {}
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(theme.scaled(20))
+        self._grid.setVerticalSpacing(theme.scaled(4))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.scaled(8))
+        column.addWidget(self.words)
+        column.addLayout(self._grid)
+        self.hide()
+
+    def show_report(self, found: Report | None) -> None:
+        """Show it; without true labels there is nothing."""
+        while (item := self._grid.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+        self.cells = {}
+        self.setVisible(found is not None)
+        if found is None:
+            return
+        words = self.tr("Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.")
+        shown = words.format(
+            accuracy=f"{found.accuracy:.1%}", count=found.counted, commonest=f"{found.commonest:.1%}"
+        )
+        if found.uncounted:
+            shown += " " + self.tr("Not counted: {count}.").format(count=found.uncounted)
+        self.words.setText(shown)
+        self._grid.addWidget(Label(self.tr("true ↓ · said →"), kind="soft"), 0, 0)
+        for place, name in enumerate(found.labels):
+            self._grid.addWidget(Label(name, kind="soft"), 0, place + 1, Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(Label(name, kind="soft"), place + 1, 0)
+            for said, count in enumerate(found.confusion[place]):
+                cell = self.cells[place, said] = Label(str(count))
+                self._grid.addWidget(cell, place + 1, said + 1, Qt.AlignmentFlag.AlignRight)
+        self._grid.setColumnStretch(len(found.labels) + 1, 1)
