@@ -75,14 +75,14 @@ SETS: dict[str, tuple[str, Plan]] = {
         QT_TRANSLATE_NOOP("classify", "Sentiment"),
         Plan(
             "Review: {text}\nSentiment:",
-            (Label("positive", "positive"), Label("negative", "negative")),
+            (Label("positive", "great"), Label("negative", "terrible")),
         ),
     ),
     "sentiment3": (
         QT_TRANSLATE_NOOP("classify", "Sentiment, with neutral"),
         Plan(
             "Review: {text}\nSentiment:",
-            (Label("positive", "positive"), Label("neutral", "neutral"), Label("negative", "negative")),
+            (Label("positive", "great"), Label("neutral", "okay"), Label("negative", "terrible")),
         ),
     ),
     "topic": (

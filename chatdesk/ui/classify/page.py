@@ -42,6 +42,7 @@ class ClassifyPage(QWidget):
         self._classifier = classifier
         self._table: Table | None = None  # of a file that is open; else the text counts
         self._path = Path()
+        self._truths: list[str] = []
         self._state = State(False, 0, 0)
         classifier.on_state = self._on_state
         self.text = QPlainTextEdit()
@@ -237,17 +238,17 @@ class ClassifyPage(QWidget):
     def _begin(self) -> None:
         text_column, label_column = self._chosen()
         plan = self.labels.plan()
+        self._truths = self._table.column(label_column) if self._table is not None and label_column else []
         self._say("")
         if self._table is None:
             self._classifier.begin_text(self.text.toPlainText(), plan)
         else:
             self._classifier.begin(self._table, plan, text_column, label_column)
-        truths = self._table.column(label_column) if self._table is not None and label_column else []
-        self.model.set_run(self._classifier.run, truths)
-        self._show_state()
 
     def _on_state(self, state: State) -> None:
         self._state = state
+        if self.model.run is not self._classifier.run:
+            self.model.set_run(self._classifier.run, self._truths)
         self.model.rows_changed(state.rows)
         if state.notice is not None:
             self._say(sentence(state.notice.fault, state.notice.fields))

@@ -21,17 +21,20 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class ResultsModel(QAbstractTableModel):
-    """A row for each text: the text, the true label where there are some, the label, the probability of each."""
+    """A row for each text: the text, the true label where there are some, the label, the probability of each.
+
+    Attributes: ``run``, what is shown, or None.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._run: Run | None = None
+        self.run: Run | None = None
         self._truths: list[str] = []
 
     def set_run(self, run: Run | None, truths: list[str]) -> None:
         """Show another table."""
         self.beginResetModel()
-        self._run, self._truths = run, truths
+        self.run, self._truths = run, truths
         self.endResetModel()
 
     def rows_changed(self, rows: tuple[int, ...]) -> None:
@@ -41,39 +44,47 @@ class ResultsModel(QAbstractTableModel):
 
     def rowCount(self, parent: Index | None = None) -> int:
         """Qt override: the texts."""
-        return len(self._run.texts) if self._run and not (parent and parent.isValid()) else 0
+        return len(self.run.texts) if self.run and not (parent and parent.isValid()) else 0
 
     def columnCount(self, parent: Index | None = None) -> int:
         """Qt override: see the class."""
-        return 2 + bool(self._truths) + len(self._run.plan.labels) if self._run else 0
+        return 2 + bool(self._truths) + len(self.run.plan.labels) if self.run else 0
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt override: names of the columns, numbers of the rows."""
-        if role != Qt.ItemDataRole.DisplayRole or self._run is None:
+        if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Horizontal:
+            return self._alignment(section)
+        if role != Qt.ItemDataRole.DisplayRole or self.run is None:
             return None
         if orientation == Qt.Orientation.Vertical:
             return section + 1
         names = [self.tr("Text"), *([self.tr("True label")] if self._truths else []), self.tr("Label")]
-        return [*names, *(label.name for label in self._run.plan.labels)][section]
+        return [*names, *(label.name for label in self.run.plan.labels)][section]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt override: what stands in a cell."""
-        if self._run is None:
+        if self.run is None:
             return None
         row, column = index.row(), index.column() - bool(self._truths)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._words(row, index.column())
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == 0:
-            return tip(self._run.texts[row][:2000])
-        if role == Qt.ItemDataRole.TextAlignmentRole and column > 1:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            return tip(self.run.texts[row][:2000])
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self._alignment(index.column())
         if role == Qt.ItemDataRole.ForegroundRole and column == 1 and self._is_wrong(row):
             return QColor(theme.current().danger)
         return None
 
+    def _alignment(self, column: int) -> int:
+        """Words at the left, figures at the right."""
+        is_figure = column - bool(self._truths) > 1
+        side = Qt.AlignmentFlag.AlignRight if is_figure else Qt.AlignmentFlag.AlignLeft
+        return int(side | Qt.AlignmentFlag.AlignVCenter)
+
     def _is_wrong(self, row: int) -> bool:
         """Whether the true label is another one that the plan has."""
-        run, found = self._run, self._run.results[row] if self._run else None
+        run, found = self.run, self.run.results[row] if self.run else None
         if run is None or not self._truths or found is None or found.best is None:
             return False
         truth, said = self._truths[row].strip(), run.plan.labels[found.best]
@@ -81,19 +92,19 @@ class ResultsModel(QAbstractTableModel):
         return truth in known and truth not in (said.name, said.wording.strip())
 
     def _words(self, row: int, column: int) -> str:
-        assert self._run is not None, "there is no row without a table"
+        assert self.run is not None, "there is no row without a table"
         if column == 0:
-            text = self._run.texts[row]
+            text = self.run.texts[row]
             return " ".join(text[:_SHOWN].split()) + ("…" if len(text) > _SHOWN else "")
         if self._truths and column == 1:
             return self._truths[row]
-        found, place = self._run.results[row], column - 2 - bool(self._truths)
+        found, place = self.run.results[row], column - 2 - bool(self._truths)
         if found is None:
             return "" if place >= 0 else "…"
         if found.best is None:
             words = QCoreApplication.translate("Results", _PROBLEMS.get(found.problem, "{tokens}"))
-            return "" if place >= 0 else words.format(tokens=found.tokens, limit=self._run.limit)
-        return f"{found.probabilities[place]:.3f}" if place >= 0 else self._run.plan.labels[found.best].name
+            return "" if place >= 0 else words.format(tokens=found.tokens, limit=self.run.limit)
+        return f"{found.probabilities[place]:.3f}" if place >= 0 else self.run.plan.labels[found.best].name
 
 
 class ResultsView(QTableView):
@@ -108,7 +119,9 @@ class ResultsView(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(theme.scaled(30))
+        self.horizontalHeader().setHighlightSections(False)
         model.modelReset.connect(self._fit)
 
     def _fit(self) -> None:
@@ -146,9 +159,7 @@ class ReportView(QWidget):
         if found is None:
             return
         words = self.tr("Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.")
-        shown = words.format(
-            accuracy=f"{found.accuracy:.1%}", count=found.counted, commonest=f"{found.commonest:.1%}"
-        )
+        shown = words.format(accuracy=f"{found.accuracy:.1%}", count=found.counted, commonest=f"{found.commonest:.1%}")
         if found.uncounted:
             shown += " " + self.tr("Not counted: {count}.").format(count=found.uncounted)
         self.words.setText(shown)

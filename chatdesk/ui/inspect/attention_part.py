@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QByteArray, Signal
+from PySide6.QtGui import QImageWriter, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.tasks.changes import Notice
@@ -219,4 +219,4 @@ class AttentionPart(QWidget):
 
     def save_picture(self, path: Path) -> bool:
         """Write what is shown large as a picture; whether it could be written."""
-        return bool(self.heat.image().save(str(path), b"PNG"))
+        return bool(QImageWriter(str(path), QByteArray(b"PNG")).write(self.heat.image()))

@@ -142,7 +142,7 @@ class NextWord(QWidget):
                 lines.append(self.tr("P({token}) is not known: nothing precedes it").format(token=sign(token.text)))
             else:
                 share = f"{math.exp(token.logprob):.4g}"
-                lines.append(f"P({sign(token.text)} | …) = {share:<10} log {token.logprob:.3f}")
+                lines.append(f"{f'P({sign(token.text)} | …)':<20} = {share:<10} log {token.logprob:.3f}")
         if len(tokens) > _LONGEST:
             lines.append(self.tr("and {count} more").format(count=len(tokens) - _LONGEST))
         return lines

@@ -291,4 +291,4 @@ class TokenView(QAbstractScrollArea):
 def _ink(ground: QColor) -> str:
     """Black or white, whichever can be read on a colour."""
     light = 0.299 * ground.red() + 0.587 * ground.green() + 0.114 * ground.blue()
-    return "#111111" if light > 140 else "#ffffff"
+    return "#111111" if light > 117 else "#ffffff"

@@ -1,0 +1,117 @@
+"""Classifying in the window's task: begun, paused, gone on with, found again, saved."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdesk.engine.api import Failed
+from chatdesk.errors import Fault, UserError
+from chatdesk.tasks.changes import ModelChanged
+from chatdesk.tasks.classify import SETS
+from chatdesk.tasks.classify_files import Table
+from chatdesk.tasks.classifying import Classifier, State
+from tests.tasks.looking import Link, LoadedModels
+
+PLAN = SETS["sentiment"][1]
+TABLE = Table(("text", "label"), tuple((f"text number {n}", "positive" if n % 2 else "negative") for n in range(200)))
+
+
+class Work:
+    def __init__(self, folder: Path) -> None:
+        self.link = Link()
+        self.models = LoadedModels(self.link)
+        self.classifier = Classifier(self.link, self.models, folder, lambda work: work())  # type: ignore[arg-type]
+        self.link.receivers.append(self.classifier.on_event)
+        self.states: list[State] = []
+        self.classifier.on_state = self.states.append
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path / "journals")
+
+
+def test_a_table_is_classified_with_its_report(work: Work) -> None:
+    work.classifier.begin(TABLE, PLAN, "text", "label")
+    assert work.states[-1].is_running
+    work.link.settle()
+    assert work.states[-1].done == work.states[-1].total == 200
+    assert not work.states[-1].is_running
+    assert {row for state in work.states for row in state.rows} == set(range(200))
+    report = work.classifier.report()
+    assert report is not None
+    assert report.counted == 200
+
+
+def test_a_pause_keeps_what_is_done_and_going_on_does_the_rest(work: Work, tmp_path: Path) -> None:
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.link.settle(3)  # the prior and two portions
+    work.classifier.pause()
+    assert not work.states[-1].is_running
+    work.link.settle()
+    assert work.states[-1].done == 128
+    again = Work(tmp_path / "journals")  # the program was ended meanwhile
+    again.classifier.begin(TABLE, PLAN, "text")
+    assert again.states[-1].done == 128
+    again.link.settle()
+    work.classifier.go_on()
+    work.link.settle()
+    assert work.classifier.run is not None
+    assert again.classifier.run is not None
+    assert work.classifier.run.results == again.classifier.run.results
+    assert work.classifier.report() is None  # no column of true labels was chosen
+
+
+def test_a_fault_stops_the_work_and_says_why(work: Work) -> None:
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.link.settle(2)
+    work.classifier.on_event(Failed(work.link.sent[-1].id, Fault.ENGINE_DIED, {"reason": "x"}))
+    last = work.states[-1]
+    assert last.notice is not None
+    assert (last.is_running, last.done, last.notice.fault) == (False, 64, Fault.ENGINE_DIED)
+    work.classifier.go_on()
+    work.link.settle()
+    assert work.states[-1].done == 200
+
+
+def test_without_a_model_it_is_said(work: Work) -> None:
+    work.models.state = ModelChanged("none")
+    work.classifier.begin(TABLE, PLAN, "text")
+    assert work.states[-1].notice is not None
+    assert work.states[-1].notice.fault == Fault.NO_MODEL
+
+
+def test_what_means_nothing_is_refused_before_anything_is_asked(work: Work) -> None:
+    for begin in (
+        lambda: work.classifier.begin_text("  ", PLAN),
+        lambda: work.classifier.begin(TABLE, PLAN, "body"),
+        lambda: work.classifier.begin_text("text", SETS["sentiment"][1].__class__("no mark", PLAN.labels)),
+    ):
+        with pytest.raises(UserError):
+            begin()
+    assert work.link.sent == []
+
+
+def test_one_text_leaves_no_journal(work: Work, tmp_path: Path) -> None:
+    work.classifier.begin_text("a text", PLAN)
+    work.link.settle()
+    assert work.states[-1].done == 1
+    assert not (tmp_path / "journals").exists()
+
+
+def test_files_are_read_and_written_aside(work: Work, tmp_path: Path, qtbot: Any) -> None:
+    got: list[object] = []
+    work.classifier.read(tmp_path / "none.csv", got.append, got.append)
+    (tmp_path / "a.csv").write_text("text\ngood\nbad\n")
+    work.classifier.read(tmp_path / "a.csv", got.append, got.append)
+    qtbot.waitUntil(lambda: len(got) == 2)
+    table = next(each for each in got if isinstance(each, Table))
+    assert next(each for each in got if isinstance(each, UserError)).fault == Fault.FILE_NOT_FOUND
+    work.classifier.begin(table, PLAN)
+    work.link.settle()
+    work.classifier.save(tmp_path / "out.csv", got.append, got.append)
+    work.classifier.save(tmp_path / "no" / "out.csv", got.append, got.append)
+    qtbot.waitUntil(lambda: len(got) == 4)
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    assert any(isinstance(each, UserError) and each.fault == Fault.CANNOT_WRITE for each in got)

@@ -1,0 +1,163 @@
+"""The page that sorts texts, over a scripted engine: one text, a file with true labels, pauses, bad input."""
+
+import queue
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from chatdesk.tasks.classify import SETS
+from chatdesk.tasks.classifying import Classifier
+from chatdesk.ui.classify.page import ClassifyPage
+from tests.tasks.looking import Link, LoadedModels
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+
+
+class Sorting:
+    def __init__(self, qtbot, folder) -> None:
+        self.link = Link()
+        self.models = LoadedModels(self.link)
+        self._posted = queue.SimpleQueue()
+        classifier = Classifier(self.link, self.models, folder, self._posted.put)
+        self.link.receivers.append(classifier.on_event)
+        self.page = ClassifyPage(classifier)
+        qtbot.addWidget(self.page)
+        self.page.resize(1200, 800)
+        self.page.show()
+        self.qtbot = qtbot
+
+    def until(self, so) -> None:
+        """Take what other threads have posted, until something is so."""
+
+        def is_so() -> bool:
+            while not self._posted.empty():
+                self._posted.get()()
+            return so()
+
+        self.qtbot.waitUntil(is_so)
+
+    def open(self, path) -> None:
+        self.page.open_file(path)
+        self.until(lambda: self.page.close_button.isVisible())
+
+
+@pytest.fixture
+def sorting(qtbot, tmp_path):
+    return Sorting(qtbot, tmp_path / "journals")
+
+
+def cell(page, row, column):
+    return page.model.index(row, column).data()
+
+
+def heads(page):
+    return [page.model.headerData(n, Qt.Orientation.Horizontal) for n in range(page.model.columnCount())]
+
+
+def test_one_text(sorting, qtbot):
+    page = sorting.page
+    assert not page.start_button.isEnabled()
+    qtbot.keyClicks(page.text, "a fine film")
+    assert page.start_button.isEnabled()
+    page.start_button.click()
+    sorting.link.settle()
+    assert heads(page) == ["Text", "Label", "positive", "negative"]
+    assert cell(page, 0, 0) == "a fine film"
+    assert cell(page, 0, 1) in ("positive", "negative")
+    assert float(cell(page, 0, 2)) + float(cell(page, 0, 3)) == pytest.approx(1, abs=2e-3)
+    assert not page.report.isVisible()
+
+
+def test_a_file_with_true_labels(sorting, tmp_path):
+    page = sorting.page
+    file = tmp_path / "many.csv"
+    file.write_text("text,label\n" + "".join(f"text {n},{'negative' if n % 3 else 'positive'}\n" for n in range(150)))
+    sorting.open(file)
+    assert "150 texts" in page.note.text()
+    assert (page.text_column.value, page.label_column.value) == ("text", "label")
+    page.start_button.click()
+    assert page.start_button.text().strip() == "Pause"
+    sorting.link.settle(2)
+    page.start_button.click()
+    assert page.start_button.text().strip() == "Go on"
+    assert page.count.text() == "64 of 150"
+    page.start_button.click()
+    sorting.link.settle()
+    assert page.count.text() == "150 of 150"
+    assert heads(page) == ["Text", "True label", "Label", "positive", "negative"]
+    assert "of 150 texts" in page.report.words.text()
+    assert sum(int(each.text()) for each in page.report.cells.values()) == 150
+    assert "66.7%" in page.report.words.text()  # of always saying the commonest
+
+
+def test_the_table_is_saved(sorting, tmp_path, monkeypatch, qtbot):
+    page = sorting.page
+    page.text.setPlainText("good")
+    page.start_button.click()
+    sorting.link.settle()
+    monkeypatch.setattr(QFileDialog, "open", lambda self: self.fileSelected.emit(str(tmp_path / "out.csv")))
+    page.save_button.click()
+    sorting.until(lambda: page.note.text() == "Saved as out.csv.")
+    assert (tmp_path / "out.csv").read_text("utf-8").startswith("text,predicted,")
+
+
+def test_labels_are_edited_added_and_removed(sorting, qtbot):
+    labels = sorting.page.labels
+    assert [name.text() for name in labels.names] == ["positive", "negative"]
+    assert not labels._removers[0].isEnabled()  # two have to stay
+    labels.add_button.click()
+    qtbot.keyClicks(labels.names[2], "mixed")
+    qtbot.keyClicks(labels.wordings[2], "both good and bad")
+    assert [label.name for label in labels.plan().labels] == ["positive", "negative", "mixed"]
+    labels._removers[0].click()
+    assert [label.name for label in labels.plan().labels] == ["negative", "mixed"]
+    labels.ready.set_value("topic")
+    labels.ready.chosen.emit()
+    assert labels.plan() == SETS["topic"][1]
+
+
+def test_other_labels_begin_anew(sorting, tmp_path):
+    page = sorting.page
+    page.text.setPlainText("good")
+    page.start_button.click()
+    sorting.link.settle()
+    sent = len(sorting.link.sent)
+    page.labels.wordings[0].setText("excellent")
+    page.start_button.click()
+    sorting.link.settle()
+    assert len(sorting.link.sent) > sent
+    assert sorting.link.sent[-1].items[0].continuations[0] == " excellent"
+
+
+def test_bad_input_is_a_sentence_on_the_page(sorting, tmp_path, qtbot):
+    page = sorting.page
+    page.text.setPlainText("good")
+    page.labels.wordings[1].clear()
+    page.start_button.click()
+    assert page.note.text() == "Label 2 is empty. Give it a name and a wording."
+    page.labels.wordings[1].setText("bad")
+    page.labels.prompt.setPlainText("no mark")
+    page.start_button.click()
+    assert "needs {text}" in page.note.text()
+    broken = tmp_path / "broken.csv"
+    broken.write_text('text\n"open\n')
+    page.open_file(broken)
+    sorting.until(lambda: "cannot be read from line 2 on" in page.note.text())
+    assert page.text.toPlainText() == "good"
+    assert sorting.link.sent == []
+
+
+def test_texts_that_cannot_be_sorted_say_why(sorting, tmp_path):
+    page = sorting.page
+    file = tmp_path / "odd.jsonl"
+    file.write_text('{"text": ""}\n{"text": "' + "word " * 700 + '"}\n{"text": "fine"}\n')
+    sorting.open(file)
+    page.start_button.click()
+    sorting.link.settle()
+    assert cell(page, 0, 1) == "no text"
+    assert "of 600" in cell(page, 1, 1)
+    assert cell(page, 2, 1) in ("positive", "negative")
+    page.close_button.click()
+    assert page.model.rowCount() == 0
+    assert page.text.isVisible()
