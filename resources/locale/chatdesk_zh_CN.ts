@@ -17,6 +17,81 @@
     </message>
 </context>
 <context>
+    <name>AttentionPart</name>
+    <message>
+        <source>What is shown</source>
+        <translation>显示什么</translation>
+    </message>
+    <message>
+        <source>one head</source>
+        <translation>单个注意力头</translation>
+    </message>
+    <message>
+        <source>mean of the layer</source>
+        <translation>本层平均</translation>
+    </message>
+    <message>
+        <source>mean of all heads</source>
+        <translation>所有头的平均</translation>
+    </message>
+    <message>
+        <source>rollout through all layers</source>
+        <translation>跨所有层的累积（rollout）</translation>
+    </message>
+    <message>
+        <source>Export the map as CSV</source>
+        <translation>将注意力图导出为 CSV</translation>
+    </message>
+    <message>
+        <source>Export the map as a picture</source>
+        <translation>将注意力图导出为图片</translation>
+    </message>
+    <message>
+        <source>Attention: rows look, columns are looked at</source>
+        <translation>注意力：行在看，列被看</translation>
+    </message>
+    <message>
+        <source>All heads</source>
+        <translation>所有注意力头</translation>
+    </message>
+    <message>
+        <source>Tokens: the marked one looks at the coloured ones</source>
+        <translation>词元：选中的词元看向着色的词元</translation>
+    </message>
+    <message>
+        <source>Attention shows where values are taken from. It is no explanation of what the model says.</source>
+        <translation>注意力显示数值取自何处，并不能解释模型为什么这样说。</translation>
+    </message>
+    <message>
+        <source>All heads, a line for each layer</source>
+        <translation>所有注意力头，每层一行</translation>
+    </message>
+    <message>
+        <source>The text, by what the marked token looks at</source>
+        <translation>文字，按选中词元所看之处着色</translation>
+    </message>
+    <message>
+        <source>Type a text of up to 512 tokens, and its attention stands here.</source>
+        <translation>输入不超过 512 个词元的文字，这里会显示它的注意力。</translation>
+    </message>
+    <message>
+        <source>layer {layer}, head {head}</source>
+        <translation>第 {layer} 层，第 {head} 头</translation>
+    </message>
+    <message>
+        <source>layer {layer}</source>
+        <translation>第 {layer} 层</translation>
+    </message>
+    <message>
+        <source>{one} looks at {other}: {share}</source>
+        <translation>{one} 看向 {other}：{share}</translation>
+    </message>
+    <message>
+        <source>{one} looks most at {others}</source>
+        <translation>{one} 最多看向 {others}</translation>
+    </message>
+</context>
+<context>
     <name>BackupsDialog</name>
     <message>
         <source>A copy of all chats is made and checked every day.</source>
@@ -65,6 +140,13 @@
     <message>
         <source>The chats of the backup are here again.</source>
         <translation>备份中的对话已恢复。</translation>
+    </message>
+</context>
+<context>
+    <name>Bars</name>
+    <message>
+        <source>{token}: {before}, after the samplers {after}</source>
+        <translation>{token}：{before}，采样器之后 {after}</translation>
     </message>
 </context>
 <context>
@@ -220,6 +302,93 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{count} tokens</source>
         <translation>{count} 个词元</translation>
+    </message>
+</context>
+<context>
+    <name>ClassifyPage</name>
+    <message>
+        <source>Type a text, or open a file of texts</source>
+        <translation>输入一段文字，或打开文本文件</translation>
+    </message>
+    <message>
+        <source>Text to sort</source>
+        <translation>要分类的文字</translation>
+    </message>
+    <message>
+        <source>Open a file…</source>
+        <translation>打开文件…</translation>
+    </message>
+    <message>
+        <source>Close the file</source>
+        <translation>关闭文件</translation>
+    </message>
+    <message>
+        <source>Sort</source>
+        <translation>分类</translation>
+    </message>
+    <message>
+        <source>Save the table…</source>
+        <translation>保存表格…</translation>
+    </message>
+    <message>
+        <source>Back to the chat</source>
+        <translation>返回对话</translation>
+    </message>
+    <message>
+        <source>Classify</source>
+        <translation>分类</translation>
+    </message>
+    <message>
+        <source>Open a file of texts</source>
+        <translation>打开文本文件</translation>
+    </message>
+    <message>
+        <source>Tables and texts</source>
+        <translation>表格和文本</translation>
+    </message>
+    <message>
+        <source>All files</source>
+        <translation>所有文件</translation>
+    </message>
+    <message>
+        <source>Text: {column}</source>
+        <translation>文字：{column}</translation>
+    </message>
+    <message>
+        <source>True label: {column}</source>
+        <translation>真实标签：{column}</translation>
+    </message>
+    <message>
+        <source>Column of the texts</source>
+        <translation>文字所在的列</translation>
+    </message>
+    <message>
+        <source>Column of the true labels</source>
+        <translation>真实标签所在的列</translation>
+    </message>
+    <message>
+        <source>No true labels</source>
+        <translation>没有真实标签</translation>
+    </message>
+    <message>
+        <source>{count} texts. Nothing has been asked yet.</source>
+        <translation>{count} 段文字，尚未开始。</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done} / {total}</translation>
+    </message>
+    <message>
+        <source>Saved as {name}.</source>
+        <translation>已保存为 {name}。</translation>
     </message>
 </context>
 <context>
@@ -1227,6 +1396,45 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>InspectPage</name>
+    <message>
+        <source>Type or paste a text to look at</source>
+        <translation>输入或粘贴要查看的文字</translation>
+    </message>
+    <message>
+        <source>Text to look at</source>
+        <translation>要查看的文字</translation>
+    </message>
+    <message>
+        <source>Back to the chat</source>
+        <translation>返回对话</translation>
+    </message>
+    <message>
+        <source>Example</source>
+        <translation>示例</translation>
+    </message>
+    <message>
+        <source>Inspect</source>
+        <translation>透视</translation>
+    </message>
+    <message>
+        <source>Next word</source>
+        <translation>下一个词</translation>
+    </message>
+    <message>
+        <source>Tokens</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>the folder does not take it</source>
+        <translation>该文件夹无法写入</translation>
+    </message>
+</context>
+<context>
     <name>KeysEditor</name>
     <message>
         <source>Keys</source>
@@ -1314,6 +1522,61 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Conversation</source>
         <translation>对话</translation>
+    </message>
+</context>
+<context>
+    <name>LabelsEditor</name>
+    <message>
+        <source>Labels that are ready</source>
+        <translation>现成的标签</translation>
+    </message>
+    <message>
+        <source>Add a label</source>
+        <translation>添加标签</translation>
+    </message>
+    <message>
+        <source>Prompt around a text</source>
+        <translation>文字前后的提示词</translation>
+    </message>
+    <message>
+        <source>Divide by the length of the wording</source>
+        <translation>除以措辞的长度</translation>
+    </message>
+    <message>
+        <source>Divide by what empty texts give</source>
+        <translation>除以空白文字的结果</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>{mark} is the text; the model says how well each wording follows.</source>
+        <translation>{mark} 代表文字；模型判断每种措辞接在后面有多合适。</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Wording</source>
+        <translation>措辞</translation>
+    </message>
+    <message>
+        <source>Name of a label</source>
+        <translation>标签的名称</translation>
+    </message>
+    <message>
+        <source>Wording of a label</source>
+        <translation>标签的措辞</translation>
+    </message>
+    <message>
+        <source>Remove the label</source>
+        <translation>删除标签</translation>
     </message>
 </context>
 <context>
@@ -1523,6 +1786,49 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>NextWord</name>
+    <message>
+        <source>Next tokens</source>
+        <translation>接下来的词元</translation>
+    </message>
+    <message>
+        <source>The chain rule for this text</source>
+        <translation>这段文字的链式法则</translation>
+    </message>
+    <message>
+        <source>What comes next</source>
+        <translation>接下来是什么</translation>
+    </message>
+    <message>
+        <source>Samplers</source>
+        <translation>采样器</translation>
+    </message>
+    <message>
+        <source>The chain rule</source>
+        <translation>链式法则</translation>
+    </message>
+    <message>
+        <source>Type a text, and the model&apos;s next words stand here.</source>
+        <translation>输入文字，这里会显示模型接下来的词。</translation>
+    </message>
+    <message>
+        <source>Grey: the model&apos;s own probability. Colour: after the samplers. Click one to add it.</source>
+        <translation>灰色：模型自身的概率。彩色：经过采样器之后。点击即可添加。</translation>
+    </message>
+    <message>
+        <source>log P = {log} nats over {count} tokens: {loss} a token, perplexity {perplexity}.</source>
+        <translation>log P = {log} 奈特，共 {count} 个词元：每个词元 {loss}，困惑度 {perplexity}。</translation>
+    </message>
+    <message>
+        <source>P({token}) is not known: nothing precedes it</source>
+        <translation>P({token}) 未知：前面没有内容</translation>
+    </message>
+    <message>
+        <source>and {count} more</source>
+        <translation>还有 {count} 个</translation>
+    </message>
+</context>
+<context>
     <name>NoticeView</name>
     <message>
         <source>Error</source>
@@ -1557,6 +1863,13 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{title}: back to the default</source>
         <translation>{title}：恢复默认</translation>
+    </message>
+</context>
+<context>
+    <name>Overview</name>
+    <message>
+        <source>layer {layer}, head {head}</source>
+        <translation>第 {layer} 层，第 {head} 头</translation>
     </message>
 </context>
 <context>
@@ -1673,6 +1986,54 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>A base model follows examples instead; these words are for models that can chat.</source>
         <translation>基础模型会模仿示例；这些文字用于能对话的模型。</translation>
+    </message>
+</context>
+<context>
+    <name>ReportView</name>
+    <message>
+        <source>Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.</source>
+        <translation>{count} 段文字的准确率为 {accuracy}。总是选最常见的标签则为 {commonest}。</translation>
+    </message>
+    <message>
+        <source>Not counted: {count}.</source>
+        <translation>未计入：{count}。</translation>
+    </message>
+    <message>
+        <source>true ↓ · said →</source>
+        <translation>真实 ↓ · 判断 →</translation>
+    </message>
+</context>
+<context>
+    <name>Results</name>
+    <message>
+        <source>no text</source>
+        <translation>没有文字</translation>
+    </message>
+    <message>
+        <source>too long: {tokens} tokens of {limit}</source>
+        <translation>太长：{tokens} 个词元，上限 {limit}</translation>
+    </message>
+</context>
+<context>
+    <name>ResultsModel</name>
+    <message>
+        <source>Text</source>
+        <translation>文字</translation>
+    </message>
+    <message>
+        <source>True label</source>
+        <translation>真实标签</translation>
+    </message>
+    <message>
+        <source>Label</source>
+        <translation>标签</translation>
+    </message>
+</context>
+<context>
+    <name>ResultsView</name>
+    <message>
+        <source>Texts and their labels</source>
+        <translation>文字及其标签</translation>
     </message>
 </context>
 <context>
@@ -2033,6 +2394,69 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>TokensPart</name>
+    <message>
+        <source>by probability</source>
+        <translation>按概率</translation>
+    </message>
+    <message>
+        <source>by rank</source>
+        <translation>按名次</translation>
+    </message>
+    <message>
+        <source>Colour</source>
+        <translation>颜色</translation>
+    </message>
+    <message>
+        <source>by entropy</source>
+        <translation>按熵</translation>
+    </message>
+    <message>
+        <source>Export the tokens as CSV</source>
+        <translation>将词元导出为 CSV</translation>
+    </message>
+    <message>
+        <source>Export the tokens as JSON</source>
+        <translation>将词元导出为 JSON</translation>
+    </message>
+    <message>
+        <source>Tokens of the text</source>
+        <translation>文字的词元</translation>
+    </message>
+    <message>
+        <source>What could have stood there</source>
+        <translation>这里还可能是什么</translation>
+    </message>
+    <message>
+        <source>Grey: the model&apos;s own probability. Colour: after the samplers. Click one to go on from there.</source>
+        <translation>灰色：模型自身的概率。彩色：经过采样器之后。点击即可从那里继续。</translation>
+    </message>
+    <message>
+        <source>Type a text, and its tokens stand here.</source>
+        <translation>输入文字，这里会显示它的词元。</translation>
+    </message>
+    <message>
+        <source>strong: rank 1000 and more</source>
+        <translation>深色：名次在 1000 之后</translation>
+    </message>
+    <message>
+        <source>strong: the model did not know</source>
+        <translation>深色：模型拿不准</translation>
+    </message>
+    <message>
+        <source>strong: unexpected</source>
+        <translation>深色：出乎意料</translation>
+    </message>
+    <message>
+        <source>{text} · nothing precedes it</source>
+        <translation>{text} · 前面没有内容</translation>
+    </message>
+    <message>
+        <source>{text} · {before} (after the samplers {after}) · rank {rank} · entropy {entropy} nats</source>
+        <translation>{text} · {before}（采样器之后 {after}）· 名次 {rank} · 熵 {entropy} 奈特</translation>
+    </message>
+</context>
+<context>
     <name>Transcript</name>
     <message>
         <source>Conversation</source>
@@ -2373,6 +2797,25 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Deleted “{title}”</source>
         <translation>已删除“{title}”</translation>
+    </message>
+</context>
+<context>
+    <name>classify</name>
+    <message>
+        <source>Sentiment</source>
+        <translation>情感</translation>
+    </message>
+    <message>
+        <source>Sentiment, with neutral</source>
+        <translation>情感（含中性）</translation>
+    </message>
+    <message>
+        <source>Topic of a news item</source>
+        <translation>新闻主题</translation>
+    </message>
+    <message>
+        <source>Sentiment of Chinese texts</source>
+        <translation>中文情感</translation>
     </message>
 </context>
 <context>
@@ -3287,6 +3730,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Nothing but the text (writing)</source>
         <translation>只显示文字（写作）</translation>
+    </message>
+    <message>
+        <source>Inspect</source>
+        <translation>透视</translation>
+    </message>
+    <message>
+        <source>Classify</source>
+        <translation>分类</translation>
     </message>
     <message>
         <source>Settings</source>
