@@ -1,8 +1,8 @@
 """Attention: all heads at a glance, one of them large, and the text coloured by what one of its tokens looks at."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from PySide6.QtCore import QByteArray, Signal
 from PySide6.QtGui import QImageWriter, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
@@ -11,20 +11,16 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import Attention, Inspect, map_as_csv
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.inspect.heat import HeatMap, Matrix, Overview
+from chatdesk.ui.inspect.heat import HeatMap, Overview, matrix
 from chatdesk.ui.inspect.tokens_part import shades
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.tokens import TokenView, sign
 
+if TYPE_CHECKING:
+    from chatdesk.ui.inspect.heat import Matrix
+
 _BESIDE_PX = 820
-
-
-def matrix(values: bytes) -> Matrix:
-    """The square matrix of an `AttentionMap`."""
-    flat = np.frombuffer(values, "<f4").astype(np.float32)
-    side = int(np.sqrt(len(flat)))
-    return flat.reshape(side, side)
 
 
 class AttentionPart(QWidget):
@@ -138,8 +134,8 @@ class AttentionPart(QWidget):
         self._found = None
         self.note.setText(words)
         self.note.show()
-        self.overview.set_maps((), 1, b"")
-        self.heat.set_values(np.zeros((0, 0), np.float32))
+        self.overview.clear()
+        self.heat.set_values(None)
         self.view.set_tokens((), (), frozenset())
         self.status.set_words("")
         self.where.setText("")
@@ -149,15 +145,17 @@ class AttentionPart(QWidget):
         for button in (self.csv, self.png, self.what):
             button.setEnabled(is_there)
 
-    def values(self) -> Matrix:
+    def values(self) -> "Matrix | None":
         """What is shown large."""
         found = self._found
         if found is None or not found.maps:
-            return np.zeros((0, 0), np.float32)
+            return None
         match self.what.value:
             case "layer":
-                mean: Matrix = np.stack([matrix(each) for each in found.maps]).mean(axis=0, dtype=np.float32)
-                return mean
+                total = matrix(found.maps[0])
+                for each in found.maps[1:]:
+                    total = total + matrix(each)
+                return cast("Matrix", total / len(found.maps))
             case "all":
                 return matrix(found.seen.average)
             case "rollout":
@@ -189,7 +187,7 @@ class AttentionPart(QWidget):
         self.view.announce(self.status.words())
 
     def _on_pointed(self, row: int, column: int) -> None:
-        if self._found is None or row < 0:
+        if self._found is None or self.heat.values is None or row < 0:
             return
         if row != self.view.current:
             self.view.current = row
@@ -203,7 +201,7 @@ class AttentionPart(QWidget):
     def _colour(self) -> None:
         """The text by what the marked token looks at, and that in words."""
         values, row = self.heat.values, self.heat.row
-        if self._found is None or not 0 <= row < len(values):
+        if self._found is None or values is None or not 0 <= row < len(values):
             self.view.set_grounds([])
             return
         self.view.set_grounds(shades([float(value) for value in values[row]]))
@@ -213,7 +211,7 @@ class AttentionPart(QWidget):
         self.status.set_words(self.tr("{one} looks most at {others}").format(one=sign(pieces[row]), others=shown))
 
     def _export(self) -> None:
-        if self._found is not None:
+        if self._found is not None and self.heat.values is not None:
             values = [[float(value) for value in line] for line in self.heat.values]
             self.save_wanted.emit("attention.csv", map_as_csv(self._found.seen.pieces, values))
 

@@ -1,20 +1,38 @@
-"""Matrices as heat: one large map with a cross under the pointer, and all heads as small pictures."""
+"""Matrices as heat: one large map with a cross under the pointer, and all heads as small pictures.
+
+numpy is imported with the first matrix: the window does not need it to open.
+"""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from chatdesk.ui import theme
 
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+if TYPE_CHECKING:
+    import numpy as np
+
+    Matrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    Bytes: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 
-def _ramp() -> list[int]:
-    """256 colours from the ground to the accent; the square root lets small shares be seen."""
-    low, high = QColor(theme.current().hover), QColor(theme.current().accent)
+def matrix(values: bytes) -> "Matrix":
+    """The square matrix of an `AttentionMap`; of no bytes, an empty one."""
+    import numpy as np
+
+    flat = np.frombuffer(values, "<f4").astype(np.float32)
+    side = round(len(flat) ** 0.5)
+    return flat.reshape(side, side)
+
+
+@cache
+def _ramp(ground: str, accent: str) -> list[int]:
+    """256 colours between the two; the square root lets small shares be seen."""
+    low, high = QColor(ground), QColor(accent)
     found = []
     for step in range(256):
         share = (step / 255) ** 0.5
@@ -23,27 +41,36 @@ def _ramp() -> list[int]:
     return found
 
 
-def picture(bytes_: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> QImage:
+def picture(bytes_: "Bytes") -> QImage:
     """An image with one pixel for each value from 0 to 255."""
+    import numpy as np
+
     height, width = bytes_.shape
     wide = np.zeros((height, (width + 3) // 4 * 4), np.uint8)  # Qt's lines are multiples of four bytes
     wide[:, :width] = bytes_
     image = QImage(wide.tobytes(), width, height, wide.shape[1], QImage.Format.Format_Indexed8).copy()
-    image.setColorTable(_ramp())
+    image.setColorTable(_ramp(theme.current().hover, theme.current().accent))
     return image
+
+
+def _heat(values: "Matrix") -> QImage:
+    """An image of shares from 0 to 1."""
+    import numpy as np
+
+    return picture(np.clip(values * 255, 0, 255).astype(np.uint8))
 
 
 class HeatMap(QWidget):
     """A square matrix; rows look, columns are looked at. Signals: ``pointed(row, column)``; -1 for none.
 
-    Attributes: ``values``; ``row``, the one that is marked.
+    Attributes: ``values``, None while there are none; ``row``, the one that is marked.
     """
 
     pointed = Signal(int, int)
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.values: Matrix = np.zeros((0, 0), np.float32)
+        self.values: Matrix | None = None
         self.row = -1
         self._column = -1
         self._pixels = QPixmap()
@@ -56,10 +83,15 @@ class HeatMap(QWidget):
         """A square."""
         return QSize(theme.scaled(460), theme.scaled(460))
 
-    def set_values(self, values: Matrix) -> None:
-        """Show a matrix."""
+    @property
+    def tokens(self) -> int:
+        """Tokens on each side."""
+        return 0 if self.values is None else len(self.values)
+
+    def set_values(self, values: "Matrix | None") -> None:
+        """Show a matrix, or nothing."""
         self.values = values
-        if self.row >= len(values):
+        if self.row >= self.tokens:
             self.row = -1
         self._dress()
 
@@ -70,9 +102,10 @@ class HeatMap(QWidget):
 
     def image(self) -> QImage:
         """The picture alone, at least 512 pixels wide."""
-        image = picture(np.clip(self.values * 255, 0, 255).astype(np.uint8))
-        side = len(self.values) * max(1, -(-512 // max(1, len(self.values))))
-        return image.convertToFormat(QImage.Format.Format_RGB32).scaled(side, side)
+        if self.values is None:
+            return QImage()
+        side = self.tokens * -(-512 // self.tokens)
+        return _heat(self.values).convertToFormat(QImage.Format.Format_RGB32).scaled(side, side)
 
     def _dress(self) -> None:
         self._pixels = QPixmap()
@@ -85,7 +118,7 @@ class HeatMap(QWidget):
 
     def place_at(self, point: QPoint) -> tuple[int, int]:
         """Row and column under a point; -1 outside."""
-        square, size = self.square(), len(self.values)
+        square, size = self.square(), self.tokens
         if not size or not square.contains(point):
             return -1, -1
         row, column = point.y() * size // square.height(), point.x() * size // square.width()
@@ -101,12 +134,12 @@ class HeatMap(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt override: one picture and two lines."""
-        size, square = len(self.values), self.square()
-        if not size:
+        size, square = self.tokens, self.square()
+        if self.values is None:
             return
         painter = QPainter(self)
         if self._pixels.isNull():
-            self._pixels = QPixmap.fromImage(picture(np.clip(self.values * 255, 0, 255).astype(np.uint8)))
+            self._pixels = QPixmap.fromImage(_heat(self.values))
         painter.drawPixmap(square, self._pixels)
         painter.setPen(QPen(QColor(theme.current().text), 1))
         cell = square.width() / size
@@ -129,7 +162,7 @@ class Overview(QWidget):
         super().__init__()
         self.current = (0, 0)
         self._heads: Sequence[int] = ()
-        self._maps: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]] = np.zeros((0, 1, 1), np.uint8)
+        self._maps: Sequence[Bytes] = ()
         self._pixels: list[QPixmap] = []
         self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -139,10 +172,17 @@ class Overview(QWidget):
 
     def set_maps(self, heads: Sequence[int], side: int, data: bytes) -> None:
         """Show these; ``heads``: of each layer; ``data``: ``side`` × ``side`` bytes for each head."""
+        import numpy as np
+
         self._heads = heads
-        self._maps = np.frombuffer(data, np.uint8).reshape(-1, side, side)
+        self._maps = list(np.frombuffer(data, np.uint8).reshape(-1, side, side))
         layer = min(self.current[0], max(0, len(heads) - 1))
         self.current = (layer, min(self.current[1], max(0, (heads[layer] if heads else 1) - 1)))
+        self._dress()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._heads, self._maps = (), ()
         self._dress()
 
     def _dress(self) -> None:
@@ -217,6 +257,6 @@ class Overview(QWidget):
                     if (layer, head) == self.current:
                         colour = theme.current().accent if self.hasFocus() else theme.current().text
                         painter.setPen(QPen(QColor(colour), 2))
-                        painter.drawRect(rect.adjusted(0, 0, 0, 0))
+                        painter.drawRect(rect)
                 number += 1
         painter.end()

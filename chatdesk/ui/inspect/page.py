@@ -52,7 +52,10 @@ class InspectPage(QWidget):
         self._pause.timeout.connect(self.look)
         self.text.textChanged.connect(self._pause.start)
         self._lay_out()
-        theme.watcher.changed.connect(lambda: self.text.setFixedHeight(theme.scaled(88)))
+        theme.watcher.changed.connect(self._dress)
+
+    def _dress(self) -> None:
+        self.text.setFixedHeight(theme.scaled(88))
 
     def _lay_out(self) -> None:
         body = QVBoxLayout()
