@@ -22,9 +22,7 @@ from chatdesk.library.hub import RemoteFile, Repository, resolve_path
 from chatdesk.library.partial import Partial
 
 _PROGRESS = 2**16  # bytes that make a connection a good one
-_UNREAD = (
-    3 * 2**20
-)  # bytes that the system may hold unread; with `partial.STEP` what a kill costs at most
+_UNREAD = 3 * 2**20  # bytes that the system may hold unread; with `partial.STEP` what a kill costs at most
 
 State: TypeAlias = Literal["fetching", "checking", "waiting"]
 

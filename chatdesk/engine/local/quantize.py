@@ -23,7 +23,7 @@ from chatdesk.library.footprint import GROUP, READ_THEIR_HEADS
 DTYPE = torch.bfloat16
 """What is computed in: the operators are fast in it on every device."""
 
-_AT_ONCE = 1 << 20  # numbers quantised together: what is needed for a moment is several times as large
+_AT_ONCE = 1 << 18  # numbers quantised together: what is needed for a moment is several times as large
 _WIDENED = 1 << 25  # numbers in two bytes for a moment: a head is larger than any other matrix
 _READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
@@ -39,9 +39,12 @@ class Int8Linear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        whole, scales = zip(*map(_in_eight_bits, _blocks(weight)), strict=True)
-        self.register_buffer("weight", torch.cat(whole))  # contiguous, of a transposed matrix, too
-        self.register_buffer("scale", torch.cat(scales))
+        whole = weight.new_empty(weight.shape, dtype=torch.int8)  # contiguous, of a transposed matrix, too
+        scale = weight.new_empty(len(weight), dtype=DTYPE)
+        for rows, block in _numbered(weight):
+            whole[rows], scale[rows] = _in_eight_bits(block)
+        self.register_buffer("weight", whole)
+        self.register_buffer("scale", scale)
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,9 +85,12 @@ class Int4Linear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        whole, scales = zip(*map(_in_four_bits, _blocks(weight)), strict=True)
-        self.register_buffer("weight", _pack(torch.cat(whole)))
-        self.register_buffer("scales", torch.cat(scales, dim=1))
+        whole = weight.new_empty(weight.shape, dtype=torch.uint8)
+        scales = weight.new_empty((weight.shape[1] // GROUP, len(weight), 2), dtype=DTYPE)
+        for rows, block in _numbered(weight):
+            whole[rows], scales[:, rows] = _in_four_bits(block)
+        self.register_buffer("weight", _pack(whole))
+        self.register_buffer("scales", scales)
         self.register_buffer("bias", bias)
         self._multiply: Callable[..., Tensor] = (
             torch._weight_int4pack_mm_for_cpu if weight.device.type == "cpu" else torch._weight_int4pack_mm
@@ -100,6 +106,16 @@ def _blocks(weight: Tensor, numbers: int = _AT_ONCE) -> tuple[Tensor, ...]:
     """Some rows of a matrix after the other, about so many numbers each."""
     rows = max(1, numbers // weight.shape[1])
     return tuple(weight[first : first + rows] for first in range(0, len(weight), rows))
+
+
+def _numbered(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The same, each with its place. What is made of them goes there at once: small results kept between large ones
+    that are needed for a moment would hold the room of those, as much as the matrix itself.
+    """
+    first = 0
+    for block in _blocks(weight):
+        yield slice(first, first + len(block)), block
+        first += len(block)
 
 
 def _in_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
