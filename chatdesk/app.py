@@ -152,7 +152,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     hub = Hub(lambda: connect(settings), bridge.call)
     writing = Writing(store, engine, models, lambda: _writing_prompts(settings, profile), bridge.call)
     downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
-    inspect, classifier = _looking(engine, models, profile, bridge.call)
+    inspect, classifier = _looking(store, engine, models, profile, bridge.call)
 
     def on_event(event: "Event") -> None:
         for task in (models, chat, prompts, bench, writing, inspect, classifier):
@@ -168,13 +168,16 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
 
 
 def _looking(
-    engine: "EngineClient", models: "Models", profile: Profile, post: "Post"
+    store: "Store", engine: "EngineClient", models: "Models", profile: Profile, post: "Post"
 ) -> "tuple[Inspect, Classifier]":
     """The tasks that look at probabilities."""
     from chatdesk.tasks.classifying import Classifier
     from chatdesk.tasks.inspect import Inspect
+    from chatdesk.tasks.ports import StoreLink
 
-    return Inspect(engine, models), Classifier(engine, models, profile.classified, post)
+    return Inspect(engine, models, StoreLink(store, post, lambda error: None)), Classifier(
+        engine, models, profile.classified, post
+    )
 
 
 def _writing_prompts(settings: "Settings", profile: Profile) -> "WritingPrompts":

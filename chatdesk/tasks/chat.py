@@ -6,7 +6,7 @@ The order that keeps every word: the person's message is committed, then shown, 
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatdesk.engine.api import Event
+from chatdesk.engine.api import ChatMessage, Event
 from chatdesk.errors import UserError
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation, Message
@@ -250,7 +250,11 @@ class Chat:
         if turn_id == ids[-1]:
             self._answer_again()
             return
-        home = self.open_id
+        self._answer_at(turn_id)
+
+    def _answer_at(self, turn_id: str, **how: Any) -> None:
+        """Ask for another version of a reply anywhere; ``how``: see `OpenConversation.ask`."""
+        home, tip = self.open_id, self._open.turns[-1].id
 
         def work(c: Conversations) -> str | None:  # the turns above may not be here yet
             if (parent_id := c.message(turn_id).parent_id) is not None:
@@ -259,8 +263,8 @@ class Chat:
 
         def then(parent_id: str | None) -> None:
             if parent_id is not None:
-                self._offer_undo("branch", home, lambda c: c.show_until(ids[-1]))
-                self._open.ask(home, parent_id)
+                self._offer_undo("branch", home, lambda c: c.show_until(tip))
+                self._open.ask(home, parent_id, **how)
 
         self._change_and_show(home, work, then)
 
@@ -291,6 +295,11 @@ class Chat:
         if len(found) > 1 and found[-1].role == "assistant" and not self._open.is_replying:
             self._open.complain(None)
             self._open.ask(self.open_id, found[-2].id, replaces=found[-1], continues=found[-1].id, drafts=1)
+
+    def go_on_from(self, turn_id: str, beginning: ChatMessage) -> None:
+        """Another version of a reply that begins with ``beginning``; what followed the old one stays with it."""
+        if not self._open.is_replying:
+            self._answer_at(turn_id, continues=turn_id, drafts=1, beginning=beginning)
 
     def edit(self, turn_id: str, text: str, files: tuple[Attachment, ...] | None = None) -> None:
         """Put another version beside a message; the person's own is asked again. The old one stays reachable.

@@ -32,9 +32,10 @@ from chatdesk.engine.api import (
     TokensRead,
 )
 from chatdesk.errors import Fault, UserError
+from chatdesk.tasks import turns
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.models import Models
-from chatdesk.tasks.ports import EngineLink
+from chatdesk.tasks.ports import EngineLink, StoreLink
 from chatdesk.tasks.replies import notice
 
 NEUTRAL = Sampling(1.0, 1.0, 0, 0.0, 1.0)
@@ -115,10 +116,13 @@ def _told(events: Sequence[Event]) -> object:
 
 
 class Inspect:
-    """Asks the engine for a person who looks. One thread; never blocks. Answers are values, or a `Notice`."""
+    """Asks the engine for a person who looks. One thread; never blocks. Answers are values, or a `Notice`.
 
-    def __init__(self, engine: EngineLink, models: Models) -> None:
-        self._models = models
+    ``store``: where stored replies are found; not needed for texts alone.
+    """
+
+    def __init__(self, engine: EngineLink, models: Models, store: StoreLink | None = None) -> None:
+        self._models, self._store = models, store
         self._next_word, self._tokens, self._attention = (_Line(engine, models) for _ in range(3))
 
     def next_word(
@@ -138,6 +142,25 @@ class Inspect:
         """The tokens of a text, or of the reply that ends a conversation."""
         adapter, dialogue = self._models.adapter, self._models.dialogue
         self._tokens.ask(lambda i: Read(i, prompt, sampling, TOP, dialogue, adapter), then)
+
+    def reply(
+        self,
+        message_id: str,
+        values: dict[str, Any],
+        then: Callable[[tuple[TokenReading, ...] | Notice], None],
+    ) -> None:
+        """The tokens of a stored reply, as the model expected them behind what came before. ``values``: the settings
+        of its conversation.
+        """
+        path = self._models.state.path
+        assert self._store is not None, "there are no stored replies without a store"
+
+        def read(messages: tuple[ChatMessage, ...]) -> None:
+            prompt, sampling, _ = turns.outgoing(messages, values)
+            limits = {"max_new_tokens": None, "max_length": None}
+            self.tokens(prompt, msgspec.structs.replace(sampling, **limits), then)
+
+        self._store.call(lambda c: turns.prompt(c, message_id, path), read, lambda error: then(notice(error)))
 
     def attention(self, text: str, layer: int, then: Callable[[Attention | Notice], None]) -> None:
         """What the tokens of a text look at, in one layer and in all together."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from chatdesk.engine.api import DEFAULT_SAMPLING, Event
+from chatdesk.engine.api import DEFAULT_SAMPLING, ChatMessage, Event
 from chatdesk.errors import UserError
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
@@ -236,15 +236,22 @@ class OpenConversation:
         replaces: Turn | None = None,
         continues: str | None = None,
         drafts: int | None = None,
+        beginning: ChatMessage | None = None,
     ) -> None:
-        """Ask for one reply to ``parent_id``, or for several drafts: as many as are named, else as the settings say."""
+        """Ask for one reply to ``parent_id``, or for several drafts: as many as are named, else as the settings say.
+
+        ``beginning``: what of the message ``continues`` stays.
+        """
         count = (drafts or self.unsent.values.get("drafts", 1)) if self._is_open(conversation_id) else 1
         written = []
         for draft in range(count):
             self._asked += 1
             written.append(Reply(f"reply-{self._asked}", conversation_id, parent_id, replaces, continues, draft))
         first = written[0]
-        if continues is not None and replaces is not None:
+        first.beginning = beginning
+        if beginning is not None:
+            first.text = beginning.text
+        elif continues is not None and replaces is not None:
             first.text = replaces.text
         if self._is_open(conversation_id):
             if replaces is not None:

@@ -63,9 +63,9 @@ class Reply:
     """One reply from the question to its last token.
 
     ``draft``: which of the drafts of its prompt. ``replaces``: the version that was shown before it. ``continues``:
-    the id of the message it goes on with; ``text`` begins with that message's then, and ``has_all_ids`` says whether
-    its tokens are known, too. ``adapter``: folder of the one that ``model`` answers with. ``is_refused``: it has ended,
-    but the disk did not take it.
+    the id of the message it goes on with, or with ``beginning`` in its place; ``text`` begins with that message's then,
+    and ``has_all_ids`` says whether its tokens are known, too. ``adapter``: folder of the one that ``model`` answers
+    with. ``is_refused``: it has ended, but the disk did not take it.
     """
 
     turn_id: str
@@ -75,6 +75,7 @@ class Reply:
     continues: str | None = None
     draft: int = 0
     has_all_ids: bool = True
+    beginning: ChatMessage | None = None
     request: int = 0
     model: ModelInfo | None = None
     adapter: str = ""
@@ -285,6 +286,8 @@ class Replies:
         def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]]) -> None:
             if request in self._asked:  # not stopped meanwhile
                 stored, messages = found
+                if first.beginning is not None:
+                    messages = (*messages[:-1], first.beginning)
                 if first.continues is not None:
                     first.go_on_with(messages[-1])
                 values = self._audience.values_of(first)

@@ -64,7 +64,7 @@ class MainWindow(QMainWindow):
         self._has_other_keys = False
         self._presets: PresetButton | None = None
         self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
-        self.prompting = Prompting(self, tasks.prompts)
+        self.prompting = Prompting(self, tasks)
         self.attaching = Attaching(self, tasks.chat, tasks.shelf)
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)

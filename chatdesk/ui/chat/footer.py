@@ -22,7 +22,7 @@ class Footer(RowView):
     """Under a message. Signals: ``wanted(what)``, see `_add_buttons` and `_on_more_clicked`; ``version_clicked(step)``.
 
     ``what``: ``regenerate``, ``continue``, ``edit``, ``copy``, ``copy_plain``, ``copy_markdown``, ``compare``,
-    ``branch``, ``pin``, ``export``, ``delete``.
+    ``branch``, ``pin``, ``export``, ``delete``, ``tokens``.
     """
 
     wanted = Signal(str)
@@ -106,6 +106,7 @@ class Footer(RowView):
         entries = [] if self._own else [
             (self.tr("Copy as plain text"), "copy_plain"),
             (self.tr("Copy as Markdown"), "copy_markdown"),
+            (self.tr("Look at the tokens…"), "tokens"),
         ]  # fmt: skip
         if not self._own and self._turn.versions > 1:
             entries.append((self.tr("Compare the versions"), "compare"))

@@ -47,12 +47,14 @@ _FIGURES_MS = 100  # figures change with every token; the eye needs ten a second
 
 
 class ChatPage(QWidget):
-    """Shows the open conversation. Signals: ``message_export_wanted(id)``; ``file_wanted(attachment)``: show it.
+    """Shows the open conversation. Signals: ``message_export_wanted(id)``; ``tokens_wanted(id)``;
+    ``file_wanted(attachment)``: show it.
 
     Attributes: its parts, by name (`reading` and its transcript after `complete`).
     """
 
     message_export_wanted = Signal(str)
+    tokens_wanted = Signal(str)
     file_wanted = Signal(object)
 
     reading: "Reading"
@@ -168,6 +170,7 @@ class ChatPage(QWidget):
         self.transcript.delete_requested.connect(self._chat.delete_turn)
         self.transcript.compare_requested.connect(self._chat.compare)
         self.transcript.export_requested.connect(self.message_export_wanted)
+        self.transcript.tokens_requested.connect(self.tokens_wanted)
         shortcuts.action(self.transcript, "undo_delete", self._chat.undo)
         self.transcript.notice_clicked.connect(self._on_notice_clicked)
         self.reading.draft_chosen.connect(self._chat.choose_draft)

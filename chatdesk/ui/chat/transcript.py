@@ -38,7 +38,7 @@ class Transcript(TurnRows):
     ``edit_saved(id, text, files)``, those that the message keeps; ``edit_left()``; ``file_wanted(attachment)``;
     ``pin_requested(id, pinned)``; ``delete_requested(id)``;
     ``branch_requested(id)``, a new one below it; ``compare_requested(id)``, of a reply with all its versions;
-    ``export_requested(id)``;
+    ``export_requested(id)``; ``tokens_requested(id)``;
     ``notice_clicked()``; ``link_clicked(address)``, http, https or mailto: show the address before it is opened;
     ``example_chosen(text)``; ``shown_changed()``: other turns or texts are shown.
     """
@@ -54,6 +54,7 @@ class Transcript(TurnRows):
     delete_requested = Signal(str)
     compare_requested = Signal(str)
     export_requested = Signal(str)
+    tokens_requested = Signal(str)
     shown_changed = Signal()
     notice_clicked = Signal()
     example_chosen = Signal(str)
@@ -296,10 +297,12 @@ class Transcript(TurnRows):
                 self.pin_requested.emit(turn.id, not turn.is_pinned)
             case "delete":
                 self.delete_requested.emit(turn.id)
-            case "compare":
-                self.compare_requested.emit(turn.id)
-            case "export":
-                self.export_requested.emit(turn.id)
+            case "compare" | "export" | "tokens":
+                {
+                    "compare": self.compare_requested,
+                    "export": self.export_requested,
+                    "tokens": self.tokens_requested,
+                }[what].emit(turn.id)
             case "copy_plain":
                 QGuiApplication.clipboard().setText(plain_text(entry.text))
             case _:

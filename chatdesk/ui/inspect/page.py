@@ -6,16 +6,15 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import Change, ModelChanged
 from chatdesk.tasks.inspect import Inspect
 from chatdesk.ui import theme
-from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.inspect.attention_part import AttentionPart
 from chatdesk.ui.inspect.next_word import NextWord
-from chatdesk.ui.inspect.tokens_part import TokensPart, written
+from chatdesk.ui.inspect.saving import save_text, say_failed
+from chatdesk.ui.inspect.tokens_part import TokensPart
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
-from chatdesk.ui.widgets.dialogs import choose_place, tell
+from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.labels import Label
 
 _PAUSE_MS = 120  # from a key to the question
@@ -43,7 +42,7 @@ class InspectPage(QWidget):
         self.next_word, self.tokens, self.attention = NextWord(inspect), TokensPart(inspect), AttentionPart(inspect)
         self.next_word.go_on.connect(lambda more: self.set_text(self.text.toPlainText() + more))
         self.next_word.sampling_changed.connect(lambda: self.tokens.set_sampling(self.next_word.sampling))
-        self.tokens.replaced.connect(self.set_text)
+        self.tokens.replaced.connect(lambda place, number: self.set_text(self.tokens.text_with(place, number)))
         for part in (self.tokens, self.attention):
             part.save_wanted.connect(self._save)
         self.attention.picture_wanted.connect(self._save_picture)
@@ -132,15 +131,11 @@ class InspectPage(QWidget):
             self._loaded = now
 
     def _save(self, name: str, text: str) -> None:
-        choose_place(self, name, lambda path: written(path, text, partial(self._say_failed, path)))
+        save_text(self, name, text)
 
     def _save_picture(self, name: str) -> None:
         def save(path: Path) -> None:
             if not self.attention.save_picture(path):
-                self._say_failed(path, OSError())
+                say_failed(self, path, OSError())
 
         choose_place(self, name, save)
-
-    def _say_failed(self, path: Path, error: OSError) -> None:
-        reason = error.strerror or self.tr("the folder does not take it")
-        tell(self, sentence_of(UserError(Fault.CANNOT_WRITE, path=path, reason=reason)))

@@ -1,8 +1,7 @@
 """The tokens of a text, coloured by how the model expected them; each with its alternatives."""
 
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor, QResizeEvent
@@ -42,12 +41,12 @@ def mixed(low: str, high: str, share: float) -> QColor:
 
 
 class TokensPart(QWidget):
-    """Signals: ``replaced(str)``, the text up to a token with an alternative in its place; ``save_wanted(name, text)``.
+    """Signals: ``replaced(place, alternative)``, a token by one of its alternatives; ``save_wanted(name, text)``.
 
     Attributes: ``view``, ``bars``, ``by`` (what colours), ``csv`` and ``json`` (exports), ``readings``.
     """
 
-    replaced = Signal(str)
+    replaced = Signal(int, int)
     save_wanted = Signal(str, str)
 
     def __init__(self, inspect: Inspect) -> None:
@@ -173,16 +172,12 @@ class TokensPart(QWidget):
         self.bars.set_tokens(self.readings[number].top, self.readings[number].id)
 
     def _on_chosen(self, number: int) -> None:
-        before = "".join(token.text for token in self.readings[: self._pointed])
-        self.replaced.emit(before + self.bars.tokens[number].text)
+        self.replaced.emit(self._pointed, number)
 
-
-def written(path: Path, text: str, failed: Callable[[OSError], None]) -> None:
-    """Write a file, or say why not."""
-    try:
-        path.write_text(text, "utf-8", newline="")
-    except OSError as error:
-        failed(error)
+    def text_with(self, place: int, number: int) -> str:
+        """The text up to a token, with an alternative in its place."""
+        before = "".join(token.text for token in self.readings[:place])
+        return before + self.readings[place].top[number].text
 
 
 def shades(values: Sequence[float]) -> list[QColor]:
