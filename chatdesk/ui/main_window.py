@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _TICK_MS = 500
+_LOOKED_AT = 2000  # characters of a document
 _KEPT = (
     ListChanged,
     SettingsChanged,
@@ -128,6 +129,7 @@ class MainWindow(QMainWindow):
             "write": lambda: self.show_page("write"),
             **dict.fromkeys(("rework", "keep_version", "history", "focus_mode"), partial(self.show_page, "write")),
             "models_page": lambda: self.show_page("models"),
+            "look_inside": self._look_inside,
             "inspect": lambda: self.show_page("inspect"),
             "classify": lambda: self.show_page("classify"),
             "settings": lambda: self.show_page("settings"),
@@ -148,6 +150,14 @@ class MainWindow(QMainWindow):
     def _show_exact(self) -> None:
         if (page := self._pages.writing) is not None:
             self.prompting.show_for(self._tasks.writing, *page.editor.around())
+
+    def _look_inside(self) -> None:
+        """From the writing desk with the text before its cursor; from elsewhere, with what was looked at last."""
+        page = self._pages.writing if self._pages.shown == "write" else None
+        before = page.editor.around()[0][-_LOOKED_AT:] if page is not None else ""
+        self.show_page("inspect")
+        if before.strip() and self._pages.inspect is not None:
+            self._pages.inspect.show_tokens_of(before)
 
     def _new_chat(self) -> None:
         self.show_page("chat")

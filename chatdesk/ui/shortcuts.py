@@ -76,6 +76,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "keep_version": Shortcut(("Ctrl+S",), QT_TRANSLATE_NOOP("shortcuts", "Keep a version (writing)")),
     "history": Shortcut(("Ctrl+H",), QT_TRANSLATE_NOOP("shortcuts", "History… (writing)")),
     "focus_mode": Shortcut(("Ctrl+Shift+F",), QT_TRANSLATE_NOOP("shortcuts", "Nothing but the text (writing)")),
+    "look_inside": Shortcut(("Ctrl+Shift+I",), QT_TRANSLATE_NOOP("shortcuts", "Look inside the text (writing)")),
     "inspect": Shortcut(("Ctrl+4",), QT_TRANSLATE_NOOP("shortcuts", "Inspect")),
     "classify": Shortcut(("Ctrl+5",), QT_TRANSLATE_NOOP("shortcuts", "Classify")),
     "settings": Shortcut(("Ctrl+,",), QT_TRANSLATE_NOOP("shortcuts", "Settings")),

@@ -215,3 +215,16 @@ def test_the_window_has_the_page(desk, qtbot):
     assert desk.window.rail.buttons["inspect"].isChecked()
     desk.window.show_page("classify")
     assert desk.window._pages.classify is not None
+
+
+def test_the_text_of_the_desk_is_looked_at(desk, qtbot):
+    desk.window.show_page("write")
+    page = desk.window._pages.writing
+    page.editor.around = lambda: ("once upon a time", " there was")
+    desk.window._look_inside()
+    assert desk.window._pages.shown == "inspect"
+    inspect = desk.window._pages.inspect
+    assert inspect.text.toPlainText() == "once upon a time"
+    assert inspect.tabs["tokens"].isChecked()
+    desk.window._look_inside()
+    assert inspect.text.toPlainText() == "once upon a time"

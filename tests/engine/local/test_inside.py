@@ -27,6 +27,8 @@ from chatdesk.engine.api import (
 )
 from chatdesk.engine.local import LocalEngine
 from chatdesk.errors import Fault
+from chatdesk.tasks.classify import CONTENT_FREE, Label, Plan
+from chatdesk.tasks.classify_run import Run
 from chatdesk.training.evaluate import evaluate_text
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 
@@ -242,3 +244,26 @@ def test_looking_leaves_the_cache_of_a_conversation(gpt2: LocalEngine) -> None:
         list(gpt2.run(request))
     again = list(gpt2.run(Generate(10, TEXT, GREEDY, seed=1)))[-1]
     assert again.reused_tokens == first.prompt_tokens - 1
+
+
+def test_500_texts_are_classified_as_by_a_plain_slow_loop(gpt2: LocalEngine, checkpoint: Callable[..., Path]) -> None:
+    model, prompts = plain_model(checkpoint("gpt2")), texts(500, seed=9)
+    plan = Plan("a review: {text}\nit is", (Label("good", "so good"), Label("bad", "a very bad one")))
+    run = Run(plan, prompts, "m")
+    number = 100
+    while not run.is_over:
+        number += 1
+        run.take(list(gpt2.run(run.next_request(number)))[-1])
+
+    def plainly(text: str) -> np.ndarray:
+        choices = plan.choices(text)
+        sizes = [len(gpt2._generator.checkpoint.tokens.encode(each)) for each in choices.continuations]
+        logs = [plain_score(model, gpt2, choices.prompt, each) for each in choices.continuations]
+        shares = np.exp(np.array(logs) / sizes)
+        return shares / shares.sum()
+
+    free = np.mean([plainly(text) for text in CONTENT_FREE], axis=0)
+    for text, found in zip(prompts, run.results, strict=True):
+        shares = plainly(text) / free
+        assert found is not None
+        assert found.probabilities == pytest.approx(shares / shares.sum(), abs=1e-4)
