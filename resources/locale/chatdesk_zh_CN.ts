@@ -1135,6 +1135,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>复制为 Markdown</translation>
     </message>
     <message>
+        <source>Look at the tokens…</source>
+        <translation>查看词元…</translation>
+    </message>
+    <message>
         <source>Compare the versions</source>
         <translation>比较各版本</translation>
     </message>
@@ -1428,10 +1432,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Attention</source>
         <translation>注意力</translation>
-    </message>
-    <message>
-        <source>the folder does not take it</source>
-        <translation>该文件夹无法写入</translation>
     </message>
 </context>
 <context>
@@ -1986,6 +1986,21 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>A base model follows examples instead; these words are for models that can chat.</source>
         <translation>基础模型会模仿示例；这些文字用于能对话的模型。</translation>
+    </message>
+</context>
+<context>
+    <name>ReplyTokensDialog</name>
+    <message>
+        <source>Tokens of the reply</source>
+        <translation>回复的词元</translation>
+    </message>
+    <message>
+        <source>Choose an alternative, and another version of the reply goes on from there.</source>
+        <translation>选择一个替代词元，回复的另一个版本会从那里继续。</translation>
+    </message>
+    <message>
+        <source>The engine reads the reply as soon as it is free.</source>
+        <translation>引擎空闲后会立即读取这条回复。</translation>
     </message>
 </context>
 <context>
@@ -3562,6 +3577,13 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>saving</name>
+    <message>
+        <source>the folder does not take it</source>
+        <translation>该文件夹无法写入</translation>
+    </message>
+</context>
+<context>
     <name>shortcuts</name>
     <message>
         <source>Send the message</source>
@@ -3730,6 +3752,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Nothing but the text (writing)</source>
         <translation>只显示文字（写作）</translation>
+    </message>
+    <message>
+        <source>Look inside the text (writing)</source>
+        <translation>透视这段文字（写作）</translation>
     </message>
     <message>
         <source>Inspect</source>
