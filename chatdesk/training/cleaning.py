@@ -44,7 +44,12 @@ _BANDS, _BAND = 16, 8  # documents that share 80 % of their shingles meet in a b
 _ALIKE = 0.8
 _WORDS = re.compile(r"[\u4e00-\u9fff\u3040-\u30ff]|[^\W\u4e00-\u9fff\u3040-\u30ff]+")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w.+/-])(?:\+|00)?\d(?:[ ()/.-]{0,2}\d){8,14}(?![\w/-])")
+_PHONE = re.compile(
+    r"(?<![\w.+/-])(?:(?:\+|00)\d(?:[ ()/.-]{0,2}\d){7,13}|0\d{2,4}[ /-]?\d(?:[ -]?\d){4,9}"
+    r"|\(?\d{3}\)?[ -]\d{3}-\d{4}|1[3-9]\d{9})(?![\w/-])"
+)
+"""With the code of a country or a town, as Americans write one, or a Chinese mobile one: digits alone are a number."""
+
 _GUTENBERG = re.compile(
     r"^\*\*\* ?(START|END) OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*$", re.MULTILINE | re.IGNORECASE
 )
@@ -160,10 +165,12 @@ def _on_text(change: Callable[[str], str]) -> Step:
 
 
 def repaired(text: str) -> str:
-    """Broken encodings put right, quotation marks and ligatures as they are."""
+    """Broken encodings put right; quotation marks, ligatures and wide Chinese punctuation as they are."""
     import ftfy
 
-    plain = ftfy.TextFixerConfig(uncurl_quotes=False, fix_latin_ligatures=False, unescape_html=False)
+    plain = ftfy.TextFixerConfig(
+        uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False
+    )
     return ftfy.fix_text(text, plain)
 
 

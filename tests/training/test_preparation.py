@@ -50,7 +50,8 @@ def texts(tmp_path: Path) -> Path:
 
 
 def test_text_is_repaired_and_normalised() -> None:
-    assert repaired("schÃ¶n “quoted”") == "schön “quoted”"
+    assert repaired("schÃ¶n “quoted” ﬁn") == "schön “quoted” ﬁn"
+    assert repaired("天气（很好），对！") == "天气（很好），对！"
     assert normalised("\ufeffa\u0308 \r\nb\x00\n\n\n\nc  ") == "ä\nb\n\nc"
 
 
@@ -59,6 +60,12 @@ def test_text_is_repaired_and_normalised() -> None:
     [
         ("Write to a.b+c@mail.example.org today", "Write to [e-mail] today"),
         ("call +49 (170) 123-4567 or 0171 2345678", "call [phone] or [phone]"),
+        ("(555) 123-4567, 手机13812345678", "[phone], 手机13812345678"),
+        ("打 13812345678 吧", "打 [phone] 吧"),
+        (
+            "0 1 2 3 4 5 6 7 8 9, 0.0.2-3.30.0.2.3, 2436204.5 (1 January 1958)",
+            "0 1 2 3 4 5 6 7 8 9, 0.0.2-3.30.0.2.3, 2436204.5 (1 January 1958)",
+        ),
         ("in 1984, 3.14159 and 2026-11-27 and 1,000,000", "in 1984, 3.14159 and 2026-11-27 and 1,000,000"),
     ],
 )
