@@ -44,6 +44,7 @@ cli.add_typer(cli_models.cli, name="models")
 cli.command()(cli_bench.bench)
 cli.command("classify")(cli_classify.classify)
 cli.command()(cli_train.prepare)
+cli.command()(cli_train.estimate)
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]

@@ -1,7 +1,8 @@
-"""``chatdesk prepare``: text to train on, cleaned in steps that are shown."""
+"""``chatdesk prepare``: text to train on, cleaned in steps that are shown; ``chatdesk estimate``: what a run takes."""
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from chatdesk.library.figures import short_bytes
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.terminal import notes, shown, user_errors
 from chatdesk.training import preparation
 from chatdesk.training.cleaning import LANGUAGES, STEPS, USUAL
@@ -55,6 +57,47 @@ def prepare(
         return
     _print(report, samples)
     print(folder)
+
+
+@user_errors
+def estimate(
+    recipe: Annotated[Path, typer.Argument(help="The recipe: a TOML file.")],
+    text: Annotated[Path | None, typer.Option(help="Folder that the recipe's files are in.")] = None,
+    seconds: Annotated[float, typer.Option(help="How long to measure, over all stages.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Say what training by a recipe takes on this machine: parameters, memory, hours. Nothing is trained."""
+    if not 0 < seconds <= 3600:
+        raise UserError(Fault.BAD_VALUE, name="the seconds", value=seconds, allowed="above 0, at most 3600")
+    from chatdesk.training.estimate import OPTIMAL
+    from chatdesk.training.estimate import estimate as measure
+
+    found = measure(recipe, text, seconds, lambda name: None if as_json else _note(f"measuring {name}"))
+    if as_json:
+        whole = {"seconds": found.seconds, "memory_bytes": found.memory_bytes}
+        print(json.dumps({**whole, **msgspec.to_builtins(found)}))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("stage")
+    for column in ("parameters", "tokens", "tokens/s", "time", "memory"):
+        table.add_column(column, justify="right")
+    for stage in found.stages:
+        size, tokens = short_count(stage.parameters), short_count(stage.tokens)
+        row = stage.name, size, tokens, f"{stage.tokens_per_s:,.0f}", _time(stage.seconds)
+        table.add_row(*row, short_bytes(stage.memory_bytes))
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
+    print(f"In all {_time(found.seconds)} on {found.device}, and at most {short_bytes(found.memory_bytes)} of memory.")
+    if (shape := found.proposed) is not None:
+        print(
+            f"The text holds about {short_count(found.text_tokens)} tokens. With {OPTIMAL} tokens for each parameter a "
+            f"model of width {shape.width}, {shape.layers} layers and {shape.heads} heads suits it; a smaller text can "
+            "be read several times."
+        )
+
+
+def _time(seconds: float) -> str:
+    """Days, hours, minutes."""
+    return str(timedelta(seconds=max(1, round(seconds))))
 
 
 def _print(report: Report, samples: bool) -> None:

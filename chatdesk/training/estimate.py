@@ -1,0 +1,195 @@
+"""What a run will take on this machine: parameters, memory, hours, from steps of the very model on random tokens.
+
+Memory is counted: weights, gradients and the optimizers' states in float32, and the tensors that the backward pass
+keeps of one step, as autograd saves them. The time is that of whole steps; reading text, held-out losses and saves
+come on top of it, a few per cent.
+"""
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.library.figures import short_bytes
+from chatdesk.training.corpus import text_bytes, wanted_bytes
+from chatdesk.training.feed import Inputs
+from chatdesk.training.model import LossModel, count_parameters, new_model
+from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, load_recipe
+from chatdesk.training.trainer import make_optimizers
+
+OPTIMAL = 20
+"""Tokens for each parameter at which a given amount of computing is spent best (Hoffmann et al. 2022)."""
+
+_FLOAT = 4
+_HEAD = 64  # width of a head in the shapes that are proposed
+_DOCUMENT = 256  # tokens of a document where documents see only themselves
+_MOST_ROWS_S = 4.0
+
+
+class StageEstimate(Struct, frozen=True):
+    """One stage: ``seconds`` of its steps, ``memory_bytes`` at the most."""
+
+    name: str
+    parameters: int
+    tokens: int
+    tokens_per_s: float
+    seconds: float
+    memory_bytes: int
+
+
+class Estimate(Struct, frozen=True):
+    """A whole run. ``text_tokens``: about how many the recipe's files hold, each counted once; 0 without files.
+
+    ``proposed``: the shape that suits so much text, None without files.
+    """
+
+    device: str
+    stages: tuple[StageEstimate, ...]
+    text_tokens: int
+    proposed: ModelShape | None
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the stage that takes the most."""
+        return max(stage.memory_bytes for stage in self.stages)
+
+
+def estimate(
+    path: Path, text: Path | None = None, seconds: float = 30.0, tell: Callable[[str], None] = lambda _: None
+) -> Estimate:
+    """Measure the stages of a recipe for ``seconds`` together. ``text``: as `trainer.train` takes it.
+
+    Raises BAD_RECIPE, FILE_NOT_FOUND, and DOES_NOT_FIT before a model is made that this machine cannot hold.
+    """
+    recipe = load_recipe(path)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    stages = []
+    for index, stage in enumerate(recipe.stages):
+        tell(stage.name)
+        stages.append(_stage(recipe, index, stage, device, seconds / len(recipe.stages)))
+    tokens = _text_tokens(recipe, path, text)
+    proposed = propose(tokens, recipe.model.vocabulary, recipe.model.context) if tokens else None
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    return Estimate(name, tuple(stages), tokens, proposed)
+
+
+def propose(tokens: int, vocabulary: int, context: int) -> ModelShape:
+    """The shape with about a parameter for every `OPTIMAL` tokens of text; the smallest one has a single head."""
+    heads = 1
+    while _size(heads + 1, vocabulary, context) <= tokens / OPTIMAL:
+        heads += 1
+    return _shape(heads, vocabulary, context)
+
+
+def _shape(heads: int, vocabulary: int, context: int) -> ModelShape:
+    """As deep as GPT-2's are for their width: twelve layers at 768, four at the least."""
+    return ModelShape(vocabulary, context, width=heads * _HEAD, layers=max(4, heads), heads=heads)
+
+
+def _size(heads: int, vocabulary: int, context: int) -> int:
+    shape = _shape(heads, vocabulary, context)
+    return 12 * shape.layers * shape.width**2 + (vocabulary + context) * shape.width
+
+
+def _text_tokens(recipe: Recipe, path: Path, text: Path | None) -> int:
+    names = {source.file for stage in recipe.stages for source in stage.sources}
+    try:
+        found = [find_file(name, path, text) for name in sorted(names)]
+    except UserError:  # a recipe may be weighed before there is text
+        return 0
+    return int(sum(map(text_bytes, found)) / wanted_bytes(1))
+
+
+def _stage(recipe: Recipe, index: int, stage: Stage, device: torch.device, seconds: float) -> StageEstimate:
+    with torch.device("meta"):
+        empty = new_model(recipe.model, 0, recipe.seed, recipe.layers_in(index))
+    parameters = count_parameters(empty)
+    held = _state_bytes(empty, recipe)
+    free = torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available
+    if held > free:
+        total = f"{short_bytes(free)} free"
+        raise UserError(Fault.DOES_NOT_FIT, name=f"The stage {stage.name}", needed=short_bytes(held), total=total)
+    model = new_model(recipe.model, 0, recipe.seed, recipe.layers_in(index)).to(device)
+    step = _Step(model, recipe, stage, device)
+    saved = step.saved_bytes()
+    speed = step.speed(seconds)
+    tokens = stage.step_count * stage.tokens_per_step
+    return StageEstimate(stage.name, parameters, tokens, speed, tokens / speed, held + saved * stage.batch)
+
+
+def _state_bytes(model: LossModel, recipe: Recipe) -> int:
+    """Weights, gradients, and what the optimizers keep: two numbers for each parameter, Muon one."""
+    named = list(model.named_parameters())
+    inner = sum(v.numel() for n, v in named if recipe.optimizer == "muon" and ".h." in n and v.dim() == 2)
+    return _FLOAT * (4 * count_parameters(model) - inner)
+
+
+class _Step:
+    """Steps of one stage on random tokens."""
+
+    def __init__(self, model: LossModel, recipe: Recipe, stage: Stage, device: torch.device) -> None:
+        self._model, self._recipe, self._stage, self._device = model, recipe, stage, device
+        self._optimizers = make_optimizers(model, recipe)
+        is_compiled = device.type == "cuda" and find_spec("triton") is not None
+        self._shared = torch.compile(model, dynamic=False) if is_compiled else model
+
+    def saved_bytes(self) -> int:
+        """What the backward pass keeps of the forward pass over one row, the weights left out."""
+        weights = {value.untyped_storage().data_ptr() for value in self._model.parameters()}
+        found: dict[int, int] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                found[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), self._precision():
+            loss = self._model(*self._inputs(1))
+        del loss
+        return sum(found.values())
+
+    def speed(self, seconds: float) -> float:
+        """Tokens a second, of whole steps with as many rows as a step of a few seconds has."""
+        self._once(1)
+        rows = int(max(1, min(self._stage.batch, min(_MOST_ROWS_S, seconds / 4) / self._once(1))))
+        self._once(rows)  # makes what is made once
+        began, done = time.perf_counter(), 0
+        while not done or time.perf_counter() - began < seconds:
+            self._once(rows)
+            done += 1
+        return done * rows * self._stage.sequence / (time.perf_counter() - began)
+
+    def _once(self, rows: int) -> float:
+        """Seconds of one step."""
+        inputs, began = self._inputs(rows), time.perf_counter()
+        with self._precision():
+            loss = self._shared(*inputs) / (rows * self._stage.sequence)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._recipe.precision == "bf16")
+
+    def _inputs(self, rows: int) -> Inputs:
+        size = rows, self._stage.sequence
+        tokens = torch.randint(self._recipe.model.vocabulary, size, device=self._device)
+        places = torch.arange(self._stage.sequence, device=self._device).expand(size)
+        return tokens, tokens, places % _DOCUMENT if self._stage.isolate else None, torch.ones_like(tokens).bool()
