@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from msgspec import structs
+from torch.nn import functional
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
 from chatdesk.engine.local.bias import TokenBias
@@ -27,6 +28,8 @@ from chatdesk.settings.options import SAMPLING
 
 FIRST_LOOK = 128
 """Tokens selected before the filters are asked whether they want more."""
+
+_PART, _WORTH = 64, 3  # numbers of a row looked at together; how many times more parts than are looked at it takes
 
 FLOOR = -9999.0
 """Stands for the logarithm of zero: JSON knows no infinity. (OpenAI's API writes the same number.)"""
@@ -199,7 +202,7 @@ class Sampler:
         """The most probable tokens of each row under the model's own distribution, and what the samplers left."""
         if not self._top:
             return [()] * len(logprobs)
-        values, ids = logprobs.topk(min(self._top, logprobs.shape[-1]), dim=-1)
+        values, ids = best(logprobs, min(self._top, logprobs.shape[-1]))
         kept, kept_logprobs = kept.to(logprobs.device), kept_logprobs.to(logprobs.device, logprobs.dtype)
         sampled = torch.full_like(logprobs, FLOOR).scatter(1, kept, kept_logprobs)
         rows = zip(ids.tolist(), values.tolist(), sampled.gather(1, ids).tolist(), strict=True)
@@ -221,15 +224,35 @@ def candidates(
     if not (0 < top_k < vocabulary or top_p < 1 or min_p > 0):
         ids = torch.arange(vocabulary, device=scores.device).expand_as(scores)
         return ids, scores.log_softmax(dim=-1), logprobs
-    total = torch.logsumexp(scores, dim=-1, keepdim=True)
+    is_top_k = 0 < top_k < vocabulary
+    asks_total = top_p < 1 and not is_top_k
+    total = torch.logsumexp(scores, dim=-1, keepdim=True) if asks_total else scores[:, :1]
     look = min(max(FIRST_LOOK, int(top_k) + 1), vocabulary)
     while True:
-        best = scores.topk(look, dim=-1)
-        ids, values, own, sums = _fetched(best.indices, best.values, logprobs.gather(1, best.indices), total)
-        kept = _kept(values, sums, 0 < top_k < vocabulary, sampling)
+        most, places = best(scores, look)
+        ids, values, own, sums = _fetched(places, most, logprobs.gather(1, places), total)
+        kept = _kept(values, sums, is_top_k, sampling)
         if look == vocabulary or not bool(kept[:, -1].any()):
             return ids, values.masked_fill(~kept, -math.inf).log_softmax(dim=-1), own
         look = min(look * 8, vocabulary)
+
+
+def best(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The greatest ``count`` of each row, in falling order, and their places.
+
+    They lie in those ``count`` parts of a row whose greatest numbers are the greatest: the others are not looked at.
+    """
+    rows, vocabulary = scores.shape
+    parts = vocabulary // _PART
+    if count * _WORTH > parts:
+        whole = scores.topk(count, dim=-1)
+        return whole.values, whole.indices
+    even = scores[:, : parts * _PART].view(rows, parts, _PART)
+    chosen = even.amax(dim=-1).topk(count, dim=-1).indices
+    found = even.gather(1, chosen[..., None].expand(-1, -1, _PART)).flatten(1)
+    values, places = torch.cat([found, scores[:, parts * _PART :]], dim=1).topk(count, dim=-1)
+    inside = chosen.gather(1, (places // _PART).clamp(max=count - 1)) * _PART + places % _PART
+    return values, torch.where(places < count * _PART, inside, places + (parts - count) * _PART)
 
 
 def _fetched(ids: torch.Tensor, *numbers: torch.Tensor) -> list[torch.Tensor]:
@@ -259,13 +282,33 @@ def _kept(values: torch.Tensor, total: torch.Tensor, is_top_k: bool, sampling: S
 
 
 def draw(logprobs: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """Index of one candidate a row ``[rows, 1]``, by inverting the cumulated probabilities at a number in [0, 1)."""
+    """Index of one candidate a row ``[rows, 1]``, by inverting the cumulated probabilities at a number in [0, 1).
+
+    Of many candidates, first a part of them is drawn by its sum, then one inside: only the sums are cumulated.
+    """
     exact = torch.float32 if logprobs.device.type == "mps" else torch.float64  # MPS has no float64
-    cumulated = logprobs.to(exact).exp().cumsum(dim=-1)
-    points = numbers.to(exact).to(logprobs.device)[:, None] * cumulated[:, -1:]
+    probabilities, numbers = logprobs.exp(), numbers.to(exact).to(logprobs.device)[:, None]
+    if (short := -logprobs.shape[1] % _PART) and logprobs.shape[1] > _PART:
+        probabilities = functional.pad(probabilities, (0, short))
+    rows, among = probabilities.shape
+    parts = probabilities.reshape(rows, -1, min(_PART, among))
+    sums = parts.sum(dim=-1, dtype=exact)
+    part, rest = _invert(sums, numbers * sums.sum(dim=-1, keepdim=True))
+    inside = parts.gather(1, part[..., None].expand(-1, -1, parts.shape[-1]))[:, 0].to(exact)
+    index, _ = _invert(inside, rest)
+    return part * parts.shape[-1] + index
+
+
+def _invert(weights: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The place ``[rows, 1]`` where the cumulated weights pass a point, and how far behind its beginning that is.
+
+    A place without weight is never given, and what lies behind the end is given the last that has some.
+    """
+    cumulated = weights.cumsum(dim=-1)
     index = torch.searchsorted(cumulated, points, right=True)
-    last = (logprobs > -math.inf).to(torch.long).cumsum(dim=-1).argmax(dim=-1, keepdim=True)
-    return torch.minimum(index, last)
+    last = (weights > 0).to(torch.long).cumsum(dim=-1).argmax(dim=-1, keepdim=True)
+    index = torch.minimum(index, last)
+    return index, points - (cumulated - weights).gather(1, index)
 
 
 def _given(value: float | None) -> float:

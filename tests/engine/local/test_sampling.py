@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
-from chatdesk.engine.local.sampling import FLOOR, Sampler, candidates, checkpoint_defaults, draw, resolve
+from chatdesk.engine.local.sampling import FLOOR, Sampler, best, candidates, checkpoint_defaults, draw, resolve
 from chatdesk.errors import Fault, UserError
 from tests.engine.local.driving import NEUTRAL
 
@@ -150,6 +150,33 @@ def test_draws_reach_neither_end_wrongly():
     logprobs = torch.tensor([[-math.inf, math.log(0.5), math.log(0.5), -math.inf]])
     numbers = torch.tensor([0.0, math.nextafter(1, 0)], dtype=torch.float64)
     assert draw(logprobs.expand(2, -1), numbers)[:, 0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+@pytest.mark.parametrize("vocabulary", [50, 64, 9000, 20_011])
+def test_the_best_are_found_without_looking_at_all(vocabulary, count):
+    """As by selecting from the whole row, best first; the best may stand in the last, shorter part."""
+    scores = torch.randn(2, vocabulary, generator=torch.Generator().manual_seed(count))
+    scores[0, -1] = 9.0
+    expected = scores.topk(count, dim=-1)
+    values, places = best(scores, count)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(places, expected.indices)
+
+
+@pytest.mark.parametrize("vocabulary", [64, 130, 5000])
+def test_a_draw_among_many_inverts_the_cumulated_probabilities(vocabulary):
+    """Some candidates are impossible; where a point is nearer to a bound than rounding, either side is right."""
+    source = torch.Generator().manual_seed(vocabulary)
+    logprobs = (3 * torch.randn(1, vocabulary, generator=source)).log_softmax(-1)
+    logprobs[0, ::3] = -math.inf
+    numbers = torch.rand(4000, generator=source, dtype=torch.float64)
+    found = draw(logprobs.expand(4000, -1), numbers)[:, 0]
+    cumulated = logprobs[0].double().exp().cumsum(-1)
+    points = numbers * cumulated[-1]
+    assert bool((logprobs[0, found] > -math.inf).all())
+    assert bool((points < cumulated[found] + 1e-6).all())
+    assert bool((points > cumulated[found] - logprobs[0, found].double().exp() - 1e-6).all())
 
 
 def test_a_draft_does_not_depend_on_the_others():
