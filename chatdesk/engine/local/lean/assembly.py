@@ -1,9 +1,11 @@
 """Words for kernels that are written in the compiler's own language, with their vectors spelt out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
+from numba import njit
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
@@ -17,6 +19,11 @@ HAS_BYTE_PRODUCTS = all(_features.get(name) for name in ("avx512vnni", "avx512vl
 
 build: Any = cgutils  # not typed
 intrinsic: Any = _intrinsic  # its stub knows no function that is made at run time
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """A part of the kernels. A division by zero is no error: a thread that left would let the others wait for it."""
+    return njit(function, fastmath=FAST, error_model="numpy")
 
 
 def vector(of: Any, numbers: int) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from numba import from_dtype, njit, types
 
 from chatdesk.engine.local.lean import nibbles, octets
-from chatdesk.engine.local.lean.assembly import FAST
+from chatdesk.engine.local.lean.assembly import FAST, kernel
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
     FLOAT32,
@@ -106,14 +106,14 @@ ATTENTION = np.dtype(
 _ALIGNED = 16  # results a thread writes side by side: a line of the processor's cache
 
 
-@njit
+@kernel
 def _share(count: Any, unit: Any, thread: Any, threads: Any) -> Any:
     """First and end of a thread's part of ``count`` things, whole ``unit``s of them."""
     units = (count + unit - 1) // unit
     return units * thread // threads * unit, min(units * (thread + 1) // threads * unit, count)
 
 
-@njit(fastmath=FAST)
+@kernel
 def _exp(x: Any) -> Any:
     """The exponential to the last bits of float32, in a form that compilers make vectors of."""
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
@@ -128,7 +128,7 @@ def _exp(x: Any) -> Any:
     return (p * r * r + r + np.float32(1.0)) * as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
 
 
-@njit(fastmath=FAST)
+@kernel
 def _activate(then: Any, x: Any) -> Any:
     one, half = np.float32(1.0), np.float32(0.5)
     if then == SILU:
@@ -141,31 +141,40 @@ def _activate(then: Any, x: Any) -> Any:
     return max(x, np.float32(0.0))
 
 
-@njit(fastmath=FAST)
+@kernel
 def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
     first, end = _share(op.height, _ALIGNED, thread, threads)
-    size = op.width * (4 if op.kind == FLOAT32 else 2 if op.kind == BFLOAT16 else 1)
-    source, totals = op.source + 4 * thread * op.source_step, np.empty(TOGETHER, np.float32)
-    for o in range(first, end):
-        scale = widened(u16(op.scales)[o]) if op.kind == INT8 else np.float32(1.0)
-        row, weights = 0, op.weight + o * size
-        while row + TOGETHER <= rows and op.code == ROWS:
-            dots(op.kind, weights, source + 4 * row * op.source_stride, 4 * op.source_stride, op.width, totals)
-            for each in range(TOGETHER):
-                _finish(op, row + each, o, totals[each] * scale)
-            row += TOGETHER
-        while row < rows:
-            x = source + 4 * row * op.source_stride
-            if op.code == PACKED_ROWS:
-                total = octets.packed_dot(weights, x, op.width // octets.GROUP)
-            else:
-                total = dot(op.kind, weights, x, op.width)
-            _finish(op, row, o, total * scale)
-            row += 1
+    totals = np.empty((rows, _ALIGNED), np.float32)
+    for start in range(first, end, _ALIGNED):
+        count = min(_ALIGNED, end - start)
+        for lane in range(count):
+            _row(op, start + lane, rows, op.source + 4 * thread * op.source_step, totals[:, lane])
+        for row in range(rows):
+            _finish(op, row, start, count, totals[row])
 
 
-@njit(fastmath=FAST)
+@kernel
+def _row(op: Any, o: Any, rows: Any, source: Any, totals: Any) -> None:
+    """The products of one row of a matrix with each row of the batch."""
+    weights = op.weight + o * op.width * (4 if op.kind == FLOAT32 else 2 if op.kind == BFLOAT16 else 1)
+    scale = widened(u16(op.scales)[o]) if op.kind == INT8 else np.float32(1.0)
+    row, together = 0, np.empty(TOGETHER, np.float32)
+    while row + TOGETHER <= rows and op.code == ROWS:
+        dots(op.kind, weights, source + 4 * row * op.source_stride, 4 * op.source_stride, op.width, together)
+        for each in range(TOGETHER):
+            totals[row + each] = together[each] * scale
+        row += TOGETHER
+    while row < rows:
+        x = source + 4 * row * op.source_stride
+        if op.code == PACKED_ROWS:
+            totals[row] = octets.packed_dot(weights, x, op.width // octets.GROUP) * scale
+        else:
+            totals[row] = dot(op.kind, weights, x, op.width) * scale
+        row += 1
+
+
+@kernel
 def _by_columns(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Sums over a part of the inputs, of a matrix ``[width, height]``, into memory of the thread; see `_gather`."""
     first, end = _share(op.width, 1, thread, threads)
@@ -187,19 +196,23 @@ def _by_columns(op: Any, rows: Any, thread: Any, threads: Any) -> None:
                     sums[o] += widened(half[o]) * x
 
 
-@njit(fastmath=FAST)
+@kernel
 def _gather(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """The sums of all threads together."""
     first, end = _share(op.height, _ALIGNED, thread, threads)
+    totals = np.empty(_ALIGNED, np.float32)
     for row in range(rows):
-        for o in range(first, end):
-            total = np.float32(0.0)
+        for start in range(first, end, _ALIGNED):
+            count = min(_ALIGNED, end - start)
+            totals[:] = np.float32(0.0)
             for part in range(threads):
-                total += f32(op.source + 4 * (part * op.source_step + row * op.source_stride))[o]
-            _finish(op, row, o, total)
+                sums = f32(op.source + 4 * (part * op.source_step + row * op.source_stride + start))
+                for lane in range(count):
+                    totals[lane] += sums[lane]
+            _finish(op, row, start, count, totals)
 
 
-@njit(fastmath=FAST)
+@kernel
 def _pack(op: Any, rows: Any, thread: Any) -> None:
     """The inputs of products with matrices of a kind, by each thread for itself."""
     for row in range(rows):
@@ -211,7 +224,7 @@ def _pack(op: Any, rows: Any, thread: Any) -> None:
             octets.pack(source, op.width, target)
 
 
-@njit(fastmath=FAST)
+@kernel
 def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """A matrix in four bits; see `nibbles`. ``scales``: ``[width / 32, height, 2]``."""
     lanes = op.lanes
@@ -225,11 +238,10 @@ def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
                 nibbles.packed_block(weights, x, op.width // nibbles.GROUP, scales, op.stride, sums.ctypes.data)
             else:
                 _widened_block(op, weights, x, scales, sums)
-            for lane in range(lanes):
-                _finish(op, row, start + lane, sums[lane])
+            _finish(op, row, start, lanes, sums)
 
 
-@njit(fastmath=FAST)
+@kernel
 def _widened_block(op: Any, weights: Any, x: Any, scales: Any, sums: Any) -> None:
     part = np.empty(op.lanes, np.float32)
     sums[:] = np.float32(0.0)
@@ -244,7 +256,7 @@ def _widened_block(op: Any, weights: Any, x: Any, scales: Any, sums: Any) -> Non
             sums[lane] += step * (part[lane] - np.float32(8.0) * total) + middle * total
 
 
-@njit(fastmath=FAST)
+@kernel
 def _multiply(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Whatever belongs to products."""
     if op.code in (ROWS, PACKED_ROWS):
@@ -259,21 +271,30 @@ def _multiply(op: Any, rows: Any, thread: Any, threads: Any) -> None:
         _by_nibbles(op, rows, thread, threads)
 
 
-@njit(fastmath=FAST)
-def _finish(op: Any, row: Any, o: Any, total: Any) -> None:
-    """Scale, bias, activation, gate and residual of one result, and where it goes."""
-    total *= np.float32(op.number)
+@kernel
+def _finish(op: Any, row: Any, start: Any, count: Any, totals: Any) -> None:
+    """Bias, activation, gate and residual of ``count`` results from one on, and where they go."""
+    place = 4 * (row * op.target_stride + start)
+    target = f32(op.target + place)
     if op.bias:
-        total += number_at(op.bias_kind, op.bias, o)
+        for i in range(count):
+            totals[i] += number_at(op.bias_kind, op.bias, start + i)
     if op.gate:
-        total *= _activate(op.then, f32(op.gate + 4 * row * op.target_stride)[o])
+        gate = f32(op.gate + place)
+        for i in range(count):
+            totals[i] *= _activate(op.then, gate[i])
     elif op.then:
-        total = _activate(op.then, total)
-    target = f32(op.target + 4 * row * op.target_stride)
-    target[o] = total + (target[o] if op.adds else np.float32(0.0))
+        for i in range(count):
+            totals[i] = _activate(op.then, totals[i])
+    if op.adds:
+        for i in range(count):
+            target[i] += totals[i]
+    else:
+        for i in range(count):
+            target[i] = totals[i]
 
 
-@njit(fastmath=FAST)
+@kernel
 def _embed(op: Any, ids: Any, position: Any, ahead: Any, thread: Any, threads: Any) -> None:
     first, end = _share(op.width, _ALIGNED, thread, threads)
     for row in range(len(ids)):
@@ -285,7 +306,7 @@ def _embed(op: Any, ids: Any, position: Any, ahead: Any, thread: Any, threads: A
             target[i] = number + (target[i] if op.adds else np.float32(0.0))
 
 
-@njit(fastmath=FAST)
+@kernel
 def _norm(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """``height`` vectors of ``width`` numbers in each row, all with the same weights.
 
@@ -312,7 +333,7 @@ def _norm(op: Any, rows: Any, thread: Any, threads: Any) -> None:
                 y[i] = (x[i] - mean) * factor * weight + bias
 
 
-@njit(fastmath=FAST)
+@kernel
 def _turn(x: Any, turns: Any, size: Any) -> None:
     """Rotary position: number ``i`` of the first half with ``i`` of the second; ``turns``: cosines, then sines."""
     half = size // 2
@@ -322,7 +343,7 @@ def _turn(x: Any, turns: Any, size: Any) -> None:
         x[i + half] = right * turns[half + i] + left * turns[size + half + i]
 
 
-@njit(fastmath=FAST)
+@kernel
 def _remember(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Turn keys by their position, and write keys and values into the cache."""
     first, end = _share(rows * a.key_heads, 1, thread, threads)
@@ -342,7 +363,7 @@ def _remember(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: 
                 u16(a.values)[at + i] = narrowed(value[i])
 
 
-@njit(fastmath=FAST)
+@kernel
 def _attend_head(a: Any, row: Any, text: Any, head: Any, turns: Any, tokens: Any, sums: Any) -> None:
     """Row ``row`` of the step, over the first ``tokens`` of row ``text`` of the cache."""
     size = a.size
@@ -375,7 +396,7 @@ def _attend_head(a: Any, row: Any, text: Any, head: Any, turns: Any, tokens: Any
         result[i] = sums[i] / total
 
 
-@njit(fastmath=FAST)
+@kernel
 def _attend(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
     sums = np.empty(a.size, np.float32)
     first, end = _share(rows * a.heads, 1, thread, threads)
@@ -385,20 +406,19 @@ def _attend(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: An
         _attend_head(a, row, row * (1 - ahead), index % a.heads, turns[place], place + 1, sums)
 
 
-@njit(
-    types.void(
-        from_dtype(OP)[::1],
-        from_dtype(ATTENTION)[::1],
-        types.int64[::1],
-        types.float32[:, ::1],
-        types.UniTuple(types.int64, 2),  # type: ignore[no-untyped-call]
-        types.int64,
-        types.int64[::1],
-    ),
-    fastmath=FAST,
-    nogil=True,
-    cache=True,
+_SIGNATURE: Any = types.void(
+    from_dtype(OP)[::1],
+    from_dtype(ATTENTION)[::1],
+    types.int64[::1],
+    types.float32[:, ::1],
+    types.UniTuple(types.int64, 2),  # type: ignore[no-untyped-call]
+    types.int64,
+    types.int64[::1],
 )
+_compiled: Any = njit(_SIGNATURE, fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+
+
+@_compiled  # type: ignore[untyped-decorator]
 def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, thread: Any, meeting: Any) -> None:
     """A thread's share of ``ops`` for one token of each row; all threads have to be in here at once.
 

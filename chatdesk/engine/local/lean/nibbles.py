@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
 from chatdesk.engine.local.lean.assembly import (
-    FAST,
     FLAGS,
     FLOAT,
     HAS_BYTE_PRODUCTS,
@@ -27,6 +26,7 @@ from chatdesk.engine.local.lean.assembly import (
     build,
     external,
     intrinsic,
+    kernel,
     loop,
     moved,
     spread,
@@ -76,7 +76,7 @@ _widening_64 = _widening(64, "_widening_64")
 _widening_32 = _widening(32, "_widening_32")
 
 
-@njit(fastmath=FAST)
+@kernel
 def widened_group(lanes: Any, weights: Any, x: Any, sums: Any) -> None:
     """Sums of products of 32 float32 numbers with ``lanes`` columns, 64 or 32; all given by address."""
     if lanes == 64:
@@ -85,7 +85,7 @@ def widened_group(lanes: Any, weights: Any, x: Any, sums: Any) -> None:
         _widening_32(weights, x, sums)
 
 
-@njit(fastmath=FAST)
+@kernel
 def pack(x: Any, width: Any, packed: Any) -> None:
     """Write ``width`` float32 numbers, a multiple of 32, as `packed_block` reads them; both given by address."""
     for group in range(width // GROUP):
@@ -186,7 +186,7 @@ def _packed_block(
     return types.void(*[types.int64] * 6), _generate_block
 
 
-@njit(fastmath=FAST)
+@kernel
 def packed_block(weights: Any, packed: Any, groups: Any, scales: Any, stride: Any, sums: Any) -> None:
     """64 results over groups of packed inputs; all given by address, ``stride`` in bytes from scales to scales.
 

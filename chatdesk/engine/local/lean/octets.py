@@ -8,10 +8,9 @@ bfloat16 would have kept. Two products and their sum are then one operation, whe
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from chatdesk.engine.local.lean.assembly import (
-    FAST,
     FLAGS,
     FLOAT,
     HAS_BYTE_PRODUCTS,
@@ -23,6 +22,7 @@ from chatdesk.engine.local.lean.assembly import (
     build,
     external,
     intrinsic,
+    kernel,
     loop,
     moved,
     spread,
@@ -39,7 +39,7 @@ _MOST = 32767.0
 _floats, _numbers, _words, _octets = vector(FLOAT, 16), vector(I32, 16), vector(I16, 32), vector(I8, 32)
 
 
-@njit(fastmath=FAST)
+@kernel
 def pack(x: Any, width: Any, packed: Any) -> None:
     """Write ``width`` float32 numbers, a multiple of 64, as `packed_dot` reads them; both given by address."""
     for group in range(width // GROUP):
@@ -75,7 +75,7 @@ def _packed_dot(_context: Any, _weights: Any, _packed: Any, _groups: Any) -> Any
     return types.float32(types.int64, types.int64, types.int64), _generate_dot
 
 
-@njit(fastmath=FAST)
+@kernel
 def packed_dot(weights: Any, packed: Any, groups: Any) -> Any:
     """The sum of products of int8 weights and groups of packed inputs; both given by address.
 

@@ -208,7 +208,6 @@ class Program:
             "bias": 0 if bias is None else bias.data_ptr(),
             "bias_kind": 0 if bias is None else _kind(bias),
             "height": height,
-            "number": 1.0,
             **more,
         }
         if isinstance(matrix, Conv1D):

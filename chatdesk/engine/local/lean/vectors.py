@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
 from chatdesk.engine.local.lean.assembly import (
-    FAST,
     FLAGS,
     FLOAT,
     I8,
@@ -24,6 +23,7 @@ from chatdesk.engine.local.lean.assembly import (
     at,
     build,
     intrinsic,
+    kernel,
     loop,
     moved,
     sum_of,
@@ -159,7 +159,7 @@ _dots_bf16 = _dots(BFLOAT16, "_dots_bf16")
 _dots_int8 = _dots(INT8, "_dots_int8")
 
 
-@njit(fastmath=FAST)
+@kernel
 def dots(kind: Any, weights: Any, x: Any, stride: Any, width: Any, results: Any) -> None:
     """As `dot` with `TOGETHER` vectors, ``stride`` bytes apart, into ``results``, an array of float32."""
     even = width // _AT_ONCE * _AT_ONCE
@@ -175,7 +175,7 @@ def dots(kind: Any, weights: Any, x: Any, stride: Any, width: Any, results: Any)
             results[each] += weight * f32(x + each * stride)[i]
 
 
-@njit(fastmath=FAST)
+@kernel
 def dot(kind: Any, weights: Any, x: Any, width: Any) -> Any:
     """The sum of products of ``width`` numbers at two addresses: weights of a kind, and float32."""
     even = width // _AT_ONCE * _AT_ONCE
@@ -195,20 +195,20 @@ def dot(kind: Any, weights: Any, x: Any, width: Any) -> Any:
     return total
 
 
-@njit(fastmath=FAST)
+@kernel
 def widened(bits: Any) -> Any:
     """A bfloat16 as float32."""
     return as_float(np.uint32(bits) << np.uint32(16))
 
 
-@njit(fastmath=FAST)
+@kernel
 def narrowed(number: Any) -> Any:
     """A float32 as the nearest bfloat16, ties to even."""
     bits = as_bits(np.float32(number))
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
-@njit(fastmath=FAST)
+@kernel
 def number_at(kind: Any, address: Any, index: Any) -> Any:
     """One number of a tensor, float32."""
     if kind == INT8:
@@ -240,7 +240,7 @@ def _arrived(_context: Any, address: Any) -> Any:
 _yield = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
-@njit
+@kernel
 def meet(counter: Any, arrivals: Any) -> None:
     """Wait until there were so many arrivals at a counter, this one among them.
 
