@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -27,6 +28,8 @@ from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 
 _LIST_PX = 380
+_BESIDE_PX = 820
+_MOST_PX = 16_777_215
 
 
 class ClassifyPage(QWidget):
@@ -87,7 +90,7 @@ class ClassifyPage(QWidget):
         line.addWidget(self.close_button)
         content = QWidget()
         left = QVBoxLayout(content)
-        left.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(24), theme.scaled(16))
+        left.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(16), theme.scaled(16))
         left.setSpacing(theme.scaled(12))
         left.addWidget(self.text)
         left.addLayout(line)
@@ -100,7 +103,7 @@ class ClassifyPage(QWidget):
         self._side.setFrameShape(QFrame.Shape.NoFrame)
         self._side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._side.setWidget(content)
-        body = QHBoxLayout()
+        body = self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         body.setSpacing(0)
         body.addWidget(self._side)
         body.addLayout(self._results(), 1)
@@ -118,7 +121,7 @@ class ClassifyPage(QWidget):
         buttons.addStretch()
         buttons.addWidget(self.save_button)
         right = QVBoxLayout()
-        right.setContentsMargins(theme.scaled(8), theme.scaled(16), theme.scaled(24), theme.scaled(16))
+        right.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(24), theme.scaled(16))
         right.setSpacing(theme.scaled(12))
         right.addLayout(buttons)
         right.addWidget(self.progress)
@@ -142,9 +145,16 @@ class ClassifyPage(QWidget):
         return header
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt override: the labels keep their width while there is room for the table."""
+        """Qt override: the labels stand beside the table while there is room for both, else above it."""
         super().resizeEvent(event)
-        self._side.setFixedWidth(min(theme.scaled(_LIST_PX), self.width() // 2))
+        beside = self.width() >= theme.scaled(_BESIDE_PX)
+        self._body.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self._side.setMinimumSize(0, 0)
+        self._side.setMaximumSize(_MOST_PX, _MOST_PX)
+        if beside:
+            self._side.setFixedWidth(theme.scaled(_LIST_PX))
+        else:
+            self._side.setFixedHeight(self.height() * 2 // 5)
 
     def enter(self) -> None:
         """The page is shown, ready to be typed into."""

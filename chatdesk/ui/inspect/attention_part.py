@@ -83,6 +83,8 @@ class AttentionPart(QWidget):
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(self.overview)
+        area.setMinimumHeight(theme.scaled(180))
+        self.view.setMinimumHeight(theme.scaled(110))
         right = QVBoxLayout()
         right.setSpacing(theme.scaled(8))
         right.addWidget(Label(self.tr("All heads, a line for each layer"), kind="section"))

@@ -29,27 +29,31 @@ def matrix(values: bytes) -> "Matrix":
     return flat.reshape(side, side)
 
 
+POWER = 0.4
+"""Shares are drawn by this power of theirs: among hundreds of tokens even large ones are small."""
+
+
 @cache
-def _ramp(ground: str, accent: str) -> list[int]:
-    """256 colours between the two; the square root lets small shares be seen."""
+def _ramp(ground: str, accent: str, power: float) -> list[int]:
+    """256 colours between the two, by a power of their place."""
     low, high = QColor(ground), QColor(accent)
     found = []
     for step in range(256):
-        share = (step / 255) ** 0.5
+        share = (step / 255) ** power
         parts = zip((low.red(), low.green(), low.blue()), (high.red(), high.green(), high.blue()), strict=True)
         found.append(QColor(*(round(a + (b - a) * share) for a, b in parts)).rgb())
     return found
 
 
-def picture(bytes_: "Bytes") -> QImage:
-    """An image with one pixel for each value from 0 to 255."""
+def picture(bytes_: "Bytes", power: float = POWER) -> QImage:
+    """An image with one pixel for each value from 0 to 255, coloured by a power of it."""
     import numpy as np
 
     height, width = bytes_.shape
     wide = np.zeros((height, (width + 3) // 4 * 4), np.uint8)  # Qt's lines are multiples of four bytes
     wide[:, :width] = bytes_
     image = QImage(wide.tobytes(), width, height, wide.shape[1], QImage.Format.Format_Indexed8).copy()
-    image.setColorTable(_ramp(theme.current().hover, theme.current().accent))
+    image.setColorTable(_ramp(theme.current().hover, theme.current().accent, power))
     return image
 
 
@@ -57,7 +61,7 @@ def _heat(values: "Matrix") -> QImage:
     """An image of shares from 0 to 1."""
     import numpy as np
 
-    return picture(np.clip(values * 255, 0, 255).astype(np.uint8))
+    return picture((np.clip(values, 0, 1) ** POWER * 255).astype(np.uint8), power=1)
 
 
 class HeatMap(QWidget):

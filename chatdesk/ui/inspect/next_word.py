@@ -48,6 +48,7 @@ class NextWord(QWidget):
         self.chain_text.setTabChangesFocus(True)
         self.chain_text.setFont(theme.font("code"))
         self.chain_text.setAccessibleName(self.tr("The chain rule for this text"))
+        self.chain_text.setMinimumHeight(theme.scaled(110))
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -55,6 +56,7 @@ class NextWord(QWidget):
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(self.bars)
+        area.setMinimumHeight(theme.scaled(240))
         left = QVBoxLayout()
         left.setSpacing(theme.scaled(8))
         left.addWidget(Label(self.tr("What comes next"), kind="section"))

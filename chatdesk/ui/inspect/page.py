@@ -3,8 +3,17 @@
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from chatdesk.tasks.changes import Change, ModelChanged
 from chatdesk.tasks.inspect import Inspect
@@ -92,15 +101,15 @@ class InspectPage(QWidget):
             group.addButton(tab)
             row.addWidget(tab)
             part = getattr(self, name)
-            self._parts.addWidget(part)
-            tab.clicked.connect(partial(self._show, part))
+            self._parts.addWidget(_scrolled(part))
+            tab.clicked.connect(partial(self._show, name))
         row.addStretch()
         row.addWidget(self.example)
         self.tabs["next_word"].setChecked(True)
         return header
 
-    def _show(self, part: QWidget, _checked: bool = True) -> None:
-        self._parts.setCurrentWidget(part)
+    def _show(self, name: str, _checked: bool = True) -> None:
+        self._parts.setCurrentIndex(list(self.tabs).index(name))
         self.look()
 
     def enter(self) -> None:
@@ -123,9 +132,8 @@ class InspectPage(QWidget):
     def look(self) -> None:
         """Ask about the text as it is now, for the part that is shown."""
         self._pause.stop()
-        part = self._parts.currentWidget()
-        if isinstance(part, NextWord | TokensPart | AttentionPart):
-            part.look(self.text.toPlainText())
+        part = (self.next_word, self.tokens, self.attention)[self._parts.currentIndex()]
+        part.look(self.text.toPlainText())
 
     def apply(self, change: Change) -> None:
         """Another model sees another thing."""
@@ -144,3 +152,14 @@ class InspectPage(QWidget):
                 say_failed(self, path, OSError())
 
         choose_place(self, name, save)
+
+
+def _scrolled(part: QWidget) -> QScrollArea:
+    """A part that can be scrolled where the window is too small for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(part)
+    return area

@@ -86,12 +86,14 @@ class TokensPart(QWidget):
         left.setSpacing(theme.scaled(8))
         left.addLayout(line)
         left.addWidget(self.note)
+        self.view.setMinimumHeight(theme.scaled(120))
         left.addWidget(self.view, 1)
         left.addWidget(self.status)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(self.bars)
+        area.setMinimumHeight(theme.scaled(200))
         right = QVBoxLayout()
         right.setSpacing(theme.scaled(8))
         right.addWidget(Label(self.tr("What could have stood there"), kind="section"))
@@ -140,8 +142,9 @@ class TokensPart(QWidget):
         self.csv.setEnabled(bool(readings))
         self.json.setEnabled(bool(readings))
         self.view.set_tokens([t.id for t in readings], [t.text for t in readings], frozenset())
+        self.view.current = min(1, max(0, len(readings) - 1))  # the first one that something precedes
         self._colour()
-        self._show_token(0)
+        self._show_token(self.view.current)
 
     def _colour(self) -> None:
         colors = theme.current()
@@ -181,6 +184,6 @@ class TokensPart(QWidget):
 
 
 def shades(values: Sequence[float]) -> list[QColor]:
-    """The colours of what a token looks at: the square root lets small shares be seen."""
+    """The colours of what a token looks at, as on a map."""
     colors = theme.current()
-    return [mixed(colors.hover, colors.accent, 0.8 * math.sqrt(max(0.0, min(1.0, value)))) for value in values]
+    return [mixed(colors.hover, colors.accent, 0.8 * max(0.0, min(1.0, value)) ** 0.4) for value in values]
