@@ -1,10 +1,15 @@
 """Models of a hub in the window: searching, looking, downloading, the token. The hub is scripted."""
 
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
+from msgspec import structs
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QInputDialog, QLineEdit, QScrollBar
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.catalogue import Entry as Checkpoint
 from chatdesk.library.fit import Place, Plan, Word
 from chatdesk.library.hub import Found, RemoteFile, Repository
 from chatdesk.library.safety import check
@@ -119,6 +124,39 @@ def test_what_will_not_fit_or_be_slow_is_said_loudly(desk, page, qtbot):
     assert page.details.download.isVisible()  # another machine may read the same cache
 
 
+def test_another_branch_is_looked_at_and_fetched(desk, page, qtbot):
+    looked_at(desk, page, qtbot)
+    qtbot.keyClicks(page.details.revision, "v1.1")
+    page.details.download.click()
+    assert desk.downloads.calls == [("get", "owner/smol", "main")]  # what is shown, not what is typed
+    qtbot.keyClick(page.details.revision, Qt.Key.Key_Return)
+    name, show, fail, revision = desk.hub.last("look")
+    assert (name, revision) == ("owner/smol", "v1.1")
+    fail(UserError(Fault.HUB_NO_REVISION, name="owner/smol", revision="v1.1"))
+    assert "v1.1" in page.details.status.text()
+    assert page.details.revision.isVisible()
+    show(structs.replace(REPOSITORY, revision="v1.1"))
+    page.details.download.click()
+    assert desk.downloads.calls[1:] == [("get", "owner/smol", "v1.1")]
+    page.view.setCurrentIndex(page.entries.index(1))
+    assert desk.hub.last("look")[3] == "main"
+
+
+def test_what_is_on_this_machine_is_marked(desk, page, qtbot):
+    looked_at(desk, page, qtbot)
+    assert page.details.here.isHidden()
+    desk.models.checkpoints.entries.append(Checkpoint("owner/smol", Path("/cache/owner-smol"), "cache", "Llama"))
+    say(desk, Download("owner/smol", "main", "done", 10, 10, path="/cache/owner-smol"))
+    assert page.entries.index(0).data(Qt.ItemDataRole.AccessibleTextRole).endswith("apache-2.0, on this machine")
+    assert page.view.currentIndex().row() == 0
+    assert page.details.here.isVisible()
+    looks = len([call for call in desk.hub.calls if call[0] == "look"])
+    assert looks == 1  # it is not asked for again
+    page.details.show_it.click()
+    assert desk.window.models_page.local.isVisible()
+    assert desk.window.models_page.local.details.name.text() == "owner/smol"
+
+
 def test_the_card_is_inert_text(desk, page, qtbot):
     looked_at(desk, page, qtbot)
     desk.hub.last("card")[1]("<img src=http://tracker.test/x.png> **bold** \x1b]0;x\x07")
@@ -165,7 +203,7 @@ def say(desk, *downloads):
 def test_a_download_from_start_to_end(desk, page, qtbot):
     looked_at(desk, page, qtbot)
     page.details.download.click()
-    assert desk.downloads.calls == [("get", "owner/smol")]
+    assert desk.downloads.calls == [("get", "owner/smol", "main")]
     rows = desk.window.models_page.downloads
     assert rows.isHidden()
     say(desk, Download("owner/smol", "main", "fetching", 850_000_000, 3_400_000_000, 45_000_000.0, 57.0))
@@ -239,6 +277,16 @@ def test_every_control_has_a_name(desk, page, qtbot):
     whole = desk.window.models_page
     controls = [each for kind in (QAbstractButton, QLineEdit) for each in whole.findChildren(kind)]
     assert [c for c in controls if c.isVisible() and not (c.accessibleName() or getattr(c, "text", str)())] == []
+
+
+def test_filters_go_on_in_a_further_line(desk, page, qtbot):
+    desk.window.resize(500, 800)
+    boxes = (page.kind, page.most, page.licence)
+    page.licence.set_value("cc-by-nc-4.0")
+    page.kind.set_words("a long name of a kind of model in another language, as long as half of the window")
+    qtbot.waitUntil(lambda: page.licence.y() > page.kind.y())
+    assert all(box.geometry().right() <= page.view.geometry().right() for box in boxes)
+    assert not any(a.geometry().intersects(b.geometry()) for a, b in pairwise(boxes))
 
 
 def test_find_goes_to_the_search_line(desk, page, qtbot):

@@ -1,6 +1,7 @@
 """The page of the models, over scripted tasks; and once over the real catalogue with tiny checkpoints."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from chatdesk.ui import application, theme
 from chatdesk.ui.models.rows import ROW_ROLE
 from tests.engine.checkpoints import make_checkpoint
 from tests.tasks.desk import Engine
-from tests.ui.scripted import INFO, ScriptedDownloads, ScriptedHub
+from tests.ui.scripted import INFO, READY, ScriptedDownloads, ScriptedHub
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
@@ -81,6 +82,18 @@ def test_the_page_has_a_key_and_a_place_in_the_rail(desk, qtbot):
     assert desk.window.rail.buttons["models"].toolTip() == "Models (Ctrl+2)"
     key(qtbot, desk.window, Qt.Key.Key_Escape)
     assert desk.page.isVisible()
+
+
+def test_remarks_on_the_loaded_model_are_seen(desk, page):
+    desk.chat.say(READY)
+    assert (row(page, "/box/starter").remarks, page.details.remarks.isHidden()) == ("", True)
+    desk.chat.say(replace(READY, info=structs.replace(READY.info, remarks=("no_end_token", "swaps"))))
+    first, second = page.details.remarks.text().splitlines()
+    assert page.details.remarks.isVisible()
+    assert page.details.remarks.property("kind") == "warning"
+    assert row(page, "/box/starter").remarks == f"{first}\n{second}"
+    assert first in page.model.index(page.model.row_of("/box/starter")).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert row(page, "/models/my-gpt2").remarks == ""
 
 
 def test_groups_and_facts(page):

@@ -10,7 +10,7 @@ from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import theme
 from chatdesk.ui.dates import exactly
-from chatdesk.ui.errors import button, sentence, sentence_of
+from chatdesk.ui.errors import button, remark, sentence, sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.models.ways import WaysTable
@@ -53,6 +53,7 @@ class Details(QScrollArea):
         self._action = ""
         self.name = Label(kind="heading", wrap=True)
         self.status = Label(kind="soft", wrap=True)
+        self.remarks = Label(kind="warning", wrap=True)
         self.plan = Label(wrap=True)
         self.loud = Label(kind="warning", wrap=True)
         self.progress = QProgressBar()
@@ -105,7 +106,7 @@ class Details(QScrollArea):
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.scaled(10))
-        for part in (self.name, self.status, self.plan, self.loud, self.progress):
+        for part in (self.name, self.status, self.remarks, self.plan, self.loud, self.progress):
             column.addWidget(part)
         column.addLayout(now)
         column.addSpacing(theme.scaled(10))
@@ -169,6 +170,8 @@ class Details(QScrollArea):
         self.help.setVisible(bool(self._action))
         dress(self.load, "" if self._action else "primary")
         said, kind = "", "soft"
+        found = state.info.remarks if state.state == "ready" and state.info is not None else ()
+        say(self.remarks, "\n".join(map(remark, found)), "warning")
         if state.state == "ready" and state.info is not None:
             said = self.tr("Loaded in {precision} on {device}, context {context}.").format(
                 precision=words.precision(state.info.dtype),

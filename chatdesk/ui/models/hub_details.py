@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes, short_count
@@ -12,6 +12,7 @@ from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.flow import Flow
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.long_text import LongText
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
 
 _WIDEST_PX = 720
 _CARD_PX = 320
+_REVISION_PX = 180
+_MAIN = "main"
 
 
 class HubDetails(QScrollArea):
-    """Signals: ``download_wanted``, ``token_wanted``, ``retry_wanted``."""
+    """Signals: ``download_wanted``, ``token_wanted``, ``retry_wanted``; ``revision_wanted``, look at `wanted_revision`;
+    ``show_wanted``, the one that is on this machine.
+    """
 
     download_wanted = Signal()
     token_wanted = Signal()
     retry_wanted = Signal()
+    revision_wanted = Signal()
+    show_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +57,15 @@ class HubDetails(QScrollArea):
         self.token.clicked.connect(self.token_wanted)
         self.retry = TextButton(self.tr("Try again"))
         self.retry.clicked.connect(self.retry_wanted)
+        self.here = Label(self.tr("It is on this machine already."), kind="soft")
+        self.show_it = TextButton(self.tr("Show it"))
+        self.show_it.clicked.connect(self.show_wanted)
+        self.revision = QLineEdit()
+        self.revision.setPlaceholderText(_MAIN)
+        self.revision.setAccessibleName(self.tr("Branch, tag or commit"))
+        self.revision.setToolTip(self.tr("Another branch, a tag or a commit: type it and press Enter."))
+        self.revision.setFixedWidth(theme.scaled(_REVISION_PX))
+        self.revision.returnPressed.connect(self.revision_wanted)
         self.facts = FactsTable()
         self.files_title = Label(self.tr("Files"), kind="title")
         self.files = FactsTable()
@@ -58,20 +74,22 @@ class HubDetails(QScrollArea):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.scaled(8))
-        for button in (self.download, self.token, self.retry):
-            buttons.addWidget(button)
-        buttons.addStretch()
+        buttons, version = Flow(theme.scaled(8)), QHBoxLayout()
+        buttons.add(self.download, self.show_it, self.token, self.retry)
+        version.setSpacing(theme.scaled(8))
+        version.addWidget(Label(self.tr("Branch, tag or commit"), kind="soft"))
+        version.addWidget(self.revision)
+        version.addStretch()
         self.card.setMinimumHeight(theme.scaled(_CARD_PX))
         holder = QWidget()
         holder.setMaximumWidth(theme.scaled(_WIDEST_PX))
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.scaled(10))
-        for part in (self.name, self.status, self.plan, self.loud):
+        for part in (self.name, self.here, self.status, self.plan, self.loud):
             column.addWidget(part)
         column.addLayout(buttons)
+        column.addLayout(version)
         column.addSpacing(theme.scaled(10))
         column.addWidget(self.facts)
         column.addSpacing(theme.scaled(14))
@@ -89,6 +107,21 @@ class HubDetails(QScrollArea):
         row.addWidget(holder, 1)
         row.addStretch()
         self.setWidget(content)
+
+    @property
+    def wanted_revision(self) -> str:
+        """What is typed: a branch, a tag or a commit."""
+        return self.revision.text().strip() or _MAIN
+
+    @property
+    def shown_revision(self) -> str:
+        """That of the files that are shown."""
+        return self._repository.revision if self._repository else self.wanted_revision
+
+    def show_here(self, is_here: bool) -> None:
+        """Say whether it is on this machine."""
+        self.here.setVisible(is_here)
+        self.show_it.setVisible(is_here)
 
     def show_found(self, found: "Found") -> None:
         """Show what the search says; the rest is being asked."""

@@ -34,6 +34,7 @@ class ModelsPage(QWidget):
         self.setObjectName("page")
         self.local = LocalModels(models)
         self.hub = HubModels(hub, downloads, models)
+        self.hub.show_wanted.connect(self._show_downloaded)
         self.downloads = DownloadRows()
         self.downloads.pause_wanted.connect(downloads.pause)
         self.downloads.resume_wanted.connect(downloads.resume)
@@ -99,6 +100,7 @@ class ModelsPage(QWidget):
             done = {each.name for each in change.downloads if each.state == "done"}
             if done - self._done and self.isVisible():
                 self.local.refresh()
+                self.hub.look_here()
             self._done = done
 
     def _shown(self) -> LocalModels | HubModels:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -24,10 +24,12 @@ from chatdesk.ui.models.hub_details import HubDetails
 from chatdesk.ui.models.rows import RowsView
 from chatdesk.ui.models.split import Split, while_there
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
+from chatdesk.ui.widgets.flow import Flow
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
 
 if TYPE_CHECKING:
+    from chatdesk.library.catalogue import Entry as Checkpoint
     from chatdesk.library.hub import Found, Repository
     from chatdesk.library.safety import Checked
     from chatdesk.tasks.downloads import Downloads
@@ -41,12 +43,18 @@ _LICENCES = ("apache-2.0", "mit", "llama3.1", "gemma", "cc-by-4.0", "cc-by-nc-4.
 
 
 class HubModels(QWidget):
-    """Attributes: ``field``, what is looked for; ``view``, what was found; ``details``."""
+    """Signals: ``show_wanted(path)``, among the models on this machine. Attributes: ``field``, what is looked for;
+    ``view``, what was found; ``details``.
+    """
+
+    show_wanted = Signal(str)
 
     def __init__(self, hub: "Hub", downloads: "Downloads", models: "Models") -> None:
         super().__init__()
         self._hub, self._downloads, self._models = hub, downloads, models
         self._chosen: Found | None = None
+        self._found: list[Found] = []
+        self._here: dict[str, str] = {}  # folders of the models that are on this machine, by their names
         self._was_asked = False
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("Part of a name"))
@@ -64,6 +72,8 @@ class HubModels(QWidget):
         self.details.download_wanted.connect(self._download)
         self.details.token_wanted.connect(self.ask_for_token)
         self.details.retry_wanted.connect(self._look)
+        self.details.revision_wanted.connect(self._look)
+        self.details.show_wanted.connect(lambda: self.show_wanted.emit(self._path()))
         self._lay_out()
         say(self.note, self.tr("Only what this program can run is found. Nothing is asked until you search."), "soft")
         self.details.hide()
@@ -84,14 +94,11 @@ class HubModels(QWidget):
         return view
 
     def _lay_out(self) -> None:
-        first, second = QHBoxLayout(), QHBoxLayout()
+        first, second = QHBoxLayout(), Flow(theme.scaled(8))
         first.setSpacing(theme.scaled(8))
         first.addWidget(self.field, 1)
         first.addWidget(self.go)
-        second.setSpacing(theme.scaled(8))
-        for box in (self.kind, self.most, self.licence):
-            second.addWidget(box)
-        second.addStretch()
+        second.add(self.kind, self.most, self.licence)
         side = theme.scaled(16)
         top = QVBoxLayout()
         top.setContentsMargins(side, theme.scaled(14), side, theme.scaled(6))
@@ -120,6 +127,23 @@ class HubModels(QWidget):
     def enter(self) -> None:
         """The page is shown, ready to be typed into."""
         self.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.look_here()
+
+    def look_here(self) -> None:
+        """See which of the models that were found are on this machine."""
+        self._models.checkpoints.refresh(self._if_there(self._mark))
+
+    def _mark(self, entries: "list[Checkpoint]") -> None:
+        self._here = {entry.name: str(entry.path) for entry in entries if entry.source == "cache"}
+        if self._found:
+            self.entries.set_entries([self._entry(each) for each in self._found])
+            if self._chosen is not None:
+                self.view.setCurrentIndex(self.entries.index(self._found.index(self._chosen)))
+        self.details.show_here(bool(self._path()))
+
+    def _path(self) -> str:
+        """The folder of the chosen one on this machine; empty where it is not there."""
+        return self._here.get(self._chosen.name, "") if self._chosen is not None else ""
 
     def find_here(self) -> None:
         """Go to the line that is searched for."""
@@ -154,7 +178,7 @@ class HubModels(QWidget):
         self._show_entries([])
 
     def _show_entries(self, found: "list[Found]") -> None:
-        self._chosen = None
+        self._chosen, self._found = None, found
         self.details.hide()
         self.entries.set_entries([self._entry(each) for each in found])
         if found:
@@ -168,7 +192,8 @@ class HubModels(QWidget):
             found.licence,
             self.tr("terms to accept") if found.is_gated else "",
         ]
-        aside = self.tr("{count} downloads").format(count=short_count(found.downloads))
+        downloads = self.tr("{count} downloads").format(count=short_count(found.downloads))
+        aside = self.tr("on this machine") if found.name in self._here else downloads
         return Entry(found, found.name, aside=aside, detail=" · ".join(fact for fact in facts if fact))
 
     def _on_current(self, index: QModelIndex, _before: QModelIndex) -> None:
@@ -176,6 +201,7 @@ class HubModels(QWidget):
         if found is not None and found is not self._chosen:
             self._chosen = found
             self.details.show()
+            self.details.revision.clear()
             self._look()
 
     def _look(self) -> None:
@@ -184,6 +210,7 @@ class HubModels(QWidget):
         if found is None:
             return
         self.details.show_found(found)
+        self.details.show_here(bool(self._path()))
 
         def still(call: Callable[P, object]) -> Callable[P, None]:
             def if_chosen(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -201,11 +228,11 @@ class HubModels(QWidget):
             self._hub.preview(repository, still(checked), still(self.details.show_plans))
             self._hub.card(found.name, still(self.details.show_card), still(lambda error: None))
 
-        self._hub.look(found.name, still(looked), still(self.details.show_error))
+        self._hub.look(found.name, still(looked), still(self.details.show_error), self.details.wanted_revision)
 
     def _download(self) -> None:
         if self._chosen is not None:
-            self._downloads.get(self._chosen.name)
+            self._downloads.get(self._chosen.name, self.details.shown_revision)
 
     # -- the token -----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QListView, QStyle, QStyledItemDelegate, QS
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import theme
 from chatdesk.ui.dates import when
-from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.errors import remark, sentence_of
 from chatdesk.ui.models import words
 from chatdesk.ui.widgets.labels import tip
 from chatdesk.ui.wording import GROUPS
@@ -28,7 +28,7 @@ ROW_ROLE = Qt.ItemDataRole.UserRole
 @dataclass(frozen=True)
 class Row:
     """A checkpoint, or the heading of a group (without an entry). ``outcome``: of its plans, and how loud that is.
-    ``state``: what happens with it now, in a word.
+    ``state``: what happens with it now, in a word. ``remarks``: what must be said of it since it is loaded.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Row:
     outcome: tuple[str, str] = ("", "faint")
     state: str = ""
     aside: str = ""
+    remarks: str = ""
 
     @property
     def path(self) -> str:
@@ -45,7 +46,9 @@ class Row:
 
     def spoken(self) -> str:
         """All of it, for a screen reader."""
-        return ", ".join(part for part in (self.title, self.state, self.facts, self.outcome[0], self.aside) if part)
+        return ", ".join(
+            part for part in (self.title, self.state, self.facts, self.outcome[0], self.aside, self.remarks) if part
+        )
 
 
 class CheckpointModel(QAbstractListModel):
@@ -132,7 +135,7 @@ class CheckpointModel(QAbstractListModel):
             return Row(entry.name, entry, words.facts(entry), (sentence_of(entry.fault), "danger"))
         aside = self.tr("used {when}").format(when=when(entry.last_used)) if entry.last_used else ""
         outcome = words.outcome(self._plans.get(path))
-        return Row(entry.name, entry, words.facts(entry), outcome, self._state_of(path), aside)
+        return Row(entry.name, entry, words.facts(entry), outcome, self._state_of(path), aside, self._remarks_of(path))
 
     def _state_of(self, path: str) -> str:
         if self._state.path != path:
@@ -144,6 +147,10 @@ class CheckpointModel(QAbstractListModel):
             "failed": self.tr("not loaded"),
             "loading": self.tr("loading {percent} %").format(percent=percent),
         }.get(self._state.state, "")
+
+    def _remarks_of(self, path: str) -> str:
+        is_ready = self._state.path == path and self._state.state == "ready"
+        return "\n".join(map(remark, self._state.info.remarks)) if is_ready and self._state.info is not None else ""
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
         """Headings and checkpoints."""
@@ -160,7 +167,11 @@ class CheckpointModel(QAbstractListModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return row.spoken()
             case Qt.ItemDataRole.ToolTipRole:
-                return tip("\n".join(part for part in (row.path, row.outcome[0]) if part)) if row.entry else None
+                return (
+                    tip("\n".join(part for part in (row.path, row.outcome[0], row.remarks) if part))
+                    if row.entry
+                    else None
+                )
         return row if role == ROW_ROLE else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -213,6 +224,9 @@ class CheckpointDelegate(QStyledItemDelegate):
         aside, colour = (row.state, colors.accent) if row.state else (row.aside, colors.faint)
         taken = self._line(painter, first, aside, colour, right=True)
         first.setRight(first.right() - taken - (theme.scaled(16) if taken else 0))
+        if row.remarks:
+            self._sign(painter, QRect(first.right() - theme.scaled(4), first.top(), 0, step), "warning")
+            first.setRight(first.right() - theme.scaled(14))
         painter.setFont(theme.font())
         self._line(painter, first, row.title, colors.text)
         painter.setFont(theme.font("small"))
@@ -220,11 +234,15 @@ class CheckpointDelegate(QStyledItemDelegate):
         words, loudness = row.outcome
         last = _under(room, 2 * step)
         if loudness in ("warning", "danger"):
-            picture = theme.pixmap("warning", loudness, 14, painter.device().devicePixelRatioF())
-            side = theme.scaled(14)
-            painter.drawPixmap(last.left(), last.center().y() - side // 2, picture)
-            last.setLeft(last.left() + side + theme.scaled(6))
+            self._sign(painter, last, loudness)
+            last.setLeft(last.left() + theme.scaled(14 + 6))
         self._line(painter, last, words, getattr(colors, loudness))
+
+    @staticmethod
+    def _sign(painter: QPainter, room: QRect, colour: str) -> None:
+        """A small warning sign at the left of a line."""
+        picture = theme.pixmap("warning", colour, 14, painter.device().devicePixelRatioF())
+        painter.drawPixmap(room.left(), room.center().y() - theme.scaled(14) // 2, picture)
 
     @staticmethod
     def _line(painter: QPainter, room: QRect, words: str, colour: str, right: bool = False) -> int:
