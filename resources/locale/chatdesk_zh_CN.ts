@@ -1240,6 +1240,22 @@ Edit a message or write a reply anew to make another.</source>
         <translation>重试</translation>
     </message>
     <message>
+        <source>It is on this machine already.</source>
+        <translation>它已在本机。</translation>
+    </message>
+    <message>
+        <source>Show it</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>Branch, tag or commit</source>
+        <translation>分支、标签或提交</translation>
+    </message>
+    <message>
+        <source>Another branch, a tag or a commit: type it and press Enter.</source>
+        <translation>另一个分支、标签或提交：输入后按回车键。</translation>
+    </message>
+    <message>
         <source>Files</source>
         <translation>文件</translation>
     </message>
@@ -1381,6 +1397,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{count} downloads</source>
         <translation>{count} 次下载</translation>
+    </message>
+    <message>
+        <source>on this machine</source>
+        <translation>已在本机</translation>
     </message>
     <message>
         <source>Access token</source>
