@@ -392,6 +392,7 @@ def _fitted(request: Generate | MakePrompt, context_length: int) -> tuple[list[s
     if isinstance(request.prompt, str):
         if not (request.lead + request.prompt).strip():
             raise UserError(Fault.EMPTY_PROMPT)
+        room = context_length - max(1, min(request.sampling.max_new_tokens or 1, context_length // 4))
         lead, tokens, after = _split(request.lead), _split(request.prompt), _split(request.suffix)
         room -= len(lead) + len(after)
         if room < 1:

@@ -26,6 +26,7 @@ _List: TypeAlias = list[Document]  # inside the class below, ``list`` is the met
 
 VERSION_EVERY_S = 120.0
 _WHOLE_EVERY = 50
+_MOST_GENERATIONS = 50
 _decode_spans = msgspec.json.Decoder(tuple[Span, ...]).decode
 
 
@@ -165,8 +166,9 @@ class Documents(Hashed):
         return made
 
     def generations(self, id: str) -> tuple[Generation, ...]:
-        """All that models wrote for a document, the newest first."""
-        found = self._database.query(f"{SELECT['generations']} WHERE document_id = ? ORDER BY number DESC", id)
+        """The last 50 texts that models wrote for a document, the newest first."""
+        sql = f"{SELECT['generations']} WHERE document_id = ? ORDER BY number DESC LIMIT {_MOST_GENERATIONS}"
+        found = self._database.query(sql, id)
         return tuple(map(_generation, found))
 
     # -- inside a transaction

@@ -100,9 +100,20 @@ class Generating:
         """Whether something is written, or waits for the model."""
         return self._task is not None or self._waiting is not None
 
-    def go_on(self, purpose: Purpose, before: str, after: str, values: dict[str, Any], drafts: int = 1) -> None:
-        """Go on between the words before and after the cursor; what came before and still runs is stopped."""
-        self._ask(lambda: self._continuation(purpose, before, after, values, drafts))
+    def go_on(
+        self, purpose: Purpose, before: str, after: str, values: dict[str, Any], skipped: int = 0, drafts: int = 1
+    ) -> None:
+        """Go on between the words before and after the cursor; what came before and still runs is stopped.
+
+        ``skipped``: characters at the beginning that are not in ``before``.
+        """
+
+        def wanted() -> Task:
+            task = self._continuation(purpose, before, after, values, drafts)
+            task.unseen += skipped
+            return task
+
+        self._ask(wanted)
 
     def work_on(self, prompt: WritingPrompt, text: str, values: dict[str, Any]) -> None:
         """Have a selection worked on."""

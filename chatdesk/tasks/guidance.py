@@ -11,7 +11,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import WRITING
 from chatdesk.tasks.turns import SAMPLING_NAMES
 
-_CHARACTERS_A_TOKEN = 12  # more than any usual text has: what is cut here, the context could not hold
+CHARACTERS_A_TOKEN = 12  # more than any usual text has: what is cut here, the context could not hold
 _BIAS = re.compile(r"(.+?)\s*=\s*([+\-−]?\d+(?:\.\d+)?)")
 
 
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
 def asked(before: str, after: str, values: dict[str, Any], context: int, can_fill: bool) -> Asked:
     """The request to go on between ``before`` and ``after``. Raises `UserError` for a bias that says no number."""
-    most = context * _CHARACTERS_A_TOKEN
+    most = context * CHARACTERS_A_TOKEN
     seen = before[-most:]
     memory = str(values.get("memory", "")).strip()
     return Asked(

@@ -15,7 +15,7 @@ from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Document, DocumentText, DocumentVersion, Generation
 from chatdesk.storage.store import Store
-from chatdesk.tasks import turns
+from chatdesk.tasks import guidance, turns
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.generating import Generating
 from chatdesk.tasks.models import Models
@@ -37,7 +37,8 @@ if TYPE_CHECKING:  # what files need is imported when it is wanted: the window s
     from chatdesk.tasks.papers import Paper
 
 T = TypeVar("T")
-_MOST_COUNTED = 1_000_000  # characters: a longer text would keep the tokenizer busy for seconds
+_MOST_COUNTED = 200_000  # characters: a longer text would keep the tokenizer busy for half a second
+_UNKNOWN_CONTEXT = 2048
 _IS_NAMED = "is_named"
 
 
@@ -66,6 +67,7 @@ class Writing:
         self._deleted: Document | None = None
         self._counting = (0, "")  # request, and what is counted
         self._wants_count = False
+        self._kept_text = ""  # as it went to the disk last
 
     # -- the documents ---------------------------------------------------------------------------------------------
 
@@ -228,14 +230,19 @@ class Writing:
 
     # -- the model -------------------------------------------------------------------------------------------------
 
-    def go_on(self, before: str, after: str) -> None:
-        """Go on at the cursor."""
-        self.generating.go_on("continue", before, after, self.in_force())
+    def go_on(self, before: str, after: str, skipped: int = 0) -> None:
+        """Go on between the words before and after the cursor; ``skipped``: characters that stand before even these."""
+        self.generating.go_on("continue", before, after, self.in_force(), skipped)
 
-    def alternatives(self, before: str, after: str) -> None:
+    def alternatives(self, before: str, after: str, skipped: int = 0) -> None:
         """Several continuations side by side, as many as the settings say."""
         drafts = int(self.values.get("drafts", WRITING["drafts"].default))
-        self.generating.go_on("alternatives", before, after, self.in_force(), drafts)
+        self.generating.go_on("alternatives", before, after, self.in_force(), skipped, drafts)
+
+    def most_seen(self) -> int:
+        """More characters on either side of the cursor than the loaded model can see."""
+        info = self._models.info
+        return guidance.CHARACTERS_A_TOKEN * (info.context_length if info else _UNKNOWN_CONTEXT) + 1
 
     def in_force(self) -> dict[str, Any]:
         """The settings with the length that the desk has where nothing is said."""
@@ -311,7 +318,7 @@ class Writing:
         self.values = usable_writing(document.settings)
         self.on_change(DocumentOpened(document, words, is_restored))
         self._is_dirty = False
-        self._wants_count = True
+        self._wants_count, self._kept_text = True, words.text
         self.on_change(SavedChanged(True))
         self.on_change(WritingNotice(None))
         self._say_settings()
@@ -322,6 +329,7 @@ class Writing:
         if document is None or not self._is_dirty:
             return
         words = self.words()
+        self._kept_text = words.text
         self._is_dirty = False
         self._pending += 1
         title = "" if document.settings.get(_IS_NAMED) else turns.title(words.text[:400])
@@ -386,7 +394,7 @@ class Writing:
         if self._counting[0] or not self._wants_count or self._models.info is None or self._is_dirty:
             return
         self._wants_count = False
-        text = self.words().text
+        text = self._kept_text
         if len(text) > _MOST_COUNTED or text == self._counting[1]:
             return
         if not text:

@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
 
     def _show_exact(self) -> None:
         if (page := self._pages.writing) is not None:
-            self.prompting.show_for(self._tasks.writing, *page.editor.around())
+            self.prompting.show_for(self._tasks.writing, *page.editor.around(self._tasks.writing.most_seen())[:2])
 
     def _look_inside(self) -> None:
         """From the writing desk with the text before its cursor; from elsewhere, with what was looked at last."""

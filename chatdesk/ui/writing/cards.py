@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import QDateTime, QLocale, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from chatdesk.storage.records import Generation
@@ -12,7 +13,7 @@ from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import Label
 
 _SENTENCE = re.compile(r".+?(?:[.!?…]+[\"”')\]]*(?=\s|$)|[。！？]+[”’」』）]*|\n|$)", re.DOTALL)
-_MOST_EARLIER = 50
+_MOST_EARLIER = 20
 _SHORT = 60
 
 
@@ -77,7 +78,7 @@ class Card(QFrame):
 
 
 class Cards(QScrollArea):
-    """Signals: ``chosen(text, generation)``. Attributes: ``cards``, those of the alternatives."""
+    """Signals: ``chosen(text, generation)``. Attributes: ``cards``, the alternatives; ``earlier``, the drawer."""
 
     chosen = Signal(str, str)
 
@@ -88,7 +89,8 @@ class Cards(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Alternatives"))
         self.cards: list[Card] = []
-        self._earlier: list[Card] = []
+        self.earlier: list[Card] = []
+        self._generations: Sequence[Generation] = ()
         self.empty = Label(
             self.tr("Alternatives stand here, several at once. What you do not use stays below them."),
             kind="small",
@@ -131,13 +133,29 @@ class Cards(QScrollArea):
 
     def show_drawer(self, generations: Sequence[Generation]) -> None:
         """Show what was written before; what stands above as an alternative is not shown twice."""
-        shown = {card.generation for card in self.cards}
-        for card in self._earlier:
+        self._generations = generations
+        if self.isVisible():
+            self._fill_drawer()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Cards are made when they can be seen."""
+        super().showEvent(event)
+        self._fill_drawer()
+
+    def _fill_drawer(self) -> None:
+        above = {card.generation for card in self.cards}
+        found = [each for each in self._generations if each.id not in above and each.text.strip()][:_MOST_EARLIER]
+        wanted = {each.id for each in found}
+        for card in [card for card in self.earlier if card.generation not in wanted]:
+            self.earlier.remove(card)
             card.deleteLater()
-        found = [each for each in generations if each.id not in shown and each.text.strip()][:_MOST_EARLIER]
-        self._earlier = [self._made(Card(each.id, each.text, _origin(each))) for each in found]
-        for place, card in enumerate(self._earlier):
-            self._column.insertWidget(len(self.cards) + 2 + place, card)
+        there = {card.generation: card for card in self.earlier}
+        self.earlier = []
+        for place, each in enumerate(found):
+            card = there.get(each.id) or self._made(Card(each.id, each.text, _origin(each)))
+            if each.id not in there:
+                self._column.insertWidget(len(self.cards) + 2 + place, card)
+            self.earlier.append(card)
         self._show_emptiness()
 
     def _made(self, card: Card) -> Card:
@@ -145,8 +163,8 @@ class Cards(QScrollArea):
         return card
 
     def _show_emptiness(self) -> None:
-        self.empty.setVisible(not (self.cards or self._earlier))
-        self.heading.setVisible(bool(self._earlier))
+        self.empty.setVisible(not (self.cards or self.earlier))
+        self.heading.setVisible(bool(self.earlier))
 
 
 def _origin(generation: Generation) -> str:

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit
 
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
-from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, to_characters
+from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units
 
 COLUMN_CHARACTERS = 76
 _LINE = "\u2028"  # a line's end inside a block, as the layout knows it
@@ -35,6 +35,7 @@ _NEXT_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)|\s+")
 _LONG_LINE = 5_000  # a longer line is broken anywhere: Qt takes seconds to look for blanks in one of a megabyte
 
 
+_CHINESE = re.compile("[\u3400-\u9fff]")
 _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
 
 
@@ -59,6 +60,7 @@ class Editor(QPlainTextEdit):
         self.ghost = ""
         self._ghost_at = -1
         self._ghost_block = QTextBlock()
+        self._is_growing = False  # more ghost text may come
         self._is_ghost_change = False
         self._generation = ""
         self._is_tinted = True
@@ -125,12 +127,32 @@ class Editor(QPlainTextEdit):
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
         self.setTextCursor(cursor)
 
-    def around(self) -> tuple[str, str]:
-        """The words before and after the cursor, without the selected ones."""
+    def around(self, most: int) -> tuple[str, str, int]:
+        """The words before and after the cursor or selection, at most so many, and how many before are left out."""
         cursor = self.textCursor()
-        text = self.toPlainText()
-        start, end = (to_characters(text, place) for place in (cursor.selectionStart(), cursor.selectionEnd()))
-        return text[:start], text[end:]
+        start, end, last = cursor.selectionStart(), cursor.selectionEnd(), self.document().characterCount() - 1
+        first = max(0, start - most)
+        return self._between(first, start), self._between(end, min(last, end + most)), first
+
+    def _between(self, start: int, end: int) -> str:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(start)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        text = cursor.selectedText().replace("\u2029", "\n")
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")  # a pair may be cut in two
+
+    def count_words(self) -> int:
+        """How many words there are; a Chinese character is one. Only lines that have changed are looked at."""
+        total, block = 0, self.document().firstBlock()
+        while block.isValid():
+            count = block.userState()
+            if count < 0:
+                text = block.text()
+                count = len((text if text.isascii() else _CHINESE.sub(" x ", text)).split())
+                block.setUserState(count)
+            total += count
+            block = block.next()
+        return total
 
     def insert_generated(self, text: str, generation: str) -> None:
         """Put a model's words at the cursor, as one step of undo."""
@@ -158,6 +180,10 @@ class Editor(QPlainTextEdit):
             return
         if self._is_ghost_change:
             return
+        block = self.document().findBlock(at)
+        while block.isValid() and block.position() <= at + added:
+            block.setUserState(-1)
+            block = block.next()
         self._marks.start()
         self.edited.emit()
 
@@ -169,13 +195,19 @@ class Editor(QPlainTextEdit):
         cursor = self.textCursor()
         cursor.setPosition(cursor.selectionEnd())
         self.setTextCursor(cursor)
-        self._generation, self._ghost_at = generation, cursor.position()
+        self._generation, self._ghost_at, self._is_growing = generation, cursor.position(), True
 
     def grow_ghost(self, text: str) -> None:
         """More of it."""
         if self._ghost_at >= 0:
             self.ghost += text
             self._show_ghost()
+
+    def end_ghost(self) -> None:
+        """No more comes; where nothing came, nothing is offered."""
+        self._is_growing = False
+        if not self.ghost:
+            self.drop_ghost()
 
     @property
     def has_ghost(self) -> bool:
@@ -198,8 +230,16 @@ class Editor(QPlainTextEdit):
         generation, rest = self._generation, self.ghost[found.end() :]
         self._hide_ghost()
         self._insert(found[0], generation)
-        self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
-        self._show_ghost()
+        self._offer_rest(rest, generation)
+
+    def _offer_rest(self, rest: str, generation: str) -> None:
+        """Offer at the cursor what is left, or what is still to come."""
+        if rest or self._is_growing:
+            self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
+        if rest:
+            self._show_ghost()
+        elif not self._is_growing:
+            self.ghost_left.emit(True)
 
     def drop_ghost(self) -> None:
         """Offer nothing any more."""
@@ -281,9 +321,7 @@ class Editor(QPlainTextEdit):
         self._hide_ghost()
         self._use_own_format()
         self.textCursor().insertText(text, generated(""))
-        self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
-        if rest:
-            self._show_ghost()
+        self._offer_rest(rest, generation)
 
     def _use_own_format(self) -> None:
         """What is inserted next is nobody's but the person's."""
@@ -337,13 +375,22 @@ class Editor(QPlainTextEdit):
     def _mark(self) -> None:
         """Tint what is on screen."""
         first = self.firstVisibleBlock().position()
-        below = self.cursorForPosition(self.viewport().rect().bottomRight()).position() + 1
+        below = self._below()
         colors = theme.current()
         found: list[tuple[int, int, str]] = []
         if self._is_tinted:
             found += [(max(first, s.start), min(below, s.end), colors.tint) for s in self.spans.within(first, below)]
         found += [(start, end, colors.user_block) for start, end in self._found if end > first and start < below]
         self.setExtraSelections([self._marked(*each) for each in found])
+
+    def _below(self) -> int:
+        """The place behind the last line that can be seen; places of a click would count ghost text."""
+        block, bottom = self.firstVisibleBlock(), self.viewport().height()
+        while block.isValid():
+            if self.blockBoundingGeometry(block).translated(self.contentOffset()).bottom() >= bottom:
+                return block.position() + block.length()
+            block = block.next()
+        return self.document().characterCount()
 
     def _marked(self, start: int, end: int, colour: str) -> QTextEdit.ExtraSelection:
         selection = QTextEdit.ExtraSelection()

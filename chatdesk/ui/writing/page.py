@@ -1,6 +1,5 @@
 """The page of the writing desk: documents, editor, guidance, alternatives. It shows changes and asks `Writing`."""
 
-import re
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
@@ -38,7 +37,6 @@ LIST_PX, SIDE_PX, NARROW_PX = 248, 312, 1000
 EXAMPLE = "I enjoy walking with my cute dog"
 _EXAMPLE_SETTINGS = {"temperature": 0.7, "max_new_tokens": 50, "drafts": 5}
 _TICK_MS, _COUNT_MS = 500, 700
-_CHINESE = re.compile("[\u3400-\u9fff]")
 
 
 class WritingPage(QWidget):
@@ -65,6 +63,7 @@ class WritingPage(QWidget):
         self._then: Callable[[], None] | None = None
         self._is_focused = False
         self._tokens = 0
+        self._has_after = False
         self._purpose: changes.Purpose = "continue"
         self.boxes = Boxes(self, writing, models, self.prompts)
         self._make_bars()
@@ -232,7 +231,7 @@ class WritingPage(QWidget):
         elif change.purpose != "selection":
             self.editor.begin_ghost(change.generations[0])
         parts = [self.tr("The model writes…")]
-        if change.purpose == "continue" and self.editor.around()[1].strip():
+        if change.purpose == "continue" and self._has_after:
             parts.append(
                 self.tr("it sees what follows, too") if change.fills else self.tr("it sees only what stands before")
             )
@@ -252,13 +251,12 @@ class WritingPage(QWidget):
 
     def _end(self) -> None:
         self.header.set_writing(False)
-        if self.editor.ghost:
+        had_ghost = self.editor.has_ghost
+        self.editor.end_ghost()
+        if self.editor.has_ghost:
             self.hint.set_words(self.tr("Tab takes it, Ctrl+→ a word, Esc drops it, Ctrl+R writes another"))
-        elif self.editor.has_ghost:
-            self.editor.drop_ghost()
-            self.hint.set_words(self.tr("The model had nothing to add."))
         else:
-            self.hint.set_words("")
+            self.hint.set_words(self.tr("The model had nothing to add.") if had_ghost else "")
 
     def show_notice(self, notice: Notice | None) -> None:
         """Say what went wrong, or nothing any more."""
@@ -269,13 +267,12 @@ class WritingPage(QWidget):
             self.hint.set_words("")
 
     def _show_counts(self) -> None:
-        text = self.editor.toPlainText()
-        words = len(text.split()) if text.isascii() else len(_CHINESE.sub(" x ", text).split())
+        words = self.editor.count_words()
         parts = [self.tr("1 word") if words == 1 else self.tr("{count} words").format(count=grouped(words))]
         if self._tokens:
             parts.append(self.tr("{count} tokens").format(count=grouped(self._tokens)))
         self.counts.setText(" · ".join(parts))
-        self.example.setVisible(not text)
+        self.example.setVisible(self.editor.document().isEmpty())
 
     # -- what the person wants -------------------------------------------------------------------------------------
 
@@ -310,7 +307,12 @@ class WritingPage(QWidget):
         """Have the text continued at the cursor."""
         self.editor.drop_ghost()
         self.editor.setFocus()
-        self._writing.go_on(*self.editor.around())
+        self._writing.go_on(*self._around())
+
+    def _around(self) -> tuple[str, str, int]:
+        found = self.editor.around(self._writing.most_seen())
+        self._has_after = bool(found[1].strip())
+        return found
 
     def write_another(self) -> None:
         """Another continuation in place of the one that is offered."""
@@ -319,7 +321,7 @@ class WritingPage(QWidget):
     def write_alternatives(self) -> None:
         """Several continuations beside the text."""
         self.editor.drop_ghost()
-        self._writing.alternatives(*self.editor.around())
+        self._writing.alternatives(*self._around())
 
     def rework(self, prompt: WritingPrompt) -> None:
         """Have the selection worked on, or the paragraph where nothing is selected."""
@@ -392,7 +394,7 @@ class WritingPage(QWidget):
 
     def _on_card(self, text: str, generation: str) -> None:
         self._writing.keep_version("generated")
-        before = self.editor.around()[0]
+        before = self.editor.around(1)[0]
         gap = " " if before and not before[-1].isspace() and text[:1].isalnum() and text[:1].isascii() else ""
         self.editor.insert_generated(gap + text, generation)
         self.editor.setFocus()

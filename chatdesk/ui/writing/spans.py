@@ -101,22 +101,17 @@ class Spans:
 
 def in_characters(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
     """Spans counted by Qt, counted in characters of the text."""
-    return _mapped(spans, _Places(text).to_characters)
-
-
-def to_characters(text: str, place: int) -> int:
-    """A place that Qt counts, in characters of the text."""
-    return _Places(text).to_characters(place)
+    return _mapped(spans, _Places(text).to_characters) if spans else ()
 
 
 def to_units(text: str, place: int) -> int:
-    """The way back."""
+    """A place counted in characters, as Qt counts it."""
     return _Places(text).to_units(place)
 
 
 def in_units(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
     """The way back."""
-    return _mapped(spans, _Places(text).to_units)
+    return _mapped(spans, _Places(text).to_units) if spans else ()
 
 
 def _mapped(spans: Sequence[Span], place: Callable[[int], int]) -> tuple[Span, ...]:

@@ -240,3 +240,18 @@ def test_undo_never_mixes_the_hand_and_a_model(editor, steps):
 @given(st.lists(STEP, max_size=60))
 def test_undo_never_mixes_the_hand_and_a_model_often(editor, steps):
     play(editor, steps)
+
+
+def test_an_offer_that_is_typed_to_its_end_is_over(editor):
+    left = []
+    editor.ghost_left.connect(left.append)
+    offer(editor, "ab")
+    QTest.keyClicks(editor, "ab")
+    assert (editor.has_ghost, left) == (True, [])  # more may come
+    editor.grow_ghost("cd")
+    editor.end_ghost()
+    QTest.keyClicks(editor, "cd")
+    assert (editor.has_ghost, left, editor.toPlainText()) == (False, [True], "abcd")
+    editor.begin_ghost("h")
+    editor.end_ghost()
+    assert not editor.has_ghost

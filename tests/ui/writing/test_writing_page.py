@@ -150,7 +150,8 @@ def test_escape_drops_and_another_is_asked_for(desk):
     desk.settle()
     assert (desk.editor.has_ghost, desk.writing.generating.is_busy) == (False, False)
     assert desk.editor.toPlainText() == "It was"
-    assert [card.text for card in desk.page.side.cards._earlier] == [" light", " dark"]
+    desk.page.side.show_cards()
+    assert [card.text for card in desk.page.side.cards.earlier] == [" light", " dark"]
 
 
 def test_the_example_is_one_click(desk):
@@ -316,7 +317,7 @@ def test_what_the_model_sees_is_shown(desk):
     wanted = []
     desk.page.exact_wanted.connect(lambda: wanted.append(1))
     assert desk.page.do("prompt")
-    desk.writing.generating.exact_prompt(*desk.editor.around(), desk.writing.in_force(), lambda answer: None)
+    desk.writing.generating.exact_prompt(*desk.editor.around(99)[:2], desk.writing.in_force(), lambda answer: None)
     assert next(each for each in desk.engine.requests if isinstance(each, MakePrompt)).prompt == "words"
     assert wanted == [1]
 
