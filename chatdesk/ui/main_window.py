@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
     def _look_inside(self) -> None:
         """From the writing desk with the text before its cursor; from elsewhere, with what was looked at last."""
         page = self._pages.writing if self._pages.shown == "write" else None
-        before = page.editor.around()[0][-_LOOKED_AT:] if page is not None else ""
+        before = page.editor.around(_LOOKED_AT)[0] if page is not None else ""
         self.show_page("inspect")
         if before.strip() and self._pages.inspect is not None:
             self._pages.inspect.show_tokens_of(before)

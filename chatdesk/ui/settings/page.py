@@ -139,7 +139,9 @@ class SettingsPage(QWidget):
         line = QHBoxLayout()
         line.addWidget(Label(self.tr("About")))
         about = self.tr("chatdesk {version}, under the Apache License 2.0. The window is made with Qt {qt} (LGPL 3).")
-        self._add_facts(line, about.format(version=__version__, qt=QLibraryInfo.version().toString()))
+        caution = self.tr("What a model writes can be wrong or biased. Check statements of fact, above all in news.")
+        facts = about.format(version=__version__, qt=QLibraryInfo.version().toString())
+        self._add_facts(line, f"{facts}\n{caution}")
 
     def _add_facts(self, line: QHBoxLayout, facts: str) -> None:
         """A title line and, close below it, a text that can be copied."""

@@ -30,6 +30,8 @@ from chatdesk.ui import theme
 from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units
 
 COLUMN_CHARACTERS = 76
+MOST_CHARACTERS = 20_000_000
+"""Of a document: a longer one takes Qt seconds to lay out."""
 _LINE = "\u2028"  # a line's end inside a block, as the layout knows it
 _NEXT_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)|\s+")
 _LONG_LINE = 5_000  # a longer line is broken anywhere: Qt takes seconds to look for blanks in one of a megabyte
@@ -40,13 +42,15 @@ _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_M
 
 
 class Editor(QPlainTextEdit):
-    """Signals: ``edited``, by hand, undo or a model; ``ghost_left(bool)``: all of it was taken (True) or dropped.
+    """Signals: ``edited``, by hand, undo or a model; ``ghost_left(bool)``: all of it was taken (True) or dropped;
+    ``refused(characters)``: so many were pasted, which is too many.
 
     Attributes: ``spans``; ``ghost``, the text that is offered at the cursor.
     """
 
     edited = Signal()
     ghost_left = Signal(bool)
+    refused = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -344,10 +348,13 @@ class Editor(QPlainTextEdit):
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Plain text alone, as the person's own words."""
         self.drop_ghost()
-        if source.hasText():
-            self._fit_long_lines(source.text())
+        text = source.text().replace("\r\n", "\n") if source.hasText() else ""
+        if self.document().characterCount() + len(text) > MOST_CHARACTERS:
+            self.refused.emit(len(text))
+        elif text:
+            self._fit_long_lines(text)
             self._use_own_format()
-            self.textCursor().insertText(source.text().replace("\r\n", "\n"), generated(""))
+            self.textCursor().insertText(text, generated(""))
             self.ensureCursorVisible()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

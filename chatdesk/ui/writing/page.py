@@ -20,7 +20,7 @@ from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.wording import grouped
 from chatdesk.ui.writing.boxes import Boxes
 from chatdesk.ui.writing.documents import DocumentList
-from chatdesk.ui.writing.editor import Editor
+from chatdesk.ui.writing.editor import MOST_CHARACTERS, Editor
 from chatdesk.ui.writing.find_bar import FindBar
 from chatdesk.ui.writing.header import WritingHeader
 from chatdesk.ui.writing.review import Review
@@ -152,6 +152,7 @@ class WritingPage(QWidget):
         self.side.close_wanted.connect(lambda: self._toggle(self.side_drawer, "show_guidance"))
         self.side.cards.chosen.connect(self._on_card)
         self.editor.edited.connect(self._on_edited)
+        self.editor.refused.connect(self._on_refused)
         self.editor.ghost_left.connect(self._on_ghost_left)
         self.review.taken.connect(self._on_review_taken)
         self.review.left.connect(self._close_review)
@@ -387,6 +388,11 @@ class WritingPage(QWidget):
         self._counting.start()
         if self.example.isVisible():
             self.example.hide()
+
+    def _on_refused(self, characters: int) -> None:
+        words = self.tr("{count} characters are too many for one document, which holds {most}. Nothing was pasted.")
+        self.notice.setText(words.format(count=grouped(characters), most=grouped(MOST_CHARACTERS)))
+        self.notice.show()
 
     def _on_ghost_left(self, _: bool) -> None:
         self._writing.generating.stop()

@@ -3,7 +3,7 @@
 import queue
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMainWindow
 
@@ -308,6 +308,15 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(desk, tmp_path):
     binary.write_bytes(b"\0\1")
     desk.writing.import_file(binary)
     desk.qtbot.waitUntil(lambda: desk.settle() or "picture.txt" in desk.page.notice.text(), timeout=10_000)
+    assert desk.editor.toPlainText() == "words"
+
+
+def test_a_paste_of_200_mb_is_refused_and_the_words_stay(desk):
+    desk.type("words")
+    data = QMimeData()
+    data.setText("x" * 200_000_000)
+    desk.editor.insertFromMimeData(data)
+    assert "200,000,000 characters are too many" in desk.page.notice.text()
     assert desk.editor.toPlainText() == "words"
 
 
