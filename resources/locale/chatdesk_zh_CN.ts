@@ -2228,6 +2228,10 @@ Edit a message or write a reply anew to make another.</source>
         <source>chatdesk {version}, under the Apache License 2.0. The window is made with Qt {qt} (LGPL 3).</source>
         <translation>chatdesk {version}，以 Apache 2.0 许可证发布。界面使用 Qt {qt}（LGPL 3）。</translation>
     </message>
+    <message>
+        <source>What a model writes can be wrong or biased. Check statements of fact, above all in news.</source>
+        <translation>模型写的内容可能有误或带有偏见。请核实其中的事实，尤其是新闻。</translation>
+    </message>
 </context>
 <context>
     <name>SettingsPanel</name>
@@ -2801,6 +2805,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Esc shows everything again</source>
         <translation>按 Esc 恢复显示</translation>
+    </message>
+    <message>
+        <source>{count} characters are too many for one document, which holds {most}. Nothing was pasted.</source>
+        <translation>{count} 个字符对一个文档来说太多了，最多 {most} 个。没有粘贴任何内容。</translation>
     </message>
     <message>
         <source>The text has changed since. Select it again.</source>
