@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 from msgspec import structs
 
-from chatdesk.engine.api import Finished
+from chatdesk.engine.api import Failed, Finished
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Stopped
 from chatdesk.engine.local.lean import assembly
@@ -160,6 +161,38 @@ def test_a_conversation_reuses_what_was_read(folder, model_type, calls):
     engine._loaded()._cache.forget()
     assert ids_of(generate(engine, branch + "?")) == ids_of(back)
     assert sum(tokens for tokens, _ in calls) > 8 * 14
+    engine.close()
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "qwen3"])
+def test_a_cache_trimmed_anywhere_goes_on_as_a_fresh_one(folder, model_type, calls):
+    """At thirty random places, to go on with another token than before; logits as of a whole forward."""
+    engine = loaded(folder(model_type))
+    model, source = engine._loaded().checkpoint.model, random.Random(1)
+    ids = [source.randrange(2, 300) for _ in range(100)]
+    batch = engine._loaded()._cache.take(ids)
+    batch.extend([ids])
+    for _ in range(30):
+        ids = [*ids[: source.randrange(1, len(ids) + 1)]]
+        assert batch.trim(len(ids))
+        for _ in range(source.randrange(1, 12)):
+            ids.append(source.randrange(2, 300))
+            found = batch.step([ids[-1]])
+        with torch.inference_mode():
+            expected = model(torch.tensor([ids])).logits[:, -1]
+        assert float((found - expected).abs().max()) < 1e-3
+    assert len(calls) > 60
+    engine.close()
+
+
+def test_weights_that_are_no_numbers_are_an_error_with_a_name(folder, calls):
+    """And not a step whose threads wait for each other."""
+    engine = loaded(folder("llama"))
+    generate(engine, PROMPT)
+    assert calls
+    with torch.inference_mode():
+        next(engine._loaded().checkpoint.model.model.layers[0].parameters()).fill_(float("nan"))
+    assert only(generate(engine, PROMPT + "!"), Failed).fault == "not_finite"
     engine.close()
 
 
