@@ -1,7 +1,7 @@
 """One file of texts on its way through the model: what is to be asked next, what is known, and the journal of it.
 
 Results are kept in a journal as they come, so that a pause, a crash or a kill costs at most the last request. A journal
-is named by what it is about: the same texts, labels and model go on where they were.
+is named by what it is about: the same texts, labels and weights go on where they were.
 """
 
 import os
@@ -46,7 +46,8 @@ class Run:
         self._adapter = adapter
         self._prior: tuple[float, ...] = () if plan.calibrated else prior(plan, ())
         self._asked: list[int] = []
-        self._journal = folder / f"{digest(plan, texts, f'{model}|{adapter}')}.jsonl" if folder else None
+        made_with = f"{model}|{adapter}|{_stamp(model.partition('|')[0], adapter)}"
+        self._journal = folder / f"{digest(plan, texts, made_with)}.jsonl" if folder else None
         self._resume()
         # texts of like length are read together
         self._order = sorted((i for i, found in enumerate(self.results) if found is None), key=lambda i: len(texts[i]))
@@ -142,3 +143,13 @@ class Run:
 
 def _fits(found: Result, labels: int) -> bool:
     return bool(found.problem) or len(found.probabilities) == labels
+
+
+def _stamp(*folders: str) -> str:
+    """The files of weights as they are now: a model that was trained further is another one."""
+    found = []
+    for folder in filter(None, folders):
+        for path in sorted(Path(folder).glob("*.safetensors")):
+            status = path.stat()
+            found.append(f"{path.name}:{status.st_size}:{status.st_mtime_ns}")
+    return ",".join(found)

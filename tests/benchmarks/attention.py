@@ -92,8 +92,7 @@ def main() -> None:
     def choose(number: int) -> None:
         overview.choose(number // HEADS % LAYERS, number % HEADS)
         heat.set_values(maps[number % HEADS])
-        heat.repaint()
-        overview.repaint()
+        app.processEvents()
 
     told: dict[str, object] = {"tokens": TOKENS, "heads": LAYERS * HEADS, "platform": app.platformName()}
     times = {"plain": timed(lambda _: plain.repaint(), 600), "hover": timed(hover, 600), "head": timed(choose, 300)}

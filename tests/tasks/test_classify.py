@@ -275,6 +275,18 @@ def test_other_texts_labels_or_models_have_journals_of_their_own(engine: FakeEng
     assert Run(PLAN, ["good"], "m", folder=tmp_path).done == 1
 
 
+def test_weights_that_have_changed_begin_anew(engine: FakeEngine, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(b"old")
+    model = f"{checkpoint}|float32"
+    steps(engine, Run(PLAN, ["good"], model, folder=tmp_path))
+    assert Run(PLAN, ["good"], model, folder=tmp_path).done == 1
+    weights.write_bytes(b"trained further")
+    assert Run(PLAN, ["good"], model, folder=tmp_path).done == 0
+
+
 def test_a_journal_of_rubbish_is_as_none(engine: FakeEngine, tmp_path: Path) -> None:
     steps(engine, Run(PLAN, ["good"], "m", folder=tmp_path))
     (journal,) = tmp_path.glob("*.jsonl")

@@ -223,9 +223,10 @@ class Overview(QWidget):
         layer = max(0, min(layer, len(self._heads) - 1))
         if not self._heads or not self._heads[layer]:
             return
-        self.current = (layer, max(0, min(head, self._heads[layer] - 1)))
+        before, self.current = self.current, (layer, max(0, min(head, self._heads[layer] - 1)))
         self._describe()
-        self.update()
+        for place in (before, self.current):  # the frame around the one is gone, around the other it is new
+            self.update(self.rect_of(*place).adjusted(-2, -2, 3, 3))
         self.chosen.emit(*self.current)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
