@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.fused.driver import COMPILER, Compiler
+from chatdesk.engine.local.fused.driver import COMPILER, Compiler, Options
 from chatdesk.engine.local.speculation import Pace
 from tests.engine.checkpoints import make_checkpoint
 
@@ -60,7 +60,7 @@ def _kernels_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a compilation where it begins: which steps are made must not depend on how quick it is."""
     begin = Compiler.begin
 
-    def begun(compiler: Compiler, options: tuple[str, ...]) -> None:
+    def begun(compiler: Compiler, options: Options) -> None:
         begin(compiler, options)
         COMPILER.wait()
 

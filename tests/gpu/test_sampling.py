@@ -67,7 +67,7 @@ class Given:
 def test_what_is_chosen_ahead(sampling, vocabulary):
     """By the kernel: the tokens and probabilities of the CPU, over 30 steps of four drafts."""
     major, minor = torch.cuda.get_device_capability()
-    options = (f"--gpu-architecture=sm_{major}{minor}", "-DFLOAT=1", "-DROWS=1")
+    options = ("choose", (f"--gpu-architecture=sm_{major}{minor}", "-DFLOAT=0", "-DROWS=1"))
     COMPILER.begin(options)
     COMPILER.wait()
     kernels = COMPILER.kernels(options)

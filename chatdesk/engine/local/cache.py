@@ -157,7 +157,7 @@ class Runner:
     @property
     def chooses(self) -> bool:
         """Whether the device can choose tokens by itself: see `Batch.ahead`."""
-        return isinstance(self.steps, StepMaker) and self.steps.fused.kernels is not None
+        return isinstance(self.steps, StepMaker) and self.steps.fused.chooser is not None
 
     def new_cache(self) -> Any:
         """An empty cache of the kind that the model's layers need; None for a model without one."""

@@ -183,7 +183,7 @@ class StepMaker:
 
     def ahead(self, step: Step, wish: Wish, fed: dict[int, tuple[int, int]], position: int, most: int) -> Ahead | None:
         """Steps ahead of who looks at them, from a token that is to be fed at a position; None where it cannot be."""
-        kernels = self.fused.kernels
+        kernels = self.fused.chooser
         most = min(most, bucket(position + 1) - position)
         return Ahead(step, kernels, wish, fed, position, most) if kernels is not None and most > 0 else None
 

@@ -10,6 +10,7 @@
 #define __launch_bounds__(threads)
 #define __device__
 #define __forceinline__ inline
+#define __noinline__
 #define __shared__ static
 using std::min;
 struct uint4 { unsigned x, y, z, w; };

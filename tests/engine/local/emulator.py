@@ -13,12 +13,12 @@ _HEADER = Path(__file__).with_name("emulator.hpp")
 
 
 @functools.cache
-def _library(options: tuple[str, ...]) -> ctypes.CDLL:
-    source = "\n".join(path.read_text() for path in driver.SOURCES)
-    source = source.replace("extern __shared__ uint4 shared[];", "uint4* shared = emulated_shared;")
-    names = [(name, "Product") for name in re.findall(r"^PRODUCT\w*\((\w+)", source, re.MULTILINE)]
-    if "-DFLOAT=1" not in options:
-        names = [(name, kind) for name, kind in names if "int" not in name]
+def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
+    source = driver.source(part).replace("extern __shared__ uint4 shared[];", "uint4* shared = emulated_shared;")
+    least = {"": 16, "_INT8": 8, "_INT4": 4}
+    bits = next((int(option[7:]) for option in options if "BITS" in option), 16)
+    products = re.findall(r"^PRODUCT\w*\((product(_int\d)?\w*)", source, re.MULTILINE)
+    names = [(name, "Product") for name, kind in products if bits <= least[kind.upper()]]
     kernel = r'^extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\((\w+) p\)'
     names += re.findall(kernel, source, re.MULTILINE)
     calls = [
@@ -38,8 +38,8 @@ def _library(options: tuple[str, ...]) -> ctypes.CDLL:
 class Kernels:
     """As `driver.Kernels`, each launch done when it returns."""
 
-    def __init__(self, options: tuple[str, ...]) -> None:
-        self._library = _library(options)
+    def __init__(self, options: driver.Options) -> None:
+        self._library = _library(*options)
 
     def launch(self, name, grid, threads, shared, argument, early):
         getattr(self._library, f"run_{name}")((ctypes.c_int * 3)(*grid), threads, shared, ctypes.byref(argument))
@@ -49,7 +49,7 @@ class Compiler:
     """As `driver.Compiler`, without a thread. ``asked``: the options of all kernels that were wanted."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, ...]] = []
+        self.asked: list[driver.Options] = []
 
     def begin(self, options):
         """Nothing is done ahead."""

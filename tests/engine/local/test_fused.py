@@ -13,7 +13,7 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.fused import driver, maker
 from chatdesk.engine.local.fused.ahead import Ahead
-from chatdesk.engine.local.fused.program import Program
+from chatdesk.engine.local.fused.program import Product, Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.sampling import Sampler
@@ -25,6 +25,7 @@ from tests.engine.local.greedy import compare, prompt_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="the emulator needs g++")
 
+CHOOSING = ("choose", ("-DFLOAT=0", "-DROWS=1"))
 PROMPT = "Once upon a time there was a small model"
 
 
@@ -130,10 +131,10 @@ def test_a_compilation_that_fails_is_said(caplog):
     """Here there is no NVRTC: the log says so, and there are no kernels."""
     compiler = driver.Compiler()
     with caplog.at_level("INFO", "chatdesk.engine.local.fused.driver"):
-        compiler.begin(("-DFLOAT=7",))
+        compiler.begin(("step", ("-DFLOAT=7",)))
         compiler.wait()
-    assert compiler.kernels(("-DFLOAT=7",)) is None
-    assert not compiler.is_at(("-DFLOAT=7",))
+    assert compiler.kernels(("step", ("-DFLOAT=7",))) is None
+    assert not compiler.is_at(("step", ("-DFLOAT=7",)))
     assert "no fused decode step" in caplog.text
 
 
@@ -166,7 +167,7 @@ def test_what_is_chosen_ahead(sampling, vocabulary, compiler):
     torch.manual_seed(2)
     logits = 3 * torch.randn(12, 3, vocabulary)
     here, there = (Sampler(sampling, [5, 6, 7, 70_000], 3, 2, 0) for _ in range(2))
-    step, kernels = Given(logits), compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    step, kernels = Given(logits), compiler.kernels(CHOOSING)
     ahead = Ahead(step, kernels, there, {0: (0, 11), 2: (1, 12)}, 250, 12)
     for i in range(12):
         expected = here.choose(logits[i, [0, 2]], [0, 1])
@@ -185,7 +186,7 @@ def test_what_is_chosen_ahead(sampling, vocabulary, compiler):
 def test_what_is_no_number_is_said(sampling, value, compiler):
     logits = torch.full((1, 1, 1000), value if value < 0 else 0.0)
     logits[0, 0, 500] = value
-    sampler, kernels = Sampler(sampling, [5], 3, 1, 0), compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    sampler, kernels = Sampler(sampling, [5], 3, 1, 0), compiler.kernels(CHOOSING)
     found = Ahead(Given(logits), kernels, sampler, {0: (0, 1)}, 0, 1).take([0])
     with pytest.raises(UserError) as raised:
         sampler.took([0], found)
@@ -195,7 +196,7 @@ def test_what_is_no_number_is_said(sampling, value, compiler):
 def test_all_are_equally_probable(compiler):
     """Of tokens with one and the same score, top-p keeps its share, and each is drawn as often."""
     sampler = Sampler(structs.replace(NEUTRAL, top_p=0.5), [], 3, 1, 0)
-    kernels = compiler.kernels(("-DFLOAT=1", "-DROWS=1"))
+    kernels = compiler.kernels(CHOOSING)
     found = Ahead(Given(torch.zeros(150, 1, 20)), kernels, sampler, {0: (0, 1)}, 0, 150)
     made = [found.take([0])[0] for _ in range(150)]
     counts = Counter(token for token, _, _ in made)
@@ -222,3 +223,53 @@ def test_a_conversation_goes_on_after_steps_that_nobody_wanted(checkpoint, runs)
         assert len({len(ids) for ids in found[-1][1]}) > 1
         engine.close()
     assert found[0] == found[1]
+
+
+def packed(whole: torch.Tensor, tiles: int) -> torch.Tensor:
+    """Numbers 0 to 15 ``[out, in]`` as PyTorch packs them on CUDA: the columns of a word as `product.cu` says."""
+    rows, columns = whole.shape
+    words = torch.zeros(rows // 8, columns // (16 * tiles), 32, tiles // 2, dtype=torch.int64)
+    steps = (0, 8, 16, 24, 1, 9, 17, 25)  # from the lowest four bits to the highest
+    for lane in range(32):
+        for word in range(tiles // 2):
+            for shift, step in enumerate(steps):
+                first = word * 32 + lane % 4 * 2 + step
+                words[:, :, lane, word] |= whole[lane // 4 :: 8, first :: 16 * tiles].long() << (4 * shift)
+    return torch.where(words >= 1 << 31, words - (1 << 32), words).int()
+
+
+@pytest.mark.parametrize(("tiles", "split", "is_gated"), [(8, 1, 0), (4, 8, 1), (2, 2, 0), (8, 4, 1)])
+def test_four_bits(compiler, tiles, split, is_gated):
+    """Two matrices of other heights one above the other, or one that lets the other through, for three rows."""
+    torch.manual_seed(1)
+    heights, width, rows = (48, 48) if is_gated else (48, 16), 256, 3
+    x, target = torch.randn(rows, width).bfloat16().float(), torch.zeros(rows, 64)
+    whole = [torch.randint(0, 16, (height, width)) for height in heights]
+    scales = [torch.randn(width // 32, height, 2).bfloat16() for height in heights]
+    weights = [packed(each, tiles) for each in whole]
+    parts = []
+    for each, scale in zip(whole, scales, strict=True):
+        step, middle = (scale[..., i].float().T.repeat_interleave(32, 1) for i in range(2))
+        parts.append(x @ ((each - 8) * step + middle).T)
+    product = Product(
+        source=x.data_ptr(),
+        target=target.data_ptr(),
+        weights=tuple(each.data_ptr() for each in weights),
+        scales=tuple(each.data_ptr() for each in scales),
+        heights=heights,
+        strides=heights,
+        parts=2,
+        outputs=48 if is_gated else 64,
+        width=width,
+        source_stride=width,
+        target_stride=64,
+        activation=is_gated,
+        is_gated=is_gated,
+        split=split,
+    )
+    kernels = compiler.kernels(("step", ("-DFLOAT=1", "-DROWS=3", "-DBITS=4")))
+    shared = rows * width * 2
+    kernels.launch(f"product_int4_of_{tiles}", (split, 1, 1), 256, shared, product, early=False)
+    expected = torch.nn.functional.silu(parts[0]) * parts[1] if is_gated else torch.cat(parts, 1)
+    found = target[:, : expected.shape[1]]
+    assert (found - expected).norm() / expected.norm() < 1e-4

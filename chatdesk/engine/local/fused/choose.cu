@@ -6,6 +6,7 @@
 #define FINE 131072.0
 #define CHOOSERS 1024   // threads
 #define COLUMNS 256
+#define AT_ONCE 16
 
 struct Choose {
     const float* logits;      // [rows, vocabulary]
@@ -26,7 +27,7 @@ struct Bins {
 };
 
 // What lies before the two bins of a thread; `total`: in all of them. Neighbours agree to the last bit.
-__device__ double before_mine(Bins& s, double mine, double& total) {
+__device__ __noinline__ double before_mine(Bins& s, double mine, double& total) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     double up_to = mine;
 #pragma unroll
@@ -49,7 +50,7 @@ __device__ double before_mine(Bins& s, double mine, double& total) {
 }
 
 // The bin that holds a point of the joined bins, of which a thread has two; `before`: what lies before it.
-__device__ int bin_at(Bins& s, double a, double b, double point, double& before) {
+__device__ __noinline__ int bin_at(Bins& s, double a, double b, double point, double& before) {
     double total, first = before_mine(s, a + b, total), next = first + (a + b);
     if (point >= total) point = total * (1 - 1e-15);
     if (threadIdx.x == 0) s.bin = 0, s.answer = 0;
@@ -75,9 +76,20 @@ struct Order {
     int vocabulary;
     float best;
     // Steps below the best; BINS * BINS where the token is too far to ever be drawn.
-    __device__ __forceinline__ u32 steps(int i) const {
-        float below = (best - scores[i]) * float(FINE);
+    __device__ __forceinline__ u32 steps(float score) const {
+        float below = (best - score) * float(FINE);
         return below < float(BINS) * BINS ? u32(below) : BINS * BINS;
+    }
+    // For each token of this thread, in order; several are read at once, or each would be waited for.
+    template <class Do> __device__ __forceinline__ void each(Do take) const {
+        for (int first = threadIdx.x; first < vocabulary; first += AT_ONCE * CHOOSERS) {
+            float read[AT_ONCE];
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++) read[j] = first + j * CHOOSERS < vocabulary ? scores[first + j * CHOOSERS] : 0.f;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++)
+                if (first + j * CHOOSERS < vocabulary) take(first + j * CHOOSERS, steps(read[j]));
+        }
     }
 };
 
@@ -93,7 +105,7 @@ __device__ double coarse_mass(const Bins& s, int bin) {
 enum { AT_MASS, AT_COUNT, AT_STEPS };
 
 // The place up to which so much mass lies, or so many tokens, or those so many steps below the best.
-__device__ Place place_of(Bins& s, const Order& order, int what, double value) {
+__device__ __noinline__ Place place_of(Bins& s, const Order& order, int what, double value) {
     int one = 2 * threadIdx.x, two = one + 1;
     double a = coarse_mass(s, one), b = coarse_mass(s, two), counted = 0, inner;
     Place place;
@@ -103,10 +115,9 @@ __device__ Place place_of(Bins& s, const Order& order, int what, double value) {
     if (what != AT_MASS) place.before = before_bin(s, a, b, place.coarse);
     s.fine[one] = s.fine[two] = 0;
     __syncthreads();
-    for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS) {
-        u32 steps = order.steps(i);
+    order.each([&](int, u32 steps) {
         if (steps / BINS == u32(place.coarse)) atomicAdd(&s.fine[steps % BINS], 1u);
-    }
+    });
     __syncthreads();
     double a_weight = exp(-(place.coarse * BINS + one) / FINE), b_weight = exp(-(place.coarse * BINS + two) / FINE);
     a = s.fine[one] * a_weight, b = s.fine[two] * b_weight;
@@ -148,14 +159,15 @@ __device__ int drawn(Bins& s, const Order& order, double point) {
     u32 wanted = place.coarse * BINS + place.fine;
     double left = fmin(floor(fmax(point - place.before, 0.0) / place.weight), place.count - 1.0), total;
     int mine = 0;
-    for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS) mine += order.steps(i) == wanted;
+    order.each([&](int, u32 steps) { mine += steps == wanted; });
     double first = before_mine(s, mine, total);
     if (threadIdx.x == 0) s.bin = 0;
     __syncthreads();
     if (mine && left >= first && left < first + mine) {
         int over = int(left - first);
-        for (int i = threadIdx.x; i < order.vocabulary; i += CHOOSERS)
-            if (order.steps(i) == wanted && over-- == 0) s.bin = i;
+        order.each([&](int i, u32 steps) {
+            if (steps == wanted && over-- == 0) s.bin = i;
+        });
     }
     __syncthreads();
     return s.bin;
@@ -191,12 +203,22 @@ extern "C" __global__ void __launch_bounds__(CHOOSERS) choose(Choose p) {
     float temperature = p.settings[0], penalty = p.settings[4];
     bool is_best = temperature == 0.f;
     float factor = is_best ? 1.f : 1.f / temperature, highest = LEAST, best = LEAST;
-    for (int i = thread; i < p.vocabulary; i += CHOOSERS) {
-        float x = logits[i], score = x;
-        if (penalty != 1.f && p.seen[start + i]) score = x < 0.f ? x * penalty : x / penalty;
-        score *= factor;
-        scores[i] = score;
-        highest = fmaxf(highest, x), best = fmaxf(best, score);
+    for (int first = thread; first < p.vocabulary; first += AT_ONCE * CHOOSERS) {
+        float read[AT_ONCE];
+        bool is_seen[AT_ONCE];
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) {
+            int i = min(first + j * CHOOSERS, p.vocabulary - 1);
+            read[j] = logits[i], is_seen[j] = penalty != 1.f && p.seen[start + i];
+        }
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) {
+            if (first + j * CHOOSERS >= p.vocabulary) continue;
+            float x = read[j], score = is_seen[j] ? (x < 0.f ? x * penalty : x / penalty) : x;
+            score *= factor;
+            scores[first + j * CHOOSERS] = score;
+            highest = fmaxf(highest, x), best = fmaxf(best, score);
+        }
     }
     highest = block_reduced(highest, true), best = block_reduced(best, true);
     Order order = {scores, p.vocabulary, best};
@@ -204,18 +226,19 @@ extern "C" __global__ void __launch_bounds__(CHOOSERS) choose(Choose p) {
     if (thread == 0) s.bin = p.vocabulary;
     __syncthreads();
     float sum = 0.f;
-    for (int i = thread; i < p.vocabulary; i += CHOOSERS) {
-        sum += expf(logits[i] - highest);
+#pragma unroll 16
+    for (int i = thread; i < p.vocabulary; i += CHOOSERS) sum += expf(logits[i] - highest);
+    bool counts = p.settings[1] > 0.f;
+    order.each([&](int i, u32 steps) {
+        u32 bin = steps / BINS;
         if (is_best) {
-            if (scores[i] == best) atomicMin(&s.bin, i);
-            continue;
+            if (steps == 0 && scores[i] == best) atomicMin(&s.bin, i);
+        } else if (bin < BINS) {
+            u32 mass = u32(expf(-float(steps % BINS) / float(FINE)) * 268435456.f);
+            if (atomicAdd(&s.low[bin], mass) + mass < mass) atomicAdd(&s.high[bin], 1u);
+            if (counts) atomicAdd(&s.count[bin], 1u);
         }
-        u32 steps = order.steps(i), bin = steps / BINS;
-        if (bin >= BINS) continue;
-        u32 mass = u32(expf(-float(steps % BINS) / float(FINE)) * 268435456.f);
-        if (atomicAdd(&s.low[bin], mass) + mass < mass) atomicAdd(&s.high[bin], 1u);
-        if (p.settings[1] > 0.f) atomicAdd(&s.count[bin], 1u);
-    }
+    });
     sum = block_reduced(sum, false);
     __syncthreads();
     double kept = 1;

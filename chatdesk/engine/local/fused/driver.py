@@ -14,12 +14,16 @@ from typing import Any
 
 import torch
 
-SOURCES = [Path(__file__).with_name(f"{name}.cu") for name in ("common", "product", "attend", "choose")]
+_PARTS = {"step": ("common", "product", "attend"), "choose": ("common", "choose")}
 _EARLY = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _USUAL_SHARED = 40 << 10  # of the 48 KB that need no asking, the rest is for what a kernel declares by itself
 
 _logger = logging.getLogger(__name__)
+
+
+Options = tuple[str, tuple[str, ...]]
+"""The part of the kernels, and what the compiler is told."""
 
 
 class DriverError(Exception):
@@ -55,12 +59,16 @@ def _nvrtc() -> Any:
     return ctypes.CDLL(str(found[0]) if found else pattern.replace("*", ""))
 
 
-def compiled(options: tuple[str, ...]) -> bytes:
-    """Machine code of the kernels; `DriverError` with the compiler's words where it makes none."""
+def source(part: str) -> str:
+    """Of the kernels of a step, or of `choose`."""
+    return "\n".join(Path(__file__).with_name(f"{name}.cu").read_text(encoding="utf-8") for name in _PARTS[part])
+
+
+def compiled(part: str, options: tuple[str, ...]) -> bytes:
+    """Machine code of some kernels; `DriverError` with the compiler's words where it makes none."""
     library, program, size = _nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
-    if library.nvrtcCreateProgram(
-        ctypes.byref(program), b"\n".join(source.read_bytes() for source in SOURCES), b"kernels.cu", 0, None, None
-    ):
+    text_bytes = source(part).encode()
+    if library.nvrtcCreateProgram(ctypes.byref(program), text_bytes, b"kernels.cu", 0, None, None):
         raise DriverError("NVRTC makes no program")
     try:
         given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
@@ -122,21 +130,21 @@ class Compiler:
     """Compiles beside the work, each set of options once for the life of the process."""
 
     def __init__(self) -> None:
-        self._threads: dict[tuple[str, ...], threading.Thread] = {}
-        self._codes: dict[tuple[str, ...], bytes | None] = {}
-        self._kernels: dict[tuple[str, ...], Kernels] = {}
+        self._threads: dict[Options, threading.Thread] = {}
+        self._codes: dict[Options, bytes | None] = {}
+        self._kernels: dict[Options, Kernels] = {}
 
-    def begin(self, options: tuple[str, ...]) -> None:
+    def begin(self, options: Options) -> None:
         """Compile with these options; harmless when that has begun."""
         if options not in self._threads:
             self._threads[options] = threading.Thread(target=self._work, args=[options], name="nvrtc", daemon=True)
             self._threads[options].start()
 
-    def is_at(self, options: tuple[str, ...]) -> bool:
+    def is_at(self, options: Options) -> bool:
         """Whether such a compilation is under way."""
         return options in self._threads and options not in self._codes
 
-    def kernels(self, options: tuple[str, ...]) -> Kernels | None:
+    def kernels(self, options: Options) -> Kernels | None:
         """Those made with these options, None where they are not there yet or cannot be."""
         code = self._codes.get(options)
         if code is not None and options not in self._kernels:
@@ -148,9 +156,9 @@ class Compiler:
         for thread in list(self._threads.values()):
             thread.join()
 
-    def _work(self, options: tuple[str, ...]) -> None:
+    def _work(self, options: Options) -> None:
         try:
-            self._codes[options] = compiled(options)
+            self._codes[options] = compiled(*options)
         except Exception as error:  # a machine without the library keeps the model's own forward
             self._codes[options] = None
             _logger.info("no fused decode step: %s: %s", type(error).__name__, str(error))

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from chatdesk.engine.local.fused.driver import COMPILER
+from chatdesk.engine.local.fused.driver import COMPILER, Options
 from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Kernels, Program, lay_by_rows
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
 
 SWITCH = "CHATDESK_FUSED"
 """Environment variable: ``off`` keeps the model's own forward."""
@@ -25,8 +26,10 @@ class FusedMaker:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._architecture = ARCHITECTURES.get(model.config.model_type)
-        weight = model.get_input_embeddings().weight
+        weight = next(model.parameters())
         self._float = FLOATS.get(weight.dtype)
+        kinds = {type(module) for module in model.modules()}
+        self._bits = 4 if Int4Linear in kinds else 8 if Int8Linear in kinds else 16
         self.refused: set[int] = set()
         self._is_on = (
             weight.device.type in self.DEVICES
@@ -37,6 +40,7 @@ class FusedMaker:
         if self._is_on:
             lay_by_rows(model)
             COMPILER.begin(self._options(1))
+            COMPILER.begin(self._choosing)
 
     @property
     def is_compiling(self) -> bool:
@@ -44,9 +48,9 @@ class FusedMaker:
         return self._is_on and COMPILER.is_at(self._options(1))
 
     @property
-    def kernels(self) -> Kernels | None:
-        """Those for a single row, where they are there: `choose` among them is for any number."""
-        return COMPILER.kernels(self._options(1)) if self._is_on else None
+    def chooser(self) -> Kernels | None:
+        """The kernel `choose`, where it is there."""
+        return COMPILER.kernels(self._choosing) if self._is_on else None
 
     def way(self, buffers: Buffers, room: int) -> Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None:
         """How to make a step over these buffers, or None: also where an adapter hangs on the model's own modules."""
@@ -66,8 +70,16 @@ class FusedMaker:
 
         return make
 
-    def _options(self, rows: int) -> tuple[str, ...]:
-        if not torch.cuda.is_available():
-            return f"-DFLOAT={self._float}", f"-DROWS={rows}"
-        major, minor = torch.cuda.get_device_capability()
-        return f"--gpu-architecture=sm_{major}{minor}", f"-DFLOAT={self._float}", f"-DROWS={rows}"
+    def _options(self, rows: int) -> Options:
+        return "step", (*_architecture(), f"-DFLOAT={self._float}", f"-DROWS={rows}", f"-DBITS={self._bits}")
+
+    @property
+    def _choosing(self) -> Options:
+        return "choose", (*_architecture(), "-DFLOAT=0", "-DROWS=1")
+
+
+def _architecture() -> tuple[str, ...]:
+    if not torch.cuda.is_available():
+        return ()
+    major, minor = torch.cuda.get_device_capability()
+    return (f"--gpu-architecture=sm_{major}{minor}",)

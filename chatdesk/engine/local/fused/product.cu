@@ -12,7 +12,8 @@ __device__ __forceinline__ float activated(float x, int activation) {
 
 struct Embed {
     const long long* inputs;  // the ids, behind them the position
-    const Float* table;
+    const void* table;    // Float, or signed char where there are scales
+    const Float* scales;  // of each row of the table, or null
     const Float* positions;  // or null
     float* target;
     int width, stride;
@@ -24,7 +25,9 @@ extern "C" __global__ void embed(Embed p) {
     long long id = p.inputs[row], place = p.inputs[gridDim.x];
     let_others_begin();
     for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
-        float x = widened(p.table[id * p.width + i]) * p.scale;
+        float x = p.scales ? ((const signed char*)p.table)[id * p.width + i] * widened(p.scales[id])
+                           : widened(((const Float*)p.table)[id * p.width + i]);
+        x *= p.scale;
         if (p.positions) x += widened(p.positions[place * p.width + i]);
         p.target[row * p.stride + i] = x;
     }
@@ -43,7 +46,7 @@ struct Product {
     int heights[3];
     int strides[3];  // rows of the matrix that a part belongs to
     int parts, outputs, width, source_stride, target_stride;
-    int is_layer_norm, plus_one, adds, activation, is_gated;
+    int is_layer_norm, plus_one, adds, activation, is_gated, split;
     float epsilon;
 };
 
@@ -56,7 +59,7 @@ struct Gains {
 #pragma unroll
         for (int j = 0; j < HELD; j++) {
             int i = threadIdx.x + j * blockDim.x;
-            if (p.gain && i < p.width) gain[j] = p.gain[i];
+            if (ROWS == 1 && p.gain && i < p.width) gain[j] = p.gain[i];
         }
     }
 };
@@ -120,20 +123,21 @@ __device__ __forceinline__ void stage(const Product& p, const Gains& gains, Floa
         for (int row = 0; row < ROWS; row++)
             if (!turn) means[row] = sums[row] / p.width, sums[row] = 0.f;
     }
-#pragma unroll
     for (int row = 0; row < ROWS; row++) {
         float factor = rsqrtf(sums[row] / p.width + p.epsilon);
         const float* source = p.source + row * p.source_stride;
         Float* to = staged + row * p.width;
+        int first = from;
+        if (ROWS == 1) {
 #pragma unroll
-        for (int j = 0; j < HELD; j++) {
-            int i = from + j * step;
-            if (i >= p.width) break;
-            float x = ROWS == 1 ? held[j] : source[i];
-            narrow(scaled(p, (x - means[row]) * factor, gains.gain[j], i), to[i]);
+            for (int j = 0; j < HELD; j++) {
+                int i = from + j * step;
+                if (i < p.width) narrow(scaled(p, (held[j] - means[0]) * factor, gains.gain[j], i), to[i]);
+            }
+            first += HELD * step;
         }
-        for (int i = from + HELD * step; i < p.width; i += step)
-            narrow(scaled(p, (source[i] - means[row]) * factor, p.gain[i], i), to[i]);
+#pragma unroll 4
+        for (int i = first; i < p.width; i += step) narrow(scaled(p, (source[i] - means[row]) * factor, p.gain[i], i), to[i]);
     }
     __syncthreads();
 }
@@ -257,77 +261,97 @@ __device__ __forceinline__ void product(const Product& p, uint4* shared) {
     }
 PRODUCT(product_2, Whole, 2, 4)
 PRODUCT(product_4, Whole, 4, 2)
-#if FLOAT == 1
+#if BITS < 16
 PRODUCT(product_int8_2, Int8, 2, 2)
 PRODUCT(product_int8_4, Int8, 4, 2)
+#endif
 
+#if BITS < 8
 // Four bits as PyTorch packs them for CUDA: tiles of 8 rows and 16 * TILES columns, in each tile TILES / 2 words for a
-// lane: its row is lane / 4, its eight columns of the 32 of a word begin at lane % 4 * 2. A block for 8 rows, whose warps
-// share the columns. ``scales``: ``[width / 32, height, 2]``, step and middle.
+// lane: its row is lane / 4, its eight columns of the 32 of a word begin at lane % 4 * 2. ``split`` warps share the columns
+// of 8 rows. ``scales``: ``[width / 32, height, 2]``, step and middle.
+template <int TILES>
+struct Packed {
+    u32 words[TILES / 2], scales[TILES / 2];
+
+    __device__ __forceinline__ void fetch(const Product& p, int part, int row, int tile) {
+        int lane = threadIdx.x % 32, across = p.width / (16 * TILES);
+        const u32* from = (const u32*)p.weights[part] + (((long long)row / 8 * across + tile) * 32 + lane) * (TILES / 2);
+        const u32* of = (const u32*)p.scales[part] + (long long)tile * (TILES / 2) * p.strides[part] + row + lane / 4;
+#pragma unroll
+        for (int j = 0; j < TILES / 2; j++) words[j] = from[j], scales[j] = of[(long long)j * p.strides[part]];
+    }
+
+    __device__ __forceinline__ void add(const Product& p, const u16* staged, int tile, float* sums) const {
+#pragma unroll
+        for (int j = 0; j < TILES / 2; j++) {
+            float step = widened(u16(scales[j])), middle = widened(u16(scales[j] >> 16));
+            const u16* at = staged + (tile * (TILES / 2) + j) * 32 + threadIdx.x % 4 * 2;
+#pragma unroll
+            for (int row = 0; row < ROWS; row++) {
+                const u32* x = (const u32*)(at + row * p.width);
+                float dot = 0.f, sum = 0.f;
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+                    u32 two = ((words[j] >> (4 * k)) & 0x000f000fu) | 0x43004300u;  // 128 + q, as two bfloat16
+                    u32 xs = x[4 * k];
+                    float low = widened(u16(xs)), high = widened(u16(xs >> 16));
+                    dot = fmaf(widened(u16(two)), low, fmaf(widened(u16(two >> 16)), high, dot));
+                    sum += low + high;
+                }
+                sums[row] += step * (dot - 136.f * sum) + middle * sum;
+            }
+        }
+    }
+};
+
 template <int TILES>
 __device__ __forceinline__ void product_int4(const Product& p, uint4* shared) {
     __shared__ float parts[2][8][ROWS][8];
-    const u16* staged = (const u16*)shared;
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    int output = blockIdx.x * 8, first = output;
-    int part = p.is_gated ? 0 : part_of(p, first);
+    const int DEPTH = 4;
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, tiles = blockDim.x / 32 / p.split, share = warp % p.split;
+    int first = min((blockIdx.x * tiles + warp / p.split) * 8, p.outputs - 8), across = p.width / (16 * TILES);
+    int part = p.is_gated ? 0 : part_of(p, first), each = (across - share + p.split - 1) / p.split;
+    int turns = each * (1 + p.is_gated);  // of the gate, then of what it lets through
+    Packed<TILES> ring[DEPTH];
+#pragma unroll
+    for (int d = 0; d < DEPTH; d++)
+        if (d < turns) ring[d].fetch(p, part + d / each, first, share + d % each * p.split);
     Gains gains;
     gains.fetch(p);
     let_others_begin();
     wait_for_others();
     stage(p, gains, (Float*)shared);
-    int row_of = first + lane / 4, across = p.width / (16 * TILES);
-    for (int gate = 0; gate <= p.is_gated; gate++) {
-        const u32* words = (const u32*)p.weights[part + gate] + ((long long)first / 8 * across * 32 + lane) * (TILES / 2);
-        const u32* scales = (const u32*)p.scales[part + gate];
-        int height = p.strides[part + gate];
-        float sums[ROWS];
+    float sums[ROWS], gated[ROWS];
 #pragma unroll
-        for (int row = 0; row < ROWS; row++) sums[row] = 0.f;
-#pragma unroll 2
-        for (int tile = warp; tile < across; tile += warps) {
-            u32 word[TILES / 2];
+    for (int row = 0; row < ROWS; row++) sums[row] = gated[row] = 0.f;
+    for (int turn = 0; turn < turns; turn += DEPTH) {
 #pragma unroll
-            for (int j = 0; j < TILES / 2; j++) word[j] = words[(long long)tile * 32 * (TILES / 2) + j];
-#pragma unroll
-            for (int j = 0; j < TILES / 2; j++) {
-                int group = tile * (TILES / 2) + j;
-                u32 pair = scales[(long long)group * height + row_of];
-                float step = widened(u16(pair)), middle = widened(u16(pair >> 16));
-#pragma unroll
-                for (int row = 0; row < ROWS; row++) {
-                    const u32* x = (const u32*)(staged + row * p.width + group * 32 + lane % 4 * 2);
-                    float dot = 0.f, sum = 0.f;
-#pragma unroll
-                    for (int k = 0; k < 4; k++) {
-                        u32 two = ((word[j] >> (4 * k)) & 0x000f000fu) | 0x43004300u;  // 128 + q, as two bfloat16
-                        u32 xs = x[4 * k];
-                        float low = widened(u16(xs)), high = widened(u16(xs >> 16));
-                        dot = fmaf(widened(u16(two)), low, fmaf(widened(u16(two >> 16)), high, dot));
-                        sum += low + high;
-                    }
-                    sums[row] += step * (dot - 136.f * sum) + middle * sum;
-                }
-            }
-        }
-#pragma unroll
-        for (int row = 0; row < ROWS; row++) {
-            sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 1);
-            sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 2);
-            if (lane % 4 == 0) parts[gate][warp][row][lane / 4] = sums[row];
+        for (int d = 0; d < DEPTH; d++) {
+            int now = turn + d, next = now + DEPTH;
+            if (now < turns) ring[d].add(p, (const u16*)shared, share + now % each * p.split, now < each ? sums : gated);
+            if (next < turns) ring[d].fetch(p, part + next / each, first, share + next % each * p.split);
         }
     }
+#pragma unroll
+    for (int row = 0; row < ROWS; row++) {
+        sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 1);
+        sums[row] += __shfl_xor_sync(0xffffffffu, sums[row], 2);
+        gated[row] += __shfl_xor_sync(0xffffffffu, gated[row], 1);
+        gated[row] += __shfl_xor_sync(0xffffffffu, gated[row], 2);
+        if (lane % 4 == 0) parts[0][warp][row][lane / 4] = sums[row], parts[1][warp][row][lane / 4] = gated[row];
+    }
     __syncthreads();
-    for (int i = threadIdx.x; i < ROWS * 8; i += blockDim.x) {
-        int row = i / 8, at = i % 8;
+    for (int i = threadIdx.x; i < tiles * ROWS * 8; i += blockDim.x) {
+        int tile = i / (ROWS * 8), row = i / 8 % ROWS, at = i % 8, output = (blockIdx.x * tiles + tile) * 8 + at;
+        if (output >= p.outputs) continue;
+        int of = output, in = p.is_gated ? 0 : part_of(p, of);
         float x = 0.f, y = 0.f;
-        for (int from = 0; from < warps; from++) {
-            x += parts[0][from][row][at];
-            if (p.is_gated) y += parts[1][from][row][at];
-        }
-        x = activated(with_bias(p, x, part, first + at), p.activation);
-        if (p.is_gated) x *= with_bias(p, y, 1, first + at);
-        finish(p, x, row, output + at);
+        for (int from = tile * p.split; from < (tile + 1) * p.split; from++)
+            x += parts[0][from][row][at], y += parts[1][from][row][at];
+        x = activated(with_bias(p, x, in, of), p.activation);
+        if (p.is_gated) x *= with_bias(p, y, 1, of);
+        finish(p, x, row, output);
     }
 }
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
-from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
+from chatdesk.engine.local.quantize import Int4Linear, Int8Embedding, Int8Linear
 
 FLOATS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 """What the kernels call them."""
@@ -23,7 +23,6 @@ MOST_ROWS = 8
 CHUNK = 256
 """Tokens that a block of `attend` looks at, and its threads: as the kernel has it."""
 
-_INT4_THREADS = 128
 _WARPS = 8
 """Of a block of `product`: with fewer threads each would take longer to fetch and norm the input than to multiply."""
 
@@ -38,7 +37,9 @@ def _fields(**kinds: tuple[Any, str]) -> tuple[tuple[str, Any], ...]:
 class Embed(ctypes.Structure):
     """As in the kernels."""
 
-    _fields_ = _fields(a=(_Pointer, "inputs table positions target"), b=(_Int, "width stride"), c=(_Float, "scale"))
+    _fields_ = _fields(
+        a=(_Pointer, "inputs table scales positions target"), b=(_Int, "width stride"), c=(_Float, "scale")
+    )
 
 
 class Product(ctypes.Structure):
@@ -48,7 +49,10 @@ class Product(ctypes.Structure):
         a=(_Pointer, "source target gain shift"),
         b=(_Pointer * 3, "weights scales biases"),
         c=(_Int * 3, "heights strides"),
-        d=(_Int, "parts outputs width source_stride target_stride is_layer_norm plus_one adds activation is_gated"),
+        d=(
+            _Int,
+            "parts outputs width source_stride target_stride is_layer_norm plus_one adds activation is_gated split",
+        ),
         e=(_Float, "epsilon"),
     )
 
@@ -169,16 +173,18 @@ class Program:
 
     def _embed(self) -> None:
         table: Any = self._model.get_submodule(self._what.embedding)
-        scale = getattr(table, "embed_scale", None)
+        scale = getattr(table, "embed_scale", 1.0)
+        is_small = isinstance(table, Int8Embedding)
         positions = self._model.get_submodule(self._what.positions).weight if self._what.positions else None
         argument = Embed(
             inputs=self._inputs.data_ptr(),
-            table=self._float(table.weight),
+            table=table.weight.data_ptr() if is_small else self._float(table.weight),
+            scales=self._float(table.scale) if is_small else 0,
             positions=self._float(positions),
             target=self._x.data_ptr(),
             width=table.weight.shape[1],
             stride=self._stride,
-            scale=1.0 if scale is None else scale.to(table.weight.dtype).item(),
+            scale=scale.to(self._dtype).item() if isinstance(scale, Tensor) else scale,
         )
         self._launches.append(("embed", (self.rows, 1, 1), 256, 0, argument))
 
@@ -259,6 +265,14 @@ class Program:
         shared = self.rows * width * self._dtype.itemsize
         if width % at_once or shared > self._device.shared - (8 << 10):
             raise NotServed(f"a matrix {width} wide")
+        rows = outputs * (1 + is_gated)
+        split = 0
+        if "int4" in name:  # of so many warps for eight rows, the fewest that give every multiprocessor a block
+            split = next((n for n in (1, 2, 4) if outputs * n >= 8 * _WARPS * self._device.processors), 8)
+            blocks = math.ceil(outputs * split / (8 * _WARPS))
+        else:
+            per_warp = 4 if rows >= 4 * _WARPS * 2 * self._device.processors else 2
+            name, blocks = f"{name}_{per_warp}", math.ceil(rows / (per_warp * _WARPS))
         argument = Product(
             source=source.data_ptr(),
             target=target.data_ptr(),
@@ -279,14 +293,10 @@ class Program:
             adds=adds,
             activation=activation,
             is_gated=int(is_gated),
+            split=split,
             epsilon=_epsilon(norm),
         )
-        blocks, threads = math.ceil(outputs / 8), _INT4_THREADS
-        if "int4" not in name:
-            rows = outputs * (1 + is_gated)
-            per_warp = 4 if rows >= 4 * _WARPS * 2 * self._device.processors else 2
-            name, blocks, threads = f"{name}_{per_warp}", math.ceil(rows / (per_warp * _WARPS)), 32 * _WARPS
-        self._launches.append((name, (blocks, 1, 1), threads, shared, argument))
+        self._launches.append((name, (blocks, 1, 1), 32 * _WARPS, shared, argument))
 
     def _parts(self, matrix: Any, pieces: int) -> list[_Part]:
         """A matrix cut into so many pieces, one above the other."""
