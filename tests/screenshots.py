@@ -5,11 +5,14 @@ photographed, so that menus and dialogs are in the pictures; nothing else may li
 """
 
 import json
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QDialog, QLineEdit
@@ -21,6 +24,7 @@ from chatdesk.storage.conversations import Conversations
 from chatdesk.tasks.changes import Change, ModelChanged, ReplyingChanged
 from chatdesk.ui.shortcuts import KeyedAction
 from chatdesk.ui.widgets.picker import Picker
+from tests.library.hub_server import Model, serve
 
 SAMPLE = """\
 Each position asks every earlier one **how much it matters**, and takes a weighted mean of what they hold:
@@ -238,6 +242,36 @@ def models(first: Photographer, folder: Path) -> None:
     first.take("error")
 
 
+def from_a_hub(first: Photographer) -> None:
+    """The page of a hub: what was found, whether it fits, a download under way. The hub is one of loopback."""
+    files = {path.name: path.read_bytes() for path in (resources() / "starter").glob("*") if path.is_file()}
+    config = json.loads(files["config.json"])
+    listed = {"config": config, "likes": 5, "lastModified": "2026-10-02T03:04:05.000Z"}
+    tags = ["transformers", "safetensors", "license:apache-2.0"]
+    names = {"harbour/Lighthouse-18M-Chat": 48_210, "harbour/Lighthouse-18M": 9_640, "meadow/Tales-18M-Chat": 730}
+    with serve() as server:
+        for name, downloads in names.items():
+            mine = tags + ["conversational"] * name.endswith("Chat")
+            card = f"# {name}\n\nA small model for short stories and plain talk.\n".encode()
+            server.models[name] = Model(
+                files | {"README.md": card}, listed=listed | {"tags": mine, "downloads": downloads}
+            )
+        first.set(hub=server.url)
+        first.do("models_page")
+        page = first.desk.window.models_page
+        page.hub_tab.click()
+        page.hub.field.setText("18M")
+        page.hub.search()
+        first.pause(3000)
+        server.bytes_per_s = 3_000_000
+        page.hub.details.download.click()
+        first.pause(4000)
+        first.take("hub")
+        first.desk.downloads.cancel(next(iter(names)))
+        first.pause(500)
+    first.do("chat")
+
+
 def pictures(out: Path) -> None:
     """Take them all."""
     first = Photographer(out, theme="light", language="en")
@@ -250,6 +284,7 @@ def pictures(out: Path) -> None:
     first.do("models_page")
     first.pause(2000)  # the plans are being made
     first.take("models")
+    from_a_hub(first)
     first.do("settings")
     first.take("settings")
     first.do("chat")
@@ -266,4 +301,6 @@ def pictures(out: Path) -> None:
 if __name__ == "__main__":
     chosen = Path(sys.argv[1])
     chosen.mkdir(parents=True, exist_ok=True)
-    pictures(chosen)
+    with tempfile.TemporaryDirectory() as models_of_nobody:
+        os.environ["HF_HUB_CACHE"] = models_of_nobody
+        pictures(chosen)

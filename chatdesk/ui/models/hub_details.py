@@ -74,12 +74,11 @@ class HubDetails(QScrollArea):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        buttons, version = Flow(theme.scaled(8)), QHBoxLayout()
+        buttons, version = Flow(theme.scaled(8)), Flow(theme.scaled(8))
         buttons.add(self.download, self.show_it, self.token, self.retry)
-        version.setSpacing(theme.scaled(8))
-        version.addWidget(Label(self.tr("Branch, tag or commit"), kind="soft"))
-        version.addWidget(self.revision)
-        version.addStretch()
+        title = Label(self.tr("Branch, tag or commit"), kind="soft")
+        title.setMinimumHeight(self.revision.sizeHint().height())
+        version.add(title, self.revision)
         self.card.setMinimumHeight(theme.scaled(_CARD_PX))
         holder = QWidget()
         holder.setMaximumWidth(theme.scaled(_WIDEST_PX))
@@ -182,7 +181,6 @@ class HubDetails(QScrollArea):
         if found is None:
             return
         count = checked.parameters if checked else found.parameters
-        has_template = checked.has_chat_template if checked else found.is_chat
         context = checked.context_length if checked else None
         self.facts.show_facts(
             (
@@ -191,7 +189,7 @@ class HubDetails(QScrollArea):
                 (self.tr("Download"), short_bytes(repository.size_bytes) if repository else ""),
                 (self.tr("Stored in"), words.precision(checked.dtype or "") if checked else ""),
                 (self.tr("Context"), self.tr("{count} tokens").format(count=grouped(context)) if context else ""),
-                (self.tr("Messages"), words.kind_of(has_template)),
+                (self.tr("Messages"), words.kind_of(found.is_chat)),
                 (self.tr("Licence"), found.licence),
                 (self.tr("Access"), self.tr("only to those who accept its terms") if found.is_gated else ""),
                 (self.tr("Downloads"), grouped(found.downloads)),

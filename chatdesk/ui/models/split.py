@@ -42,7 +42,11 @@ class Split:
         if beside:
             side.setFixedWidth(max(theme.scaled(_LIST_PX), width * 2 // 5))
         else:
-            side.setFixedHeight(max(side.minimumSizeHint().height(), self._page.height() * 2 // 5))
+            layout = side.layout()
+            least = (
+                layout.minimumHeightForWidth(width) if layout is not None else 0
+            )  # with further lines
+            side.setFixedHeight(max(least, side.minimumSizeHint().height(), self._page.height() * 2 // 5))
 
 
 def while_there(page: QWidget, call: Callable[P, object]) -> Callable[P, None]:
