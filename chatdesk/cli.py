@@ -18,6 +18,7 @@ from chatdesk.cli_engine import (
     AdapterOption,
     AsJson,
     DeviceOption,
+    DraftOption,
     DtypeOption,
     ModelOption,
     checked_adapter,
@@ -84,6 +85,7 @@ def complete(
     prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    draft_model: DraftOption = None,
     temperature: Temperature = None,
     max_new_tokens: NewTokens = None,
     max_length: Annotated[int | None, typer.Option(help="Most tokens of prompt and new text together.")] = None,
@@ -103,7 +105,7 @@ def complete(
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
     with_it = checked_adapter(adapter, model)
-    with opened_engine(model, device, dtype, quiet=as_json) as (engine, info):
+    with opened_engine(model, device, dtype, quiet=as_json, draft=draft_model) as (engine, info):
         result = Completion(max(alternatives, 1))
         request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
         for event in engine.run(request):
@@ -130,6 +132,7 @@ def complete(
 def chat(
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    draft_model: DraftOption = None,
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
     temperature: Temperature = None,
     max_new_tokens: NewTokens = None,
@@ -147,7 +150,7 @@ def chat(
     is_terminal = sys.stdin.isatty()
     messages = [ChatMessage("system", system)] if system else []
     with_it = checked_adapter(adapter, model)
-    with opened_engine(model, device, dtype, quiet=not is_terminal) as (engine, info):
+    with opened_engine(model, device, dtype, quiet=not is_terminal, draft=draft_model) as (engine, info):
         if is_terminal:
             notes.print(
                 f"{called(info.name, with_it)} on {info.device_name}. Ctrl+C stops a reply, Ctrl+D leaves.", style="dim"

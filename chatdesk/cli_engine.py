@@ -19,6 +19,9 @@ ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
 ]
 AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="Folder of a LoRA adapter for the model.")]
+DraftOption = Annotated[
+    Path | None, typer.Option("--draft-model", help="Folder of a small checkpoint that guesses ahead; same tokenizer.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to run.")]
 DtypeOption = Annotated[Dtype, typer.Option(help="Precision of the weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -33,10 +36,14 @@ def checked_adapter(adapter: Path | None, model: Path | None) -> str:
 
 
 @contextmanager
-def opened_engine(model: Path | None, device: Device, dtype: Dtype, quiet: bool) -> Iterator[tuple[Engine, ModelInfo]]:
-    """The engine in this process with a checkpoint loaded."""
+def opened_engine(
+    model: Path | None, device: Device, dtype: Dtype, quiet: bool, draft: Path | None = None
+) -> Iterator[tuple[Engine, ModelInfo]]:
+    """The engine in this process with a checkpoint loaded. ``draft``: see `Load`; refused here where it is no model."""
+    if draft is not None:
+        safety.check(draft)
     engine = app.local_engine()
     try:
-        yield engine, load(engine, model or starter(), device, dtype, quiet)
+        yield engine, load(engine, model or starter(), device, dtype, quiet, str(draft or ""))
     finally:
         engine.close()

@@ -376,6 +376,7 @@ class Remark(StrEnum):
     NO_GENERATION_CONFIG = "no_generation_config"
     ODD_GENERATION_CONFIG = "odd_generation_config"
     NO_CHAT_TEMPLATE = "no_chat_template"
+    DRAFT_UNUSED = "draft_unused"
     READS_AGAIN = "reads_again"
     READS_CHANGES_AGAIN = "reads_changes_again"
 
@@ -396,6 +397,9 @@ REMARKS: dict[Remark, str] = {
     ),
     Remark.NO_CHAT_TEMPLATE: QT_TRANSLATE_NOOP(
         "errors", "It has no chat template; messages are written as plain dialogue unless you choose another form."
+    ),
+    Remark.DRAFT_UNUSED: QT_TRANSLATE_NOOP(
+        "errors", "The draft model is not used: it cannot be loaded, or it has another tokenizer."
     ),
     Remark.READS_AGAIN: QT_TRANSLATE_NOOP("errors", "It reads the whole conversation again for each reply."),
     Remark.READS_CHANGES_AGAIN: QT_TRANSLATE_NOOP(

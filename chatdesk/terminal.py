@@ -32,7 +32,7 @@ def shown(text: str) -> str:
     return text.translate(_CONTROLS) if sys.stdout.isatty() else text
 
 
-def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool) -> ModelInfo:
+def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool, draft: str = "") -> ModelInfo:
     """Load a checkpoint as request 1, with a bar on a terminal unless ``quiet``. Raises `UserError`."""
     bar = Progress(
         TextColumn("loading {task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=notes,
@@ -40,7 +40,7 @@ def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool) 
     )  # fmt: skip
     with bar:
         task = bar.add_task(path.name)
-        for event in engine.run(Load(1, str(path), device, dtype)):
+        for event in engine.run(Load(1, str(path), device, dtype, draft=draft)):
             match event:
                 case LoadProgress(done=done, total=total):
                     bar.update(task, completed=done, total=total)

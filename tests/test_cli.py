@@ -190,3 +190,14 @@ def test_a_name_is_no_markup(tmp_path: Path, model: str) -> None:
     profile.mkdir()
     Settings(profile / "settings.toml")["folders"] = (str(odd),)
     assert str(odd) in run("--profile", str(profile), "models", "list").stdout
+
+
+def test_a_draft_model_changes_nothing_and_a_wrong_one_is_refused(model: str, tmp_path: Path) -> None:
+    args = ("complete", "Once upon a time", "--model", model, "--seed", "1", "--max-new-tokens", "24", "--json")
+    plain, drafted = run(*args), run(*args, "--draft-model", model)
+    first, second = (json.loads(each.stdout)["drafts"][0]["token_ids"] for each in (plain, drafted))
+    assert first == second
+    wrong = run(*args, "--draft-model", str(tmp_path / "nothing"))
+    assert wrong.returncode == 2
+    assert "nothing" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1

@@ -89,6 +89,8 @@ class Load(_Request, frozen=True):
     the GPU, the others in the computer's memory; None is all of them. ``context``: most tokens the model is to see,
     None is its own limit. ``branch_memory``: most megabytes for what it has read of branches that were left.
     ``guesses``: whether to read several tokens at once where the text has said the like before; replies stay the same.
+    ``draft``: folder of a small checkpoint with the same tokenizer that guesses where the text gives no hint; one that
+    cannot be used is left out, with a remark.
     """
 
     path: str
@@ -98,6 +100,7 @@ class Load(_Request, frozen=True):
     context: int | None = None
     branch_memory: int = 1024
     guesses: bool = True
+    draft: str = ""
 
 
 class Generate(_Request, frozen=True):

@@ -226,6 +226,17 @@ APPLICATION: dict[str, Option] = {
             low=0, high=65536, step=256, neutral=0, slider_high=8192,
         ),
         Option(
+            "guesses", bool, True,
+            QT_TRANSLATE_NOOP("options", "Guess ahead"),
+            QT_TRANSLATE_NOOP("options", "What was said before is read several words at once. Replies stay the same."),
+        ),
+        Option(
+            "draft_model", str, "",
+            QT_TRANSLATE_NOOP("options", "Draft model"),
+            QT_TRANSLATE_NOOP("options", "Folder of a small model that guesses ahead. It needs the same tokenizer."),
+            one_line=True,
+        ),
+        Option(
             "offline", bool, False,
             QT_TRANSLATE_NOOP("options", "Offline"),
             QT_TRANSLATE_NOOP("options", "On: no connection is ever made, not even to search for models."),

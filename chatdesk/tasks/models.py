@@ -97,8 +97,10 @@ class Models:
         """Load the checkpoint folder ``path`` in place of the present one; a load under way is cancelled."""
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
-        memory = self._settings["branch_memory"]
-        self._load = Load(self._engine.next_id(), path, device, dtype, gpu_layers, context, memory)
+        memory, guesses = self._settings["branch_memory"], self._settings["guesses"]
+        draft = self._settings["draft_model"].strip() if guesses else ""
+        wanted = path, device, dtype, gpu_layers, context
+        self._load = Load(self._engine.next_id(), *wanted, memory, guesses, "" if draft == path else draft)
         self._cancelled = self._is_planning = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)

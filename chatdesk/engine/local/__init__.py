@@ -36,6 +36,7 @@ from chatdesk.library import safety
 
 if TYPE_CHECKING:
     from chatdesk.engine.local.generation import Generator
+    from chatdesk.engine.local.loading import Checkpoint
 
 
 class LocalEngine:
@@ -130,13 +131,29 @@ class LocalEngine:
             try:
                 for item in items:
                     if isinstance(item, Checkpoint):
-                        self._generator = Generator(item, request.branch_memory, request.guesses)
-                        yield Loaded(request.id, self._generator.checkpoint.info)
+                        self._generator = generator = Generator(item, request.branch_memory, request.guesses)
+                        if request.draft:
+                            generator.take_draft(self._draft(request))
+                        yield Loaded(request.id, generator.checkpoint.info)
                     else:
                         yield item
             except GeneratorExit:
                 self.cancel(request.id)
                 raise
+
+    def _draft(self, request: Load) -> "Checkpoint | None":
+        """The checkpoint that is to guess, None where it cannot be loaded."""
+        from chatdesk.engine.local.loading import Checkpoint, load
+
+        wanted = Load(request.id, request.draft, request.device)
+        try:
+            with closing(load(wanted, lambda: request.id in self._cancelled)) as items:
+                return next(item for item in items if isinstance(item, Checkpoint))
+        except UserError as error:
+            if error.fault == Fault.CANCELLED:
+                self.close()
+                raise
+            return None
 
     def _measure(self, request: Measure) -> Iterator[Event]:
         generator = self._loaded()

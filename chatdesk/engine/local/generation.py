@@ -52,7 +52,7 @@ from chatdesk.engine.local.sampling import (
     resolve,
 )
 from chatdesk.engine.local.scoring import Scorer
-from chatdesk.engine.local.speculation import Lookup, Pace, decode_ahead
+from chatdesk.engine.local.speculation import DraftModel, Guesses, Pace, decode_ahead, is_same_vocabulary
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, Remark, UserError
 
@@ -63,6 +63,7 @@ class Generator:
     def __init__(self, checkpoint: Checkpoint, branch_memory: int, guesses: bool) -> None:
         """``branch_memory`` and ``guesses``: see `Load`."""
         self._guesses, self._pace = guesses, Pace()
+        self._draft: DraftModel | None = None
         self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
         runner = Runner(checkpoint.model)
         self._cache = PrefixCache(runner, branch_memory << 20, partial(free_now, runner.device))
@@ -71,6 +72,13 @@ class Generator:
         info, layers = checkpoint.info, self._cache.runner.brake.layers
         self._chunk = ChunkSize(info.device, info.parameters, layers)
         self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
+
+    def take_draft(self, checkpoint: Checkpoint | None) -> None:
+        """Let a small checkpoint guess. One that cannot, or None, is left out, with a remark."""
+        if checkpoint is not None and is_same_vocabulary(checkpoint.tokens, self.checkpoint.tokens):
+            self._draft = DraftModel(checkpoint, self._vocabulary)
+        else:
+            self.checkpoint = _with_remark(self.checkpoint, Remark.DRAFT_UNUSED)
 
     @property
     def cache(self) -> PrefixCache:
@@ -81,6 +89,7 @@ class Generator:
         """Free the cache and end the template process, and a compilation that is under way."""
         COMPILER.close()
         self._cache.forget()
+        self._draft = None
         self._prompts.close()
 
     def run(self, request: Generate, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
@@ -103,6 +112,8 @@ class Generator:
             prompt.unseen_before,
         )
         self._cache.runner.brake.should_stop = is_cancelled
+        if self._draft is not None:
+            self._draft.runner.brake.should_stop = is_cancelled
         try:
             reused = yield from self._write(said, writing, sampler, is_cancelled)
         except Exception:
@@ -191,7 +202,7 @@ class Generator:
         """
         is_slow = not (sampler.can_be_ahead and self._cache.runner.chooses)
         if self._guesses and is_slow and len(live.rows) == 1 and live.can_part:
-            return decode_ahead(live, logits, sampler.choose, Lookup(), self._pace, most)
+            return decode_ahead(live, logits, sampler.choose, Guesses(self._draft), self._pace, most)
         return decode(live, logits, sampler, most)
 
     def _check_ids(self, prompt: Prompt) -> None:

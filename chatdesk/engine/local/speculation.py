@@ -13,9 +13,12 @@ from typing import Protocol
 
 import torch
 
-from chatdesk.engine.local.cache import Batch, Stopped
-from chatdesk.engine.local.decoding import Step
+from chatdesk.engine.local.branches import PrefixCache
+from chatdesk.engine.local.cache import Batch, Runner, Stopped
+from chatdesk.engine.local.decoding import ChunkSize, Step, prefill
+from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.sampling import Choice
+from chatdesk.engine.local.tokens import Tokens
 
 _GRAM = 3
 """Tokens that have to stand before a place for what follows it to be guessed."""
@@ -47,6 +50,62 @@ class Lookup:
         self._known = len(text)
         place = self._places.get(tuple(text[-_GRAM:]))
         return list(text[place : place + most]) if place is not None else []
+
+
+class DraftModel:
+    """A small model of the same vocabulary, which says what it thinks likeliest. It keeps what it has read."""
+
+    def __init__(self, checkpoint: Checkpoint, vocabulary: int) -> None:
+        """``vocabulary``: ids below it are the large model's, too."""
+        self._vocabulary = vocabulary
+        self.runner = Runner(checkpoint.model)
+        self._cache = PrefixCache(self.runner, 0, lambda: 0)
+        self._chunk = ChunkSize(checkpoint.info.device, checkpoint.info.parameters, self.runner.brake.layers)
+        self._context = checkpoint.info.context_length
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        """See `Guesser`. Raises `Stopped` where the reply is stopped meanwhile."""
+        if most < 1 or len(text) + most > self._context:
+            return []
+        batch, found = self._cache.take(text), list[int]()
+        logits = self._read(batch, text)
+        while True:
+            found.append(int(logits[-1, : self._vocabulary].argmax()))
+            if len(found) == most:
+                return found
+            logits = batch.step(found[-1:])
+
+    def forget(self) -> None:
+        """Free what was read."""
+        self._cache.forget()
+
+    def _read(self, batch: Batch, text: Sequence[int]) -> torch.Tensor:
+        rest = text[batch.length :]
+        if len(rest) == 1:
+            return batch.step(rest)
+        if batch.can_part and len(rest) <= batch.most_at_once:
+            return batch.read(rest)
+        for item in prefill(batch, text, self._chunk, self.runner.brake.should_stop):
+            if isinstance(item, torch.Tensor):
+                return item
+        raise Stopped
+
+
+def is_same_vocabulary(one: Tokens, other: Tokens) -> bool:
+    """Whether the tokens of the smaller vocabulary all have the same ids in the larger one."""
+    smaller, larger = sorted((one.backend.get_vocab(), other.backend.get_vocab()), key=len)
+    return smaller.items() <= larger.items()
+
+
+class Guesses:
+    """Looks into the text first; where it gives no hint, asks the draft model, if there is one."""
+
+    def __init__(self, draft: DraftModel | None) -> None:
+        self._lookup, self._draft = Lookup(), draft
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        """See `Guesser`."""
+        return self._lookup.guess(text, most) or (self._draft.guess(text, most) if self._draft else [])
 
 
 class Pace:
@@ -107,10 +166,9 @@ def decode_ahead(
             return
         began = time.perf_counter()
         fed = [chosen[0].id]
-        if pace.may_guess:
-            room = min(batch.most_at_once, end - batch.length - 1)
-            fed += guesser.guess([*batch.rows[0], *fed], room - 1) if room > 1 else []
+        room = min(batch.most_at_once, end - batch.length - 1) if pace.may_guess else 1
         try:
+            fed += guesser.guess([*batch.rows[0], *fed], room - 1) if room > 1 else []
             logits = batch.step(fed) if len(fed) == 1 else batch.read(fed)
         except Stopped:
             return

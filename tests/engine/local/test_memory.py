@@ -1,4 +1,4 @@
-"""Memory over many generations, cancels and loads. Private memory of the process, so nothing else may run in it."""
+"""Memory of the engine process over many generations, cancels and loads; and of this one after an unload."""
 
 import gc
 import random
@@ -8,17 +8,18 @@ import pytest
 from msgspec import structs
 
 from chatdesk.engine.api import Generate, Load, Loaded, TokenEvent
+from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.local import LocalEngine
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import NEUTRAL, generate, load
-from tests.engine.local.greedy import prompt_of
+from tests.engine.local.greedy import WORDS, prompt_of
 
 KINDS = ("llama", "gpt2", "mistral", "mamba")
 
 
-def private_mb() -> float:
+def private_mb(pid: int | None = None) -> float:
     gc.collect()
-    return psutil.Process().memory_full_info().uss / 1e6
+    return psutil.Process(pid).memory_full_info().uss / 1e6
 
 
 @pytest.mark.soak
@@ -27,14 +28,15 @@ def private_mb() -> float:
 def test_no_growth_over_many_generations(tmp_path, generations):
     """New prompts, branches, drafts, cancels at any token, another model every hundred requests."""
     folders = [make_checkpoint(tmp_path / kind, kind) for kind in KINDS]
-    engine, source = LocalEngine(), random.Random(1)
-    texts: list[str] = []
+    engine, source = PipedEngine(), random.Random(1)
+    (child,) = psutil.Process().children()
+    words: list[str] = []
     seen: dict[int, float] = {}
     for i in range(generations):
         if i % 100 == 0:
             assert isinstance(list(engine.run(Load(1, str(folders[i // 100 % 4]), "cpu", branch_memory=4)))[-1], Loaded)
-            texts = [prompt_of(engine, 60, i + n) for n in range(3)]
-        prompt = source.choice(texts)[: source.randrange(20, 300)] + prompt_of(engine, source.randrange(1, 20), i)
+            words = [" ".join(source.choices(WORDS, k=60)) for _ in range(3)]
+        prompt = source.choice(words)[: source.randrange(20, 300)] + " ".join(source.choices(WORDS, k=5))
         sampling = structs.replace(NEUTRAL, max_new_tokens=source.randrange(1, 12))
         stop, count = source.randrange(20), 0
         for event in engine.run(Generate(10 + i, prompt, sampling, drafts=source.choice([1, 1, 3]))):
@@ -42,7 +44,7 @@ def test_no_growth_over_many_generations(tmp_path, generations):
             if count == stop:
                 engine.cancel(10 + i)
         if i + 1 in (generations // 5, generations // 2, generations):
-            seen[i + 1] = private_mb()
+            seen[i + 1] = private_mb(child.pid)
     engine.close()
     print(", ".join(f"{mb:.1f} MB after {count}" for count, mb in seen.items()))
     assert seen[generations] - seen[generations // 5] < 20

@@ -9,13 +9,14 @@ import pytest
 import torch
 from msgspec import structs
 
-from chatdesk.engine.api import DraftFinished, Finished, Generate, TokenEvent
-from chatdesk.engine.local import LocalEngine, generation
+from chatdesk.engine.api import DraftFinished, Finished, Generate, Load, Loaded, TokenEvent
+from chatdesk.engine.local import LocalEngine, speculation
 from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.speculation import Lookup, Pace
+from chatdesk.errors import Remark
 from tests.engine.checkpoints import CORE, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of
@@ -84,7 +85,7 @@ def test_the_same_tokens(engines, read, monkeypatch, model_type, sampling):
     engine = engines(model_type)
     theirs = without(engine, PROMPT, sampling, seed=3, top_logprobs=2)
     found = generate(engine, PROMPT, sampling, seed=3, top_logprobs=2)
-    monkeypatch.setattr(generation, "Lookup", Oracle)
+    monkeypatch.setattr(speculation, "Lookup", Oracle)
     prompt = engine._loaded().checkpoint.tokens.encode(PROMPT)
     monkeypatch.setattr(Oracle, "known", [*prompt, *ids_of(theirs)])
     again = generate(engine, PROMPT, sampling, seed=3, top_logprobs=2)
@@ -117,7 +118,7 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
     monkeypatch.setattr(steps.LeanStep, "__call__", call)
     prompt_text = prompt_of(engine, 230, 1)
     theirs = without(engine, prompt_text, LONG)
-    monkeypatch.setattr(generation, "Lookup", Oracle)
+    monkeypatch.setattr(speculation, "Lookup", Oracle)
     prompt = engine._loaded().checkpoint.tokens.encode(prompt_text)
     monkeypatch.setattr(Oracle, "known", [*prompt, *ids_of(theirs)])
     for sampling in (LONG, WARM):
@@ -134,7 +135,7 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
 def test_the_distribution_is_the_models(engines, read, monkeypatch):
     """The second token of 600 replies, all with wrong guesses: chi-squared within 5 standard deviations."""
     engine = engines("llama")
-    monkeypatch.setattr(generation, "Lookup", Oracle)
+    monkeypatch.setattr(speculation, "Lookup", Oracle)
     monkeypatch.setattr(Oracle, "known", ())
     three = structs.replace(NEUTRAL, temperature=0.5, max_new_tokens=3)  # behind the last nothing is guessed
     pairs = Counter(tuple(ids_of(generate(engine, PROMPT, three, seed=seed))[:2]) for seed in range(600))
@@ -222,3 +223,64 @@ def test_wrong_guesses_cost_little():
             seconds += 1.0
         tokens += 1
     assert seconds < 1050
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    """A checkpoint, and two to guess for it, of the same tokenizer; Qwen2's adds a token of its own."""
+    place = tmp_path_factory.mktemp("pair")
+    small = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 32}
+    return (
+        make_checkpoint(place / "large", "llama"),
+        make_checkpoint(place / "small", "qwen2", config=small),
+        make_checkpoint(place / "mamba", "mamba"),
+    )
+
+
+def with_draft(model: Path, draft: Path) -> LocalEngine:
+    engine = LocalEngine()
+    loaded = list(engine.run(Load(1, str(model), "cpu", "float32", draft=str(draft))))[-1]
+    assert isinstance(loaded, Loaded), loaded
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    return engine
+
+
+@pytest.mark.parametrize("which", ["small", "the same", "mamba"])
+@pytest.mark.parametrize("sampling", [LONG, WARM], ids=["greedy", "sampled"])
+def test_a_draft_model_changes_nothing(pair, read, which, sampling):
+    """Whether it is wrong always, never, or has a cache that cannot be trimmed."""
+    engine = with_draft(pair[0], pair[["the same", "small", "mamba"].index(which)])
+    prompts = [PROMPT, PROMPT + " and on", PROMPT + " and up"]
+    for prompt in prompts:
+        theirs = ids_of(without(engine, prompt, sampling, seed=5))
+        read.clear()
+        assert ids_of(generate(engine, prompt, sampling, seed=5)) == theirs
+        assert read
+        if which == "the same" and sampling is LONG:
+            assert sum(count > 2 for count in read) <= len(theirs) / 8 + 1  # the draft model reads two at once
+    engine.close()
+
+
+def test_a_draft_model_that_cannot_be_used_is_left_out(pair, tmp_path):
+    """Another tokenizer, or no checkpoint: a remark, and the model is there."""
+    other = make_checkpoint(tmp_path / "other", "llama", vocabulary=300)
+    for draft in (other, tmp_path / "nothing"):
+        engine = with_draft(pair[0], draft)
+        assert Remark.DRAFT_UNUSED in engine._loaded().checkpoint.info.remarks
+        assert only(generate(engine, PROMPT, GREEDY), Finished).new_tokens == 16
+        engine.close()
+
+
+def test_a_cancelled_draft_model(pair):
+    """While it reads or guesses: the reply is cancelled, and what is asked next is right."""
+    engine = with_draft(pair[0], pair[1])
+    whole = ids_of(without(engine, PROMPT, LONG))
+    for stop in (5, 9, 14):
+        events = []
+        for event in engine.run(Generate(9, PROMPT, LONG)):
+            events.append(event)
+            if len(ids_of(events)) == stop:
+                engine.cancel(9)
+        assert ids_of(events) == whole[:stop]
+        assert ids_of(generate(engine, PROMPT, LONG)) == whole
+    engine.close()
