@@ -3263,6 +3263,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>它没有对话模板；除非另选格式，消息按普通对话书写。</translation>
     </message>
     <message>
+        <source>The draft model is not used: it cannot be loaded, or it has another tokenizer.</source>
+        <translation>未使用草稿模型：无法加载，或其分词器不同。</translation>
+    </message>
+    <message>
         <source>It reads the whole conversation again for each reply.</source>
         <translation>每次回复它都会重新读取整个对话。</translation>
     </message>
@@ -3586,6 +3590,22 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>In megabytes. A branch you come back to need not be read again.</source>
         <translation>以 MB 为单位。回到先前的分支时，无需重新读取。</translation>
+    </message>
+    <message>
+        <source>Guess ahead</source>
+        <translation>提前猜测</translation>
+    </message>
+    <message>
+        <source>What was said before is read several words at once. Replies stay the same.</source>
+        <translation>出现过的内容一次读取多个词，回复不变。</translation>
+    </message>
+    <message>
+        <source>Draft model</source>
+        <translation>草稿模型</translation>
+    </message>
+    <message>
+        <source>Folder of a small model that guesses ahead. It needs the same tokenizer.</source>
+        <translation>用于提前猜测的小模型所在文件夹，分词器必须相同。</translation>
     </message>
     <message>
         <source>Offline</source>
