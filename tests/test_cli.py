@@ -198,6 +198,6 @@ def test_a_draft_model_changes_nothing_and_a_wrong_one_is_refused(model: str, tm
     first, second = (json.loads(each.stdout)["drafts"][0]["token_ids"] for each in (plain, drafted))
     assert first == second
     wrong = run(*args, "--draft-model", str(tmp_path / "nothing"))
-    assert wrong.returncode == 2
+    assert wrong.exit_code == 2
     assert "nothing" in wrong.stderr
     assert wrong.stderr.count("\n") == 1
