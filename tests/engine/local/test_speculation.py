@@ -1,5 +1,6 @@
 """Guessing ahead changes nothing but the time: the same tokens and distribution, and no guesses that do not pay."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -263,7 +264,11 @@ def test_a_draft_model_changes_nothing(pair, read, which, sampling):
 
 def test_a_draft_model_that_cannot_be_used_is_left_out(pair, tmp_path):
     """Another tokenizer, or no checkpoint: a remark, and the model is there."""
-    other = make_checkpoint(tmp_path / "other", "llama", vocabulary=300)
+    other = make_checkpoint(tmp_path / "other", "llama")
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    ids = tokenizer["model"]["vocab"]
+    ids["a"], ids["b"] = ids["b"], ids["a"]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
     for draft in (other, tmp_path / "nothing"):
         engine = with_draft(pair[0], draft)
         assert Remark.DRAFT_UNUSED in engine._loaded().checkpoint.info.remarks
