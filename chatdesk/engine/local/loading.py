@@ -281,7 +281,7 @@ def _load_model(
             _refuse_mismatch(found, model)
             parameters = sum(parameter.numel() for parameter in model.parameters())
             if how.bits:
-                quantise(model, how.bits, how.device, quantising.one)
+                quantise(model, how.bits, how.device, _each_given_back(quantising))
     except _Cancelled:
         raise UserError(Fault.CANCELLED) from None
     except RuntimeError as error:
@@ -292,6 +292,16 @@ def _load_model(
         raise
     _give_back()
     return model.eval().requires_grad_(False), parameters
+
+
+def _each_given_back(reading: _Reading) -> Callable[[int], None]:
+    """Tells of each matrix, and gives back what the one before needed for a moment."""
+
+    def step(size_bytes: int) -> None:
+        _give_back()
+        reading.one(size_bytes)
+
+    return step
 
 
 def _give_back() -> None:
