@@ -22,10 +22,11 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from chatdesk.engine.local.fused.ahead import Ahead, Wish
+from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
+from chatdesk.engine.local.sampling import Sampler
 
 _SPARE_TOKENS = 64
 _TOKENS_AT_ONCE = 8
@@ -315,7 +316,7 @@ class Batch:
             raise
         return logits[self._places] if len(ids) < step.rows else logits
 
-    def ahead(self, wish: Wish, drafts: Items[int], ids: Items[int], most: int) -> Ahead | None:
+    def ahead(self, sampler: Sampler, drafts: Items[int], ids: Items[int], most: int) -> Ahead | None:
         """Steps that feed these tokens, one to each row, and what is chosen after them, at most so many; or None.
 
         ``drafts``: that of each row, as the sampler counts. What it gives has to be told to `fed`.
@@ -324,7 +325,7 @@ class Batch:
         if not isinstance(step, Step) or not isinstance(maker, StepMaker):
             return None
         fed = dict(zip(self._places, zip(drafts, ids, strict=True), strict=True))
-        return maker.ahead(step, wish, fed, self.length, most)
+        return maker.ahead(step, sampler, fed, self.length, most)
 
     def fed(self, ahead: Ahead, ids: Items[int]) -> list[tuple[int, float, float]]:
         """These tokens, one for each row, were fed by ``ahead``; what was chosen after them."""

@@ -19,8 +19,10 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from chatdesk.engine.local.fused.ahead import Ahead, Wish
+from chatdesk.engine.local.fused.ahead import Ahead, check_choices
 from chatdesk.engine.local.fused.maker import FusedMaker
+from chatdesk.engine.local.fused.program import Kernels
+from chatdesk.engine.local.sampling import Sampler
 
 Buffers = Sequence[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of each layer, ``[rows, heads, room, size]``, zeroed where nothing was written yet."""
@@ -150,6 +152,8 @@ class StepMaker:
         self.is_on = is_on
         self.made = 0
         self.fused = FusedMaker(model)
+        self._vocabulary: int = model.get_input_embeddings().weight.shape[0]
+        self._choices: dict[tuple[float, ...], bool] = {}  # by setting, whether the device's are those of the sampler
         self._stream: torch.cuda.Stream | None = None  # one for all: a library keeps its workspace for each
 
     @property
@@ -181,11 +185,32 @@ class StepMaker:
         self.made += step is not None
         return step
 
-    def ahead(self, step: Step, wish: Wish, fed: dict[int, tuple[int, int]], position: int, most: int) -> Ahead | None:
-        """Steps ahead of who looks at them, from a token that is to be fed at a position; None where it cannot be."""
+    def ahead(
+        self, step: Step, sampler: Sampler, fed: dict[int, tuple[int, int]], position: int, most: int
+    ) -> Ahead | None:
+        """Steps ahead of who looks at them, from a token that is to be fed at a position; None where it cannot be.
+
+        What the device chooses is compared with what the sampler does, once for each setting of the filters.
+        """
         kernels = self.fused.chooser
         most = min(most, bucket(position + 1) - position)
-        return Ahead(step, kernels, wish, fed, position, most) if kernels is not None and most > 0 else None
+        if kernels is None or most <= 0:
+            return None
+        settings = sampler.settings()
+        if settings not in self._choices:
+            self._choices[settings] = self._chooses(kernels, sampler, step)
+        return Ahead(step, kernels, sampler, fed, position, most) if self._choices[settings] else None
+
+    def _chooses(self, kernels: Kernels, sampler: Sampler, step: Step) -> bool:
+        """Whether the device's choices are right, which is said where they are not."""
+        try:
+            check_choices(kernels, sampler, self._vocabulary, step.inputs.device)
+        except torch.OutOfMemoryError:
+            return False
+        except Exception as error:
+            _logger.info("the sampler chooses, not the device: %s: %s", type(error).__name__, str(error))
+            return False
+        return True
 
     def _checked(
         self, make: Make, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor

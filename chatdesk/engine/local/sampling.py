@@ -146,6 +146,10 @@ class Sampler:
         """Whether `fused.ahead` can choose in its place: no alternatives are wanted and no token is favoured."""
         return not self._top and not self._bias
 
+    def afresh(self) -> "Sampler":
+        """One with the same filters for another text, to try them."""
+        return Sampler(self._sampling, range(10), 1, 1, 0)
+
     def settings(self) -> tuple[float, ...]:
         """Temperature, top-k, top-p, min-p and penalty."""
         sampling = self._sampling

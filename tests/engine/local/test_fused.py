@@ -273,3 +273,18 @@ def test_four_bits(compiler, tiles, split, is_gated):
     expected = torch.nn.functional.silu(parts[0]) * parts[1] if is_gated else torch.cat(parts, 1)
     found = target[:, : expected.shape[1]]
     assert (found - expected).norm() / expected.norm() < 1e-4
+
+
+def test_choices_that_are_wrong_are_not_used(checkpoint, runs, monkeypatch, caplog):
+    """The sampler chooses then, over the same steps; it is said once for a setting."""
+    engine = LocalEngine()
+    load(engine, checkpoint("llama"))
+    expected = ids_of(generate(engine, PROMPT))
+    take = Ahead.take
+    monkeypatch.setattr(Ahead, "take", lambda ahead, places: [(i ^ 1, *more) for i, *more in take(ahead, places)])
+    engine._loaded()._cache.runner.steps._choices.clear()
+    with caplog.at_level("INFO", "chatdesk.engine.local.graphs"):
+        assert ids_of(generate(engine, PROMPT)) == expected
+        assert ids_of(generate(engine, PROMPT)) == expected
+    assert caplog.text.count("the sampler chooses, not the device") == 1
+    engine.close()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from chatdesk.engine.local.fused.program import Kernels
+from chatdesk.engine.local.sampling import Sampler
 
 DEPTH = 2
 COLUMNS = 256
@@ -30,6 +31,10 @@ class Choose(ctypes.Structure):
     )
 
 
+_TRIALS = 8
+_NEAR = 1e-3
+
+
 class Repeatable(Protocol):
     """What `graphs.Step` is."""
 
@@ -40,19 +45,6 @@ class Repeatable(Protocol):
         """Run with what lies in ``inputs``; the logits."""
 
 
-class Wish(Protocol):
-    """What `sampling.Sampler` is."""
-
-    def settings(self) -> tuple[float, ...]:
-        """Temperature, top-k, top-p, min-p and penalty."""
-
-    def repeated(self, draft: int) -> list[int]:
-        """The ids that count as repeated."""
-
-    def numbers(self, draft: int, count: int) -> list[float]:
-        """The next random numbers of a draft, in [0, 1)."""
-
-
 class Ahead:
     """The next tokens of some drafts. ``fed``: for each place among the rows of the step its draft and last token.
 
@@ -60,9 +52,15 @@ class Ahead:
     """
 
     def __init__(
-        self, step: Repeatable, kernels: Kernels, wish: Wish, fed: dict[int, tuple[int, int]], position: int, most: int
+        self,
+        step: Repeatable,
+        kernels: Kernels,
+        sampler: Sampler,
+        fed: dict[int, tuple[int, int]],
+        position: int,
+        most: int,
     ) -> None:
-        self._step, self._kernels, self._wish = step, kernels, wish
+        self._step, self._kernels, self._sampler = step, kernels, sampler
         self._drafts = {place: draft for place, (draft, _) in fed.items()}
         self._position, self._left = position, most
         self._asked = self._taken = 0
@@ -70,7 +68,7 @@ class Ahead:
         self._waits = device.type == "cuda"
         ids = [fed[place][1] if place in fed else 0 for place in range(rows)]
         step.inputs.copy_(torch.tensor([*ids, position]))
-        self._settings = torch.tensor(wish.settings(), dtype=torch.float32).to(device)
+        self._settings = torch.tensor(sampler.settings(), dtype=torch.float32).to(device)
         self._numbers = torch.zeros(rows, COLUMNS, dtype=torch.float64, device=device)
         self._results = torch.zeros(rows, 3, dtype=torch.int32, device=device)
         self._fetched = [torch.zeros(rows, 3, dtype=torch.int32, pin_memory=self._waits) for _ in range(DEPTH + 1)]
@@ -122,7 +120,9 @@ class Ahead:
         table = torch.zeros(self._step.rows, COLUMNS, dtype=torch.float64)
         count = min(COLUMNS - column, self._left)
         for place, draft in self._drafts.items():
-            table[place, column : column + count] = torch.tensor(self._wish.numbers(draft, count), dtype=torch.float64)
+            table[place, column : column + count] = torch.tensor(
+                self._sampler.numbers(draft, count), dtype=torch.float64
+            )
         self._numbers.copy_(table)
 
     def _rest(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,7 +131,37 @@ class Ahead:
             self._scores = torch.empty_like(logits)
             seen = torch.zeros(logits.shape, dtype=torch.uint8)
             for place, draft in self._drafts.items():
-                ids = torch.tensor(self._wish.repeated(draft), dtype=torch.long)
+                ids = torch.tensor(self._sampler.repeated(draft), dtype=torch.long)
                 seen[place, ids[ids < logits.shape[1]]] = 1
             self._seen = seen.to(logits.device)
         return self._scores, self._seen
+
+
+class _Trial:
+    """A step of one row with logits made before."""
+
+    rows = 1
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        self._logits = iter(logits)
+        self.inputs = torch.zeros(2, dtype=torch.long, device=logits.device)
+
+    def again(self) -> torch.Tensor:
+        """The next logits."""
+        logits: torch.Tensor = next(self._logits)
+        return logits
+
+
+@torch.inference_mode()
+def check_choices(kernels: Kernels, sampler: Sampler, vocabulary: int, device: torch.device) -> None:
+    """Raise `ValueError` where the device, at random logits, chooses other tokens than a sampler like this one."""
+    logits = 2 * torch.randn(_TRIALS, 1, vocabulary, generator=torch.Generator().manual_seed(1)).to(device)
+    here, there = sampler.afresh(), sampler.afresh()
+    ahead = Ahead(_Trial(logits), kernels, there, {0: (0, 0)}, 0, _TRIALS)
+    for each in logits:
+        found, expected = there.took([0], ahead.take([0]))[0], here.choose(each, [0])[0]
+        if found.id != expected.id:
+            raise ValueError(f"it has chosen {found.id} in place of {expected.id}")
+        apart = max(abs(found.logprob - expected.logprob), abs(found.sampled_logprob - expected.sampled_logprob))
+        if not apart < _NEAR:
+            raise ValueError(f"its log-probabilities differ by {apart:.2g}")

@@ -91,6 +91,7 @@ class Kernels:
         self._module = ctypes.c_void_p()
         self._functions: dict[str, tuple[ctypes.c_void_p, int]] = {}
         self._can_be_early = torch.cuda.get_device_capability() >= (9, 0)
+        torch.zeros((), device="cuda")  # makes the device's context that of this thread
         _require(_driver().cuModuleLoadData(ctypes.byref(self._module), code))
 
     def launch(
