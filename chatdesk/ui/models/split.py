@@ -43,9 +43,7 @@ class Split:
             side.setFixedWidth(max(theme.scaled(_LIST_PX), width * 2 // 5))
         else:
             layout = side.layout()
-            least = (
-                layout.minimumHeightForWidth(width) if layout is not None else 0
-            )  # with further lines
+            least = layout.minimumHeightForWidth(width) if layout is not None else 0  # with further lines
             side.setFixedHeight(max(least, side.minimumSizeHint().height(), self._page.height() * 2 // 5))
 
 

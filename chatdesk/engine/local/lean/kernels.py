@@ -146,34 +146,35 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
     first, end = _share(op.height, _ALIGNED, thread, threads)
     totals, together = np.empty((rows, _ALIGNED), np.float32), np.empty(TOGETHER, np.float32)
-    source = op.source + 4 * thread * op.source_step
+    code, kind, width, source, stride = (
+        op.code,
+        op.kind,
+        op.width,
+        op.source + 4 * thread * op.source_step,
+        op.source_stride,
+    )
+    size = width * (4 if kind == FLOAT32 else 2 if kind == BFLOAT16 else 1)
     for start in range(first, end, _ALIGNED):
         count = min(_ALIGNED, end - start)
         for lane in range(count):
-            _row(op, start, lane, rows, source, totals, together)
+            weights, row = op.weight + (start + lane) * size, 0
+            while row + TOGETHER <= rows and code == ROWS:
+                dots(kind, weights, source + 4 * row * stride, 4 * stride, width, together)
+                for each in range(TOGETHER):
+                    totals[row + each, lane] = together[each]
+                row += TOGETHER
+            while row < rows:
+                x = source + 4 * row * stride
+                if code == PACKED_ROWS:
+                    totals[row, lane] = octets.packed_dot(weights, x, width // octets.GROUP)
+                else:
+                    totals[row, lane] = dot(kind, weights, x, width)
+                row += 1
         for row in range(rows):
+            if kind == INT8:
+                for lane in range(count):
+                    totals[row, lane] *= widened(u16(op.scales)[start + lane])
             _finish(op, row, start, count, totals[row])
-
-
-@kernel
-def _row(op: Any, start: Any, lane: Any, rows: Any, source: Any, totals: Any, together: Any) -> None:
-    """The products of one row of a matrix with each row of the batch. Makes no array, which would take as long."""
-    o = start + lane
-    weights = op.weight + o * op.width * (4 if op.kind == FLOAT32 else 2 if op.kind == BFLOAT16 else 1)
-    scale = widened(u16(op.scales)[o]) if op.kind == INT8 else np.float32(1.0)
-    row = 0
-    while row + TOGETHER <= rows and op.code == ROWS:
-        dots(op.kind, weights, source + 4 * row * op.source_stride, 4 * op.source_stride, op.width, together)
-        for each in range(TOGETHER):
-            totals[row + each, lane] = together[each] * scale
-        row += TOGETHER
-    while row < rows:
-        x = source + 4 * row * op.source_stride
-        if op.code == PACKED_ROWS:
-            totals[row, lane] = octets.packed_dot(weights, x, op.width // octets.GROUP) * scale
-        else:
-            totals[row, lane] = dot(op.kind, weights, x, op.width) * scale
-        row += 1
 
 
 @kernel
