@@ -272,6 +272,47 @@ def from_a_hub(first: Photographer) -> None:
     first.do("chat")
 
 
+def desk(first: Photographer) -> None:
+    """The writing desk: ghost text, then five ways on."""
+    first.do("write")
+    page = first.desk.window._pages.writing
+    assert page is not None
+    page.caution.hide()
+    page.editor.textCursor().insertText(
+        "The lighthouse stood at the end of the island. Every evening the keeper climbed the stairs and"
+    )
+    first.pause(500)
+    page.go_on()
+    first.pause(4000)
+    first.take("desk")
+    first.desk.writing.new()
+    first.pause(500)
+    page._on_example()
+    first.pause(6000)
+    first.take("alternatives")
+
+
+def inside(first: Photographer) -> None:
+    """The next word, the attention of every head, texts sorted by labels, the speed of this machine."""
+    first.do("inspect")
+    page = first.desk.window._pages.inspect
+    assert page is not None
+    page.set_text("Once upon a time there was a little girl who lived in a")
+    first.pause(2500)
+    first.take("next-word")
+    page.tabs["attention"].click()
+    first.pause(3000)
+    first.take("attention")
+    first.do("classify")
+    sorter = first.desk.window._pages.classify
+    assert sorter is not None
+    sorter.open_file(Path(__file__).parent / "tasks" / "sentiment.csv")
+    first.pause(1000)
+    sorter.start_button.click()
+    first.pause(8000)
+    first.take("classify")
+
+
 def pictures(out: Path) -> None:
     """Take them all."""
     first = Photographer(out, theme="light", language="en")
@@ -285,6 +326,8 @@ def pictures(out: Path) -> None:
     first.pause(2000)  # the plans are being made
     first.take("models")
     from_a_hub(first)
+    desk(first)
+    inside(first)
     first.do("settings")
     first.take("settings")
     first.do("chat")
