@@ -371,6 +371,7 @@ def test_counting_while_generating(fresh):
         while not done.is_set():
             (event,) = fresh.run(Count(77, PROMPT))
             counted.append(event.tokens)
+            time.sleep(0.001)  # a window asks less often; without it Python's lock changes hands all the time
 
     thread = threading.Thread(target=count)
     thread.start()

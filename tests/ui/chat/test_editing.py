@@ -66,7 +66,10 @@ def test_the_menu_of_a_reply(transcript, qtbot) -> None:
     transcript.show_turns([own(0), reply(0, "# Title\n\nA *word* and\n\n- [one](https://a.b)\n- two")])
     menu = menu_of(transcript, 1)
     entries = {action.text(): action for action in menu.actions()}
-    assert list(entries) == ["Copy as plain text", "Copy as Markdown", "Pin", "Export the message…", "Delete from here"]
+    assert list(entries) == [
+        "Copy as plain text", "Copy as Markdown", "Look at the tokens…",
+        "Pin", "Export the message…", "Delete from here",
+    ]  # fmt: skip
     entries["Copy as plain text"].trigger()
     assert QGuiApplication.clipboard().text() == "Title\n\nA word and\n\n- one\n- two"
     entries["Copy as Markdown"].trigger()
@@ -104,7 +107,7 @@ def test_another_branch_begins_at_any_message_with_something_below(transcript, q
 def test_while_a_reply_is_written_no_other_branch_is_offered(transcript) -> None:
     transcript.show_turns([own(0), reply(0, versions=2), own(1)])
     transcript.add(Turn("r1", "assistant", "", "waiting"))
-    kept = {"Copy as plain text", "Copy as Markdown", "Pin", "Export the message…"}
+    kept = {"Copy as plain text", "Copy as Markdown", "Look at the tokens…", "Pin", "Export the message…"}
 
     def enabled() -> set[str]:
         menu = menu_of(transcript, 1)
