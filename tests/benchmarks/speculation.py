@@ -55,7 +55,7 @@ class Told(Sampler):
 
 def speed(bench: Bench, prompt: str, script: Sequence[int], guesses: bool) -> float:
     """Tokens a second of one reply."""
-    bench.engine._loaded()._guesses = guesses
+    bench.engine._loaded().guesses = guesses
     Told.script = script
     sampling = structs.replace(GREEDY, max_new_tokens=len(script))
     last: Any = None

@@ -154,6 +154,13 @@ class LocalEngine:
                 self.close()
                 raise
             return None
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            error.__traceback__ = None  # its frames hold what was loaded
+            gc.collect()
+            _empty_device_cache()
+            return None
 
     def _measure(self, request: Measure) -> Iterator[Event]:
         generator = self._loaded()

@@ -258,12 +258,16 @@ class Bench:
 
 @contextmanager
 def _endless(generator: Generator) -> Iterator[None]:
-    """End tokens end nothing, so that all replies are of one length; what is kept is new before and after."""
-    known = generator.checkpoint
+    """End tokens end nothing, so that all replies are of one length; what is kept is new before and after.
+
+    Nothing is guessed: text without an end repeats itself, and guesses would make its decoding look too fast.
+    """
+    known, guesses = generator.checkpoint, generator.guesses
     generator.cache.forget()
+    generator.guesses = False
     generator.checkpoint = dataclasses.replace(known, eos_ids=frozenset())
     try:
         yield
     finally:
-        generator.checkpoint = known
+        generator.checkpoint, generator.guesses = known, guesses
         generator.cache.forget()

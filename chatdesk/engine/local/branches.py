@@ -130,9 +130,9 @@ class PrefixCache:
         self._make_room()
 
     def _use(self, chain: list[Tail]) -> None:
-        """What was used stands behind what was not."""
-        used = {id(tail) for tail in chain}
-        self._tails = [tail for tail in self._tails if id(tail) not in used] + chain[::-1]
+        """What was used, and had not to make room, stands behind what was not."""
+        used = [tail for tail in chain[::-1] if tail in self._tails]
+        self._tails = [tail for tail in self._tails if tail not in used] + used
 
     def _make_room(self) -> None:
         """Drop the oldest tails that are too much, and those that nothing leads to any more."""

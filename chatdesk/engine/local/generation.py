@@ -62,7 +62,7 @@ class Generator:
 
     def __init__(self, checkpoint: Checkpoint, branch_memory: int, guesses: bool) -> None:
         """``branch_memory`` and ``guesses``: see `Load`."""
-        self._guesses, self._pace = guesses, Pace()
+        self.guesses, self._pace = guesses, Pace()
         self._draft: DraftModel | None = None
         self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
         runner = Runner(checkpoint.model)
@@ -118,6 +118,8 @@ class Generator:
             reused = yield from self._write(said, writing, sampler, is_cancelled)
         except Exception:
             self._cache.forget()  # a forward pass may have left it half written
+            if self._draft is not None:
+                self._draft.forget()
             raise
         yield writing.finished(len(prompt.ids), reused, started)
 
@@ -201,7 +203,7 @@ class Generator:
         Where the device chooses by itself, a step is quicker than reading guesses.
         """
         is_slow = not (sampler.can_be_ahead and self._cache.runner.chooses)
-        if self._guesses and is_slow and len(live.rows) == 1 and live.can_part:
+        if self.guesses and is_slow and len(live.rows) == 1 and live.can_part:
             return decode_ahead(live, logits, sampler.choose, Guesses(self._draft), self._pace, most)
         return decode(live, logits, sampler, most)
 

@@ -62,11 +62,12 @@ class DraftModel:
         self._cache = PrefixCache(self.runner, 0, lambda: 0)
         self._chunk = ChunkSize(checkpoint.info.device, checkpoint.info.parameters, self.runner.brake.layers)
         self._context = checkpoint.info.context_length
+        self._rows = int(checkpoint.model.get_input_embeddings().weight.shape[0])
 
     def guess(self, text: Sequence[int], most: int) -> list[int]:
         """See `Guesser`. Raises `Stopped` where the reply is stopped meanwhile."""
-        if most < 1 or len(text) + most > self._context:
-            return []
+        if most < 1 or len(text) + most > self._context or max(text) >= self._rows:
+            return []  # it has no vector for a token that the large model alone knows
         batch, found = self._cache.take(text), list[int]()
         logits = self._read(batch, text)
         while True:

@@ -73,9 +73,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def without(engine: LocalEngine, *args, **more):
     """The same request without guesses."""
     generator = engine._loaded()
-    generator._guesses = False
+    generator.guesses = False
     events = generate(engine, *args, **more)
-    generator._guesses = True
+    generator.guesses = True
     return events
 
 

@@ -72,7 +72,17 @@ def _together(threads: int, work: Callable[[int], None]) -> None:
 
 @cache
 def _helpers(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, threads - 1), "lean")
+    """Threads that are all there: one that could not be started would be waited for in the kernels for ever."""
+    pool, gate = ThreadPoolExecutor(max(1, threads - 1), "lean"), threading.Barrier(threads)
+    try:
+        for _ in range(threads - 1):
+            pool.submit(gate.wait)
+        gate.wait()
+    except BaseException:
+        gate.abort()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    return pool
 
 
 class Race:
