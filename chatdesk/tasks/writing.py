@@ -62,6 +62,7 @@ class Writing:
         self.values: dict[str, Any] = {}
         self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
         self._is_dirty = False
+        self._is_refused = False  # the last save of the open document failed: its words are in the editor alone
         self._pending = 0  # saves on their way to the disk
         self._opening = 0
         self._deleted: Document | None = None
@@ -72,7 +73,11 @@ class Writing:
     # -- the documents ---------------------------------------------------------------------------------------------
 
     def start(self, document_id: str = "") -> None:
-        """Say the list, and open a document: this one if it is there, else the newest, else a new one."""
+        """Say the list, and open a document: this one if it is there, else the newest, else a new one.
+
+        Until then none is open: a new editor is empty, and its words are nobody's.
+        """
+        self.document, self._is_dirty, self._is_refused = None, False, False
 
         def then(found: list[Document]) -> None:
             self._say_list(found)
@@ -84,8 +89,11 @@ class Writing:
 
         self._call(lambda d: d.list(), then)
 
-    def new(self, title: str = "", text: str = "") -> None:
-        """Open a new document; an empty one without a title that is there already is taken instead."""
+    def new(self, title: str = "", text: str = "", then: Callable[[], None] = lambda: None) -> None:
+        """Open a new document; an empty one without a title that is there already is taken instead.
+
+        ``then`` is called once it is open, and never if it does not open or another one is asked for meanwhile.
+        """
 
         def work(d: Documents) -> str:
             if not (title or text):
@@ -94,7 +102,7 @@ class Writing:
                         return found.id
             return d.create(title, text, settings={_IS_NAMED: True} if title else {}).id
 
-        self._show(work)
+        self._show(work, then)
 
     def open(self, document_id: str) -> None:
         """Show another document; the words of this one are kept first."""
@@ -120,9 +128,12 @@ class Writing:
 
         def then(found: tuple[Document, list[Document]]) -> None:
             self._deleted, left = found
+            is_open = self._is_open(document_id)
+            if is_open:
+                self.generating.stop()
+                self.document, self._is_dirty, self._is_refused = None, False, False
             self._say_list(left)
-            if self.document is not None and self.document.id == document_id:
-                self.document = None
+            if is_open:
                 if left:
                     self.open(left[0].id)
                 else:
@@ -161,6 +172,8 @@ class Writing:
 
     def touch(self) -> None:
         """The words in the editor are other ones."""
+        if self.document is None:
+            return
         if not self._is_dirty:
             self._is_dirty = True
             self.on_change(SavedChanged(False))
@@ -221,7 +234,14 @@ class Writing:
             words = d.restore_version(version_id)
             return d.get(d.document_of_version(version_id)), words
 
-        self._call(work, lambda found: self._opened(*found, is_restored=True))
+        def then(found: tuple[Document, DocumentText]) -> None:
+            if self._is_open(found[0].id):
+                is_newer = self._is_dirty or self._pending > 0  # typed meanwhile: the disk has that, or will have it
+                self._opened(*found, is_restored=True)
+                if is_newer:
+                    self.touch()
+
+        self._call(work, then)
 
     def say_drawer(self) -> None:
         """Say all that models wrote for the open document."""
@@ -291,8 +311,8 @@ class Writing:
 
         self._store.call(of_documents, then, failed)
 
-    def _show(self, work: Callable[[Documents], str]) -> None:
-        """Open the document whose id the work gives, unless another one is asked for meanwhile."""
+    def _show(self, work: Callable[[Documents], str], opened: Callable[[], None] = lambda: None) -> None:
+        """Open the document whose id the work gives, unless another one is asked for meanwhile; then ``opened``."""
         self.generating.stop()
         self._flush()
         self._opening += 1
@@ -307,20 +327,31 @@ class Writing:
 
         def then(what: tuple[Document, DocumentText]) -> None:
             if opening == self._opening:
-                self._flush()  # what was typed while the store was busy
-                self._opened(*what)
+                self.generating.stop()
+                self._switch(*what, opened)
             self.refresh()
 
         self._call(found, then)
 
+    def _switch(self, document: Document, words: DocumentText, opened: Callable[[], None]) -> None:
+        """Show what was read, but never in place of words that are not on the disk."""
+        is_unsaved = self.document is not None and (self._is_dirty or self._is_refused or self._pending > 0)
+        if not is_unsaved:
+            self._opened(document, words)
+            opened()
+        elif self._is_open(document.id):
+            opened()  # the editor has newer words than were read
+        elif not self._is_refused:  # typed while the store was busy
+            self._show(lambda d: document.id, opened)
+
     def _opened(self, document: Document, words: DocumentText, is_restored: bool = False) -> None:
         self.document = document
         self.values = usable_writing(document.settings)
+        self.on_change(WritingNotice(None))
         self.on_change(DocumentOpened(document, words, is_restored))
-        self._is_dirty = False
+        self._is_dirty = self._is_refused = False
         self._wants_count, self._kept_text = True, words.text
         self.on_change(SavedChanged(True))
-        self.on_change(WritingNotice(None))
         self._say_settings()
         self.say_drawer()
 
@@ -348,19 +379,30 @@ class Writing:
             self._pending -= 1
             if not self._is_dirty and not self._pending:
                 self.on_change(SavedChanged(True))
+            self._took_words(document.id)
             if self.document is document:
                 self._take(saved)
 
         def failed(error: UserError) -> None:
             self._pending -= 1
-            self._is_dirty = True
+            if self._is_open(document.id):
+                self._is_dirty = self._is_refused = True
             self._failed(error)
 
         self._call(work, then, failed)
 
+    def _took_words(self, document_id: str) -> None:
+        """The disk takes words of this document, maybe again."""
+        if self._is_refused and self._is_open(document_id):
+            self._is_refused = False
+            self.on_change(WritingNotice(None))
+
+    def _is_open(self, document_id: str) -> bool:
+        return self.document is not None and self.document.id == document_id
+
     def _took_title(self, document_id: str) -> None:
         def then(document: Document) -> None:
-            if self.document is not None and self.document.id == document_id:
+            if self._is_open(document_id):
                 self._take(document)
             self.refresh()
 

@@ -301,3 +301,102 @@ def test_a_document_that_a_restored_backup_does_not_have_is_not_lost(desk):
     desk.tick()
     found = desk.store.submit(lambda c: [c.documents.text(each.id).text for each in c.documents.list()]).result()
     assert found == ["words"]
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that takes no words; calling it makes room."""
+    from chatdesk.storage.documents import Documents
+
+    def refuse(*_):
+        raise UserError(Fault.DISK_FULL, path="x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Documents, "save", refuse)
+        yield patch.undo
+
+
+def two_documents(desk):
+    """Ids of one that is not open, and of the open one."""
+    desk.type("other")
+    other = desk.writing.document.id
+    desk.tick()
+    desk.writing.new()
+    desk.settle()
+    return other, desk.writing.document.id
+
+
+def test_words_that_the_disk_refuses_are_not_left(desk, request):
+    other, first = two_documents(desk)
+    make_room = request.getfixturevalue("full")
+    desk.type("mine")
+    for _ in range(2):
+        desk.writing.open(other)
+        desk.settle()
+        assert (desk.writing.document.id, desk.text) == (first, "mine")
+        assert desk.newest(w.WritingNotice).notice.fault is Fault.DISK_FULL
+    make_room()
+    desk.tick()
+    assert desk.newest(w.WritingNotice).notice is None
+    desk.writing.open(other)
+    desk.settle()
+    assert (desk.text, desk.stored(first).text, desk.stored(other).text) == ("other", "mine", "other")
+
+
+def test_words_typed_while_another_document_is_read_are_not_lost_to_a_full_disk(desk, request):
+    other, first = two_documents(desk)
+    desk.writing.open(other)
+    desk.store.submit(lambda c: None).result()
+    request.getfixturevalue("full")
+    desk.type("late")
+    desk.settle()
+    assert (desk.writing.document.id, desk.text) == (first, "late")
+
+
+def test_nothing_is_open_until_the_new_editor_has_the_words(desk):
+    desk.type("words")
+    desk.tick()
+    id = desk.writing.document.id
+    desk.text = ""  # a new editor
+    desk.writing.start(id)
+    desk.type("x")
+    desk.writing.tick()
+    desk.settle()
+    assert (desk.text, desk.stored(id).text) == ("words", "words")
+
+
+def test_a_document_is_not_read_over_what_was_typed_into_it_meanwhile(desk):
+    desk.type("words")
+    desk.tick()
+    desk.writing.open(desk.writing.document.id)
+    desk.type("words and more")
+    desk.settle()
+    assert desk.text == "words and more"
+    desk.tick()
+    assert desk.stored().text == "words and more"
+
+
+def test_what_follows_an_opening_follows_that_one_alone(desk):
+    other, _ = two_documents(desk)
+    called = []
+    desk.writing.new(then=lambda: called.append("left"))
+    desk.writing.open(other)
+    desk.settle()
+    assert (called, desk.text) == ([], "other")
+    desk.writing.new(then=lambda: called.append(desk.writing.document.id))
+    desk.settle()
+    assert called == [desk.writing.document.id] != [other]
+
+
+def test_a_version_of_a_document_that_was_left_does_not_come_into_another(desk):
+    desk.type("old")
+    desk.writing.keep_version()
+    (kept,) = answered(desk, desk.writing.versions)
+    desk.type("first")
+    first = desk.writing.document.id
+    desk.writing.new()
+    desk.writing.restore_version(kept.id)
+    desk.settle()
+    assert desk.writing.document.id != first
+    assert desk.text == ""
+    assert not [c for c in desk.seen if isinstance(c, w.DocumentOpened) and c.is_restored and c.document.id != first]

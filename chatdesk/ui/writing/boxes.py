@@ -65,8 +65,7 @@ class Boxes(QObject):
             self._writing.generating.begin(prompt, values, dict(self._writing.values))
 
         if self._page.editor.toPlainText():
-            self._page.after_opening(write)
-            self._writing.new()
+            self._writing.new(then=write)
         else:
             write()
 

@@ -60,7 +60,6 @@ class WritingPage(QWidget):
         self.find_bar = FindBar(self.editor)
         self._reworked: QTextCursor | None = None
         self._reworked_text = ""
-        self._then: Callable[[], None] | None = None
         self._is_focused = False
         self._tokens = 0
         self._has_after = False
@@ -76,6 +75,7 @@ class WritingPage(QWidget):
         self._tick.timeout.connect(writing.tick)
         self._tick.start()
         self.editor.set_tinted(settings["tint"])
+        self.editor.setReadOnly(True)  # until a document is open
         self.header.tint.setChecked(settings["tint"])
         writing.words, writing.on_change = self.editor.words, self.take
         self.header.show_model(models.state)
@@ -96,6 +96,7 @@ class WritingPage(QWidget):
         row.addWidget(understood)
         self.example = TextButton(self.tr("Try it: “{text}”, continued five times").format(text=EXAMPLE), kind="link")
         self.example.clicked.connect(self._on_example)
+        self.example.hide()  # until a document is open
         self.hint, self.counts, self.saved = ElidedLabel(kind="small"), Label(kind="small"), Label(kind="small")
         self.status = QFrame()
         line = QHBoxLayout(self.status)
@@ -189,6 +190,7 @@ class WritingPage(QWidget):
         match change:
             case changes.DocumentsChanged(documents, deleted):
                 self.list.set_documents(documents, deleted)
+                self.editor.setReadOnly(not self.open_id)
             case changes.DocumentRenamed(title):
                 self.header.set_title(title)
                 self.list.set_open(self.open_id)
@@ -209,6 +211,7 @@ class WritingPage(QWidget):
         self._close_review()
         self.side.cards.clear_alternatives()
         self.editor.load(change.words)
+        self.editor.setReadOnly(False)
         self.header.set_title(change.document.title)
         self.list.set_open(change.document.id)
         self._settings.keep("document", change.document.id)
@@ -218,9 +221,6 @@ class WritingPage(QWidget):
         self.editor.setFocus()
         if change.words.damaged:
             self.hint.set_words(self.tr("The disk has damaged this text. What could be read is kept in History."))
-        if (then := self._then) is not None:
-            self._then = None
-            then()
 
     def _begin(self, change: changes.WritingStarted) -> None:
         self.header.set_writing(True)
@@ -340,10 +340,6 @@ class WritingPage(QWidget):
             return
         self._reworked, self._reworked_text = cursor, text
         self._writing.generating.work_on(prompt, text, dict(self._writing.values))
-
-    def after_opening(self, then: "Callable[[], None]") -> None:
-        """Do this in the next document that is opened."""
-        self._then = then
 
     def set_focused(self, is_focused: bool) -> None:
         """Nothing but the text, or all again."""

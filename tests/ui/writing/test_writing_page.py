@@ -263,6 +263,30 @@ def test_a_template_fills_an_empty_document(desk):
     assert (desk.editor.toPlainText(), desk.page.header.title.text()) == ("It rained.", "Rain at last")
 
 
+def test_a_template_without_a_model_says_so_in_the_new_document(desk):
+    desk.type("words")
+    first = desk.page.open_id
+    desk.page.boxes.begin_from(desk.page.prompts["news"], {"headline": "Rain", "facts": ""})
+    desk.settle()
+    assert (desk.editor.toPlainText(), desk.page.header.title.text()) == ("", "Rain")
+    assert desk.page.open_id != first
+    assert "model" in desk.page.notice.text()
+    assert desk.page.notice.isVisible()
+
+
+def test_a_new_editor_takes_no_words_until_it_has_those_of_the_document(desk):
+    desk.type("words")
+    desk.writing.close()  # as the window does when its language changes
+    page = WritingPage(desk.writing, desk.models, desk.settings)
+    desk.qtbot.addWidget(page)
+    QTest.keyClicks(page.editor, "x")
+    desk.writing.tick()
+    assert page.editor.isReadOnly()
+    desk.settle()
+    assert (page.editor.toPlainText(), page.editor.isReadOnly()) == ("words", False)
+    assert desk.stored() == "words"
+
+
 def test_a_deleted_document_comes_back_from_the_trash(desk):
     desk.type("words")
     desk.page.do("delete")
