@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
 
 from chatdesk import paths
@@ -64,6 +64,7 @@ class MainWindow(QMainWindow):
         self._was_painted = False
         self._has_other_keys = False
         self._presets: PresetButton | None = None
+        self._actions: dict[str, QAction] = {}
         self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
         self.prompting = Prompting(self, tasks)
         self.attaching = Attaching(self, tasks.chat, tasks.shelf)
@@ -98,7 +99,7 @@ class MainWindow(QMainWindow):
         self._row.addWidget(self.rail)
         self._row.addWidget(self._pages, 1)
         self.setCentralWidget(centre)
-        self.rail.mark("chat")
+        self._mark("chat")
         self._fit()
 
     def _add_actions(self) -> None:
@@ -140,7 +141,17 @@ class MainWindow(QMainWindow):
             "quit": self.close,
         }
         for name, done in commands.items():
-            shortcuts.action(self, name, partial(self._do, name, done))
+            self._actions[name] = shortcuts.action(self, name, partial(self._do, name, done))
+
+    def _mark(self, name: str) -> None:
+        """The page of that name is shown: a key that means nothing there is left to what has the focus."""
+        self.rail.mark(name)
+        for key, action in self._actions.items():
+            action.setEnabled(self._pages.has(key))
+        shown = self._pages.currentWidget()
+        own = shown.findChildren(shortcuts.KeyedAction) if shown else []  # its lists have some
+        for action in self._pages.findChildren(shortcuts.KeyedAction):
+            action.setEnabled(action in own)
 
     def _do(self, name: str, done: "Callable[[], object]") -> None:
         """A key means what it means on the page that is shown."""
@@ -227,7 +238,7 @@ class MainWindow(QMainWindow):
             self._pages.show_page("chat")
             self._rebuild()
         self._pages.show_page(name)
-        self.rail.mark(name)
+        self._mark(name)
 
     @property
     def settings_page(self) -> "SettingsPage | None":

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from chatdesk.ui.writing.page import WritingPage
 
 
+_OF_THE_CHAT = frozenset({
+    "send_anyway", "regenerate", "continue", "drafts", "clear", "find_next", "find_previous", "version_before",
+    "version_after", "rename", "pin", "export_markdown", "export_html", "export_json", "export_pdf", "list", "panel",
+})  # fmt: skip
+"""What the window does to the chat that is shown: not to one that cannot be seen."""
+
+
 class Pages(QStackedWidget):
     """Signals: ``back_wanted``, to the chat; ``models_wanted``; ``exact_wanted`` and ``focus_wanted(bool)``, of the
     writing desk. Attributes: ``settings``, ``models``, ``writing``, ``inspect`` and ``classify``, None until they are
@@ -75,6 +82,12 @@ class Pages(QStackedWidget):
     def does(self, name: str) -> bool:
         """Do what a key of the window means on the page that is shown; False where the window has to."""
         return self.shown == "write" and self.writing is not None and self.writing.do(name)
+
+    def has(self, name: str) -> bool:
+        """Whether an action of the window means something on the page that is shown."""
+        if self.shown == "chat" or name not in _OF_THE_CHAT:
+            return True
+        return self.shown == "write" and self.writing is not None and self.writing.has(name)
 
     def show_setting(self, name: str) -> None:
         """Follow a setting of the application."""

@@ -1,4 +1,4 @@
-"""All commands by name: those of `shortcuts` that are at work in the window, with their keys."""
+"""All commands by name: those of `shortcuts` that mean something on the page that is shown, with their keys."""
 
 from PySide6.QtWidgets import QWidget
 
@@ -41,7 +41,8 @@ class Palette(Picker):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window, self.tr("All commands"), self.tr("What do you want to do?"))
         order = list(SHORTCUTS)
-        found = {action.name: action for action in window.findChildren(KeyedAction) if action.name not in _OWN}
+        there = [action for action in window.findChildren(KeyedAction) if action.isEnabled()]
+        found = {action.name: action for action in there if action.name not in _OWN}
         self._actions = sorted(found.values(), key=lambda action: order.index(action.name))
         self.chosen.connect(lambda action: action.trigger())
         self.field.textChanged.connect(self._filter)

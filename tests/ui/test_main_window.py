@@ -16,6 +16,7 @@ from tests.ui.scripted import conversation
 # What the offscreen platform says when a menu or a dialog opens.
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
 
 
 def press(desk, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
@@ -92,6 +93,27 @@ def test_keys_reach_the_task(desk, qtbot, key, modifier, call):
     desk.page.composer.set_text("Hi")
     press(desk, qtbot, key, modifier)
     assert call in desk.chat.calls
+
+
+@pytest.mark.parametrize("name", ["inspect", "classify", "models_page", "settings"])
+def test_keys_do_not_reach_a_chat_that_is_hidden(desk, qtbot, name):
+    desk.show_some()
+    desk.page.composer.set_text("a draft")
+    actions = {action.name: action for action in desk.window.findChildren(shortcuts.KeyedAction)}
+    desk.window.show_page(name.removesuffix("_page"))
+    before = list(desk.chat.calls)
+    for key, modifier in (
+        (Qt.Key.Key_Return, CTRL), (Qt.Key.Key_R, CTRL), (Qt.Key.Key_Return, ALT), (Qt.Key.Key_F2, NONE),
+        (Qt.Key.Key_Left, ALT), (Qt.Key.Key_F3, NONE), (Qt.Key.Key_R, CTRL | SHIFT), (Qt.Key.Key_B, CTRL),
+    ):  # fmt: skip
+        press(desk, qtbot, key, modifier)
+    for hidden in ("clear", "pin", "export_pdf", "delete"):
+        actions[hidden].trigger()
+    assert desk.chat.calls == before
+    assert desk.settings["show_list"]
+    press(desk, qtbot, Qt.Key.Key_1, CTRL)
+    press(desk, qtbot, Qt.Key.Key_Return, CTRL)
+    assert ("send", "a draft") in desk.chat.calls
 
 
 def test_keys_show_and_hide_the_sides(desk, qtbot):

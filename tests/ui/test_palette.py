@@ -32,6 +32,21 @@ def test_it_knows_every_action_once(palette):
         assert shortcuts.title(name) in shown
 
 
+def test_what_belongs_to_the_chat_is_offered_where_the_chat_is_shown(desk):
+    desk.window.show_page("inspect")
+    shown = titles(Palette(desk.window))
+    for name in ("regenerate", "clear", "export_pdf", "delete"):
+        assert shortcuts.title(name) not in shown
+    assert {shortcuts.title("chat"), shortcuts.title("new_chat"), shortcuts.title("find")} <= set(shown)
+    desk.window.show_page("write")
+    shown = titles(Palette(desk.window))
+    assert shortcuts.title("regenerate") in shown
+    assert shortcuts.title("version_before") not in shown
+    desk.window.show_page("chat")
+    shown = titles(Palette(desk.window))
+    assert {shortcuts.title("regenerate"), shortcuts.title("version_before"), shortcuts.title("delete")} <= set(shown)
+
+
 @pytest.mark.parametrize(
     ("typed", "first"), [("ncht", "New chat"), ("trash", "Trash…"), ("e m", "Export this chat as Mark")]
 )

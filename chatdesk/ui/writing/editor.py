@@ -340,9 +340,13 @@ class Editor(QPlainTextEdit):
             self.setCurrentCharFormat(generated(""))
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
-        """An input method shows what it composes at the same place."""
-        self.drop_ghost()
-        self._use_own_format()
+        """An input method shows what it composes at the same place; it also says when there is nothing to show."""
+        if event.commitString() or event.preeditString() or event.replacementLength():
+            self.drop_ghost()
+            self._use_own_format()
+        elif self.ghost:  # Qt would take it for what was composed, and clear it
+            event.ignore()
+            return
         super().inputMethodEvent(event)
 
     def insertFromMimeData(self, source: QMimeData) -> None:

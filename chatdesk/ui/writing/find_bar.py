@@ -11,7 +11,7 @@ from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.wording import grouped
 from chatdesk.ui.writing.editor import Editor
-from chatdesk.ui.writing.spans import generated, to_units
+from chatdesk.ui.writing.spans import generated, stretches_in_units
 
 _PAUSE_MS = 150
 
@@ -80,7 +80,7 @@ class FindBar(QFrame):
         needle, text = self.field.text(), self._editor.toPlainText()
         found = [match.span() for match in re.finditer(re.escape(needle), text, re.IGNORECASE)] if needle else []
         if len(text) != self._editor.document().characterCount() - 1:
-            found = [(to_units(text, start), to_units(text, end)) for start, end in found]
+            found = stretches_in_units(text, found)
         self._found = found
         self._editor.set_found(found)
         self._tell()

@@ -279,7 +279,17 @@ class WritingPage(QWidget):
 
     def do(self, name: str) -> bool:
         """Do what a key of the window means here, by its name in `shortcuts`; False where it means nothing."""
-        wanted: dict[str, Callable[[], object]] = {
+        if not self.has(name):
+            return False
+        self._meanings()[name]()
+        return True
+
+    def has(self, name: str) -> bool:
+        """Whether a key of the window means something here."""
+        return name in self._meanings()
+
+    def _meanings(self) -> "dict[str, Callable[[], object]]":
+        return {
             "send_anyway": self.go_on,
             "continue": self.go_on,
             "regenerate": self.write_another,
@@ -299,10 +309,6 @@ class WritingPage(QWidget):
             "focus_mode": lambda: self.set_focused(not self._is_focused),
             "stop": self._on_escape,
         }
-        if name not in wanted:
-            return False
-        wanted[name]()
-        return True
 
     def go_on(self) -> None:
         """Have the text continued at the cursor."""
@@ -338,6 +344,7 @@ class WritingPage(QWidget):
         if not text.strip():
             self.hint.set_words(self.tr("Select some text first."))
             return
+        self._close_review()  # of another selection
         self._reworked, self._reworked_text = cursor, text
         self._writing.generating.work_on(prompt, text, dict(self._writing.values))
 

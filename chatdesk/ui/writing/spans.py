@@ -104,9 +104,10 @@ def in_characters(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
     return _mapped(spans, _Places(text).to_characters) if spans else ()
 
 
-def to_units(text: str, place: int) -> int:
-    """A place counted in characters, as Qt counts it."""
-    return _Places(text).to_units(place)
+def stretches_in_units(text: str, stretches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches counted in characters, each from and to, as Qt counts them."""
+    places = _Places(text)
+    return [(places.to_units(start), places.to_units(end)) for start, end in stretches]
 
 
 def in_units(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:

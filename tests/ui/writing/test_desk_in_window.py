@@ -20,3 +20,22 @@ def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
     assert len(done) == 5
     QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
     assert window._pages.shown == "write"
+
+
+def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
+    desk.page.composer.set_text("a draft")
+    desk.window.show_page("write")
+    editor = desk.window._pages.writing.editor
+    got = []
+    editor.keyPressEvent = lambda event: got.append(event.key())
+    desk.window.activateWindow()
+    editor.setFocus()
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+        QTest.keyClick(editor, key, Qt.KeyboardModifier.AltModifier)
+    assert [key for key in got if key != Qt.Key.Key_Alt] == [Qt.Key.Key_Left, Qt.Key.Key_Right]
+    called, went_on = len(desk.chat.calls), []
+    desk.window._pages.writing.go_on = lambda: went_on.append(1)
+    QTest.keyClick(editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert went_on == [1]
+    assert Qt.Key.Key_Return not in got
+    assert len(desk.chat.calls) == called

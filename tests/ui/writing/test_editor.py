@@ -4,8 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QTextCursor
+from PySide6.QtGui import QInputMethodEvent, QTextCursor
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from chatdesk.storage.records import DocumentText, Span
 from chatdesk.ui.writing.editor import Editor
@@ -255,3 +256,20 @@ def test_an_offer_that_is_typed_to_its_end_is_over(editor):
     editor.begin_ghost("h")
     editor.end_ghost()
     assert not editor.has_ghost
+
+
+def test_an_input_method_with_nothing_to_show_changes_nothing(editor):
+    editor.load(DocumentText("It was"))
+    editor.moveCursor(QTextCursor.MoveOperation.End)
+    offer(editor, " dark.")
+    QApplication.sendEvent(editor, QInputMethodEvent())
+    assert (editor.ghost, editor.textCursor().block().layout().preeditAreaText()) == (" dark.", " dark.")
+    editor.take_ghost()
+    editor.selectAll()
+    QApplication.sendEvent(editor, QInputMethodEvent())
+    assert editor.toPlainText() == "It was dark."
+    offered = QInputMethodEvent()
+    offered.setCommitString("新")
+    QApplication.sendEvent(editor, offered)
+    assert editor.toPlainText() == "新"
+    assert editor.spans.all == []

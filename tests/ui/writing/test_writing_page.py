@@ -24,6 +24,7 @@ from chatdesk.storage.store import Store
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.writing import Writing
 from chatdesk.tasks.writing_prompts import WritingPrompts
+from chatdesk.ui.writing import spans
 from chatdesk.ui.writing.history import HistoryDialog
 from chatdesk.ui.writing.page import EXAMPLE, WritingPage
 from chatdesk.ui.writing.templates import PromptsDialog
@@ -189,6 +190,23 @@ def test_a_selection_is_reworked_by_piece(desk):
     assert desk.editor.toPlainText() == "Hey Ann, come now."
 
 
+def test_a_new_rework_closes_the_review_of_the_last_one(desk):
+    desk.load()
+    desk.editor.insertPlainText("one\ntwo")
+    desk.page.rework(desk.page.prompts["formal"])  # of the last line
+    desk.answer("second")
+    review = desk.page.review
+    assert review.isVisible()
+    cursor = desk.editor.textCursor()
+    cursor.setPosition(1)
+    desk.editor.setTextCursor(cursor)
+    desk.page.rework(desk.page.prompts["formal"])
+    assert not review.isVisible()
+    desk.answer("first")
+    review.take()
+    assert desk.editor.toPlainText() == "first\ntwo"
+
+
 def test_a_selection_that_has_changed_meanwhile_is_left_alone(desk):
     desk.load()
     desk.type("some words")
@@ -222,13 +240,18 @@ def test_history_shows_what_changed_and_brings_it_back(desk):
     assert desk.stored() == "new words"
 
 
-def test_find_and_replace(desk):
+def test_find_and_replace(desk, monkeypatch):
     desk.type("The cat and the hat. 😀 the end")
+    built = []
+    real = spans._Places.__init__
+    monkeypatch.setattr(spans._Places, "__init__", lambda *args: built.append(1) or real(*args))
     desk.page.do("find")
     bar = desk.page.find_bar
     bar.field.setText("the")
+    built.clear()
     bar.look()
     assert bar.count.text() == "3"
+    assert len(built) == 1  # not once for each match
     bar.step(1)
     assert (bar.count.text(), desk.editor.textCursor().selectedText()) == ("1 of 3", "The")
     bar.step(-1)
