@@ -40,6 +40,7 @@ from chatdesk.tasks.writing_changes import (
     WritingGrew,
     WritingNotice,
     WritingStarted,
+    WritingWaits,
 )
 from chatdesk.tasks.writing_prompts import WritingPrompt, for_selection, for_template
 
@@ -93,6 +94,7 @@ class Generating:
         self._engine, self._models, self._say, self._keep = engine, models, say, keep
         self._task: Task | None = None
         self._waiting: Wanted | None = None
+        self._is_placed = False  # what waits is for the cursor's place
         self._exact: tuple[int, Callable[[ExactPrompt | Notice], None]] | None = None
 
     @property
@@ -113,7 +115,7 @@ class Generating:
             task.unseen += skipped
             return task
 
-        self._ask(wanted)
+        self._ask(wanted, is_placed=True)
 
     def work_on(self, prompt: WritingPrompt, text: str, values: dict[str, Any]) -> None:
         """Have a selection worked on."""
@@ -141,10 +143,17 @@ class Generating:
 
     def stop(self) -> None:
         """Stop what is being written; what came is kept. Nothing of it is said any more."""
-        self._waiting = None
+        if self._waiting is not None:
+            self._waiting = None
+            self._say(WritingWaits(False))
         if self._task is not None:
             self._engine.cancel(self._task.request)
             self._finish("cancelled")
+
+    def leave_place(self) -> None:
+        """The cursor or the words around it are other ones: a continuation that waits for the model is given up."""
+        if self._waiting is not None and self._is_placed:
+            self.stop()
 
     def tick(self) -> None:
         """Ask what waited for the model, once it is there."""
@@ -152,7 +161,7 @@ class Generating:
             self._models.tick(is_busy=True)
         if self._waiting is not None and not self._models.is_loading:
             wanted, self._waiting = self._waiting, None
-            self._ask(wanted)
+            self._ask(wanted, self._is_placed)
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of other requests are ignored."""
@@ -177,12 +186,13 @@ class Generating:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, wanted: Wanted) -> None:
+    def _ask(self, wanted: Wanted, is_placed: bool = False) -> None:
         self.stop()
         self._say(WritingNotice(None))
         self._models.wake()
         if self._models.is_loading:
-            self._waiting = wanted
+            self._waiting, self._is_placed = wanted, is_placed
+            self._say(WritingWaits(True))
             return
         if self._models.info is None:
             self._say(WritingNotice(self._models.state.notice or Notice(Fault.NO_MODEL, {}, "choose_model")))

@@ -178,6 +178,7 @@ class Writing:
             self._is_dirty = True
             self.on_change(SavedChanged(False))
         self._wants_count = True
+        self.generating.leave_place()
 
     def tick(self) -> None:
         """Keep what is not yet on the disk, count its tokens; call it at least every half second."""

@@ -50,6 +50,13 @@ class SavedChanged:
 
 
 @dataclass(frozen=True)
+class WritingWaits:
+    """Whether a question waits for the model that loads, or is given up."""
+
+    is_waiting: bool
+
+
+@dataclass(frozen=True)
 class WritingStarted:
     """The model was asked: ``generations`` are the ids of what it will write. ``is_few_shot``: a base model follows
     examples; ``fills``: it sees what follows, too; ``unseen``: characters at the beginning that it does not see.
@@ -115,6 +122,7 @@ WritingChange: TypeAlias = (
     | DocumentRenamed
     | WritingSettings
     | SavedChanged
+    | WritingWaits
     | WritingStarted
     | WritingGrew
     | WritingEnded

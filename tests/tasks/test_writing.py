@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatdesk.engine.api import BANNED, Bias, Counted, MakePrompt, PromptMade
+from chatdesk.engine.api import BANNED, Bias, Counted, Generate, MakePrompt, PromptMade
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import resources
 from chatdesk.storage.records import DocumentText, Span
@@ -217,6 +217,28 @@ def test_a_question_waits_for_a_model_that_loads(desk):
     desk.say(Loaded(load.id, INFO))
     desk.tick()
     assert desk.asked().prompt == "words"
+
+
+def test_typing_gives_up_a_continuation_that_waits_for_the_model(desk):
+    from chatdesk.engine.api import Loaded
+    from tests.tasks.desk import INFO
+
+    desk.models.load("/models/tiny")
+    load = desk.engine.requests[-1]
+    desk.type("words")
+    desk.writing.go_on("words", "")
+    assert desk.newest(w.WritingWaits).is_waiting
+    desk.type("words and more")
+    assert desk.newest(w.WritingWaits).is_waiting is False
+    assert not desk.writing.generating.is_busy
+    prompt = desk.writing.make_prompts()["formal"]
+    desk.writing.generating.work_on(prompt, "words", desk.writing.values)  # its words have a place of their own
+    desk.type("words and more yet")
+    desk.say(Loaded(load.id, INFO))
+    desk.tick()
+    (asked,) = [each for each in desk.engine.requests if isinstance(each, Generate)]
+    assert asked.prompt[0].text.endswith("words")
+    assert desk.newest(w.WritingStarted).purpose == "selection"
 
 
 def test_the_exact_prompt_is_that_of_going_on(desk):

@@ -153,6 +153,7 @@ class WritingPage(QWidget):
         self.side.close_wanted.connect(lambda: self._toggle(self.side_drawer, "show_guidance"))
         self.side.cards.chosen.connect(self._on_card)
         self.editor.edited.connect(self._on_edited)
+        self.editor.cursorPositionChanged.connect(w.generating.leave_place)
         self.editor.refused.connect(self._on_refused)
         self.editor.ghost_left.connect(self._on_ghost_left)
         self.review.taken.connect(self._on_review_taken)
@@ -173,6 +174,9 @@ class WritingPage(QWidget):
         match change:
             case changes.WritingGrew(draft, text):
                 self._grow(draft, text)
+            case changes.WritingWaits(is_waiting):
+                self.header.set_writing(is_waiting)
+                self.hint.set_words(self.tr("Waiting for the model…") if is_waiting else "")
             case changes.WritingStarted():
                 self._begin(change)
             case changes.WritingEnded():

@@ -138,6 +138,22 @@ def test_a_continuation_is_offered_and_taken(desk):
     assert desk.stored() == "It was dark and cold"
 
 
+def test_what_waits_for_the_model_is_said_and_given_up_when_the_cursor_moves(desk):
+    desk.type("It was")
+    desk.models.load("/models/tiny")
+    load = desk.engine.requests[-1]
+    desk.page.go_on()
+    assert desk.page.hint.words() == "Waiting for the model…"
+    assert desk.page.header.continue_button.text() == "Stop"
+    QTest.keyClick(desk.editor, Qt.Key.Key_Home)
+    assert (desk.page.hint.words(), desk.page.header.continue_button.text()) == ("", "Continue")
+    desk.say(Loaded(load.id, INFO))
+    desk.writing.tick()
+    assert not any(isinstance(each, Generate) for each in desk.engine.requests)
+    desk.page.go_on()
+    assert desk.asked().prompt == ""
+
+
 def test_escape_drops_and_another_is_asked_for(desk):
     desk.load()
     desk.type("It was")
