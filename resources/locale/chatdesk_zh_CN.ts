@@ -2751,6 +2751,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>试一试：把“{text}”续写五次</translation>
     </message>
     <message>
+        <source>Waiting for the model…</source>
+        <translation>正在等待模型…</translation>
+    </message>
+    <message>
         <source>saved</source>
         <translation>已保存</translation>
     </message>
