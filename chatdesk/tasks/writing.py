@@ -63,6 +63,7 @@ class Writing:
         self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
         self._is_dirty = False
         self._is_refused = False  # the last save of the open document failed: its words are in the editor alone
+        self._left: dict[str, DocumentText] = {}  # refused words whose editor has gone, by document
         self._pending = 0  # saves on their way to the disk
         self._opening = 0
         self._deleted: Document | None = None
@@ -338,7 +339,11 @@ class Writing:
         """Show what was read, but never in place of words that are not on the disk."""
         is_unsaved = self.document is not None and (self._is_dirty or self._is_refused or self._pending > 0)
         if not is_unsaved:
-            self._opened(document, words)
+            left = self._left.pop(document.id, None)
+            self._opened(document, left or words)
+            if left is not None:
+                self._is_refused = True
+                self.touch()
             opened()
         elif self._is_open(document.id):
             opened()  # the editor has newer words than were read
@@ -380,6 +385,7 @@ class Writing:
             self._pending -= 1
             if not self._is_dirty and not self._pending:
                 self.on_change(SavedChanged(True))
+            self._left.pop(document.id, None)
             self._took_words(document.id)
             if self.document is document:
                 self._take(saved)
@@ -388,6 +394,8 @@ class Writing:
             self._pending -= 1
             if self._is_open(document.id):
                 self._is_dirty = self._is_refused = True
+            else:
+                self._left[document.id] = words
             self._failed(error)
 
         self._call(work, then, failed)

@@ -365,6 +365,22 @@ def test_words_that_the_disk_refuses_are_not_left(desk, request):
     assert (desk.text, desk.stored(first).text, desk.stored(other).text) == ("other", "mine", "other")
 
 
+def test_refused_words_come_into_the_editor_that_follows(desk, request):
+    make_room = request.getfixturevalue("full")
+    desk.type("mine")
+    id = desk.writing.document.id
+    desk.writing.close()
+    desk.text = ""  # the window is built anew, in another language
+    desk.writing.start(id)
+    desk.settle()
+    assert desk.text == "mine"
+    desk.tick()
+    assert desk.newest(w.WritingNotice).notice.fault is Fault.DISK_FULL
+    make_room()
+    desk.tick()
+    assert desk.stored(id).text == "mine"
+
+
 def test_words_typed_while_another_document_is_read_are_not_lost_to_a_full_disk(desk, request):
     other, first = two_documents(desk)
     desk.writing.open(other)
