@@ -39,6 +39,7 @@ class Classifier:
         self._engine, self._models, self._folder, self._post = engine, models, folder, post
         self._request = 0
         self._columns = ("", "")
+        self._model = ("", "", "")  # path, precision where it is known, adapter
         self.table: Table | None = None
         self.run: Run | None = None
         self.on_state: Callable[[State], None] = lambda state: None
@@ -55,10 +56,23 @@ class Classifier:
         label = label_column and table.label_column(label_column)
         info = self._models.info
         model = f"{info.path}|{info.dtype}" if info else self._models.state.path
+        self._model = self._model_now()
         is_file = table.columns != (TEXT,) or len(table.rows) > 1
         self.table, self._columns = table, (text_column, label)
         self.run = Run(plan, texts, model, self._models.adapter, self._folder if is_file else None)
         self.go_on()
+
+    def is_same_model(self) -> bool:
+        """Whether the model that is loaded, or asleep, is the one the work was begun with."""
+        return self._is_same_base() and self._model[2] == self._models.adapter
+
+    def _is_same_base(self) -> bool:
+        (path, dtype, _), (path_now, dtype_now, _) = self._model, self._model_now()
+        return path == path_now and (dtype == dtype_now or not dtype or not dtype_now)
+
+    def _model_now(self) -> tuple[str, str, str]:
+        info = self._models.info
+        return info.path if info else self._models.state.path, info.dtype if info else "", self._models.adapter
 
     def begin_text(self, text: str, plan: Plan) -> None:
         """Classify one text. Raises `UserError`."""
@@ -98,6 +112,9 @@ class Classifier:
             self._say(notice=notice(UserError(Fault(event.fault), **event.fields)))
         elif isinstance(event, Scored):
             self._request = 0
+            if not self._is_same_base():  # another one was loaded meanwhile; each request names its adapter
+                self._say()
+                return
             try:
                 rows = self.run.take(event)
             except UserError as error:  # the journal's disk; the results are there

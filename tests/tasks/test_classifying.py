@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatdesk.engine.api import Failed
@@ -73,6 +74,22 @@ def test_a_fault_stops_the_work_and_says_why(work: Work) -> None:
     work.classifier.go_on()
     work.link.settle()
     assert work.states[-1].done == 200
+
+
+def test_what_another_model_says_is_not_taken(work: Work) -> None:
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.link.settle(2)
+    assert work.classifier.is_same_model()
+    was = work.models.state
+    other = msgspec.structs.replace(was.info, path="fake:other")  # type: ignore[type-var]
+    work.models.state = ModelChanged("ready", "other", "fake:other", info=other)
+    assert not work.classifier.is_same_model()
+    work.link.settle()
+    assert (work.states[-1].is_running, work.states[-1].done) == (False, 64)
+    work.models.state = ModelChanged("asleep", "m", was.path)
+    assert work.classifier.is_same_model()
+    work.models.adapter = "an adapter"
+    assert not work.classifier.is_same_model()
 
 
 def test_without_a_model_it_is_said(work: Work) -> None:

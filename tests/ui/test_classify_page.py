@@ -82,6 +82,11 @@ def test_a_file_with_true_labels(sorting, tmp_path):
     page.start_button.click()
     assert page.start_button.text().strip() == "Go on"
     assert page.count.text() == "64 of 150"
+    sorting.models.adapter = "another"
+    page.enter()
+    assert page.start_button.text().strip() == "Sort"
+    sorting.models.adapter = ""
+    page.enter()
     page.start_button.click()
     sorting.link.settle()
     assert page.count.text() == "150 of 150"

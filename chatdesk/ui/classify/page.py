@@ -159,6 +159,7 @@ class ClassifyPage(QWidget):
     def enter(self) -> None:
         """The page is shown, ready to be typed into."""
         self.text.setFocus()
+        self._show_state()  # another model may be loaded
 
     # -- a file --------------------------------------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ class ClassifyPage(QWidget):
     def _is_same(self) -> bool:
         """Whether what is shown is what would be asked now, so that it can be gone on with."""
         run = self._classifier.run
-        if run is None or run.plan != self.labels.plan():
+        if run is None or run.plan != self.labels.plan() or not self._classifier.is_same_model():
             return False
         if self._table is None:
             return list(run.texts) == [self.text.toPlainText()]
