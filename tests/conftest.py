@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 MYPY = pytest.StashKey["subprocess.Popen[str]"]()
+BESIDE: set[int] = set()
+"""Processes that run beside the tests and are none of theirs, by their numbers."""
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -27,6 +29,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
         )
+        BESIDE.add(session.config.stash[MYPY].pid)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

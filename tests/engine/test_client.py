@@ -38,10 +38,16 @@ from chatdesk.engine.child import child_command, child_environment
 from chatdesk.engine.client import EngineClient, PipedEngine
 from chatdesk.engine.wire import ENDINGS, pack
 from chatdesk.errors import Fault, UserError
+from tests.conftest import BESIDE
 
 WAIT_S = 30
 FAKE = [*child_command(), "--fake", '{"tokens_per_s": 2000, "context_length": 1000000000}']
 ENDLESS = Sampling(max_new_tokens=10**6)
+
+
+def children() -> list[psutil.Process]:
+    """The processes that the tests have begun and that are still there."""
+    return [child for child in psutil.Process().children() if child.pid not in BESIDE]
 
 
 class Desk:
@@ -103,7 +109,7 @@ def make_desk() -> Iterator[Callable[..., Desk]]:
     for desk in desks:
         desk.client.close()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("engine-")] == []
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 @pytest.fixture
@@ -154,7 +160,7 @@ def test_a_death_costs_a_reply_and_no_more(desk: Desk, misdeed: str, reason: str
 def test_a_child_that_dies_while_nothing_is_asked_comes_back_with_its_model(desk: Desk) -> None:
     load = desk.load()
     desk.end_of(load)
-    psutil.Process().children()[0].kill()
+    children()[0].kill()
     assert isinstance(desk.end_of(load, times=2), Loaded)
     assert isinstance(desk.end_of(desk.generate("again")), Finished)
 
@@ -172,7 +178,7 @@ def test_three_deaths_are_enough(desk: Desk) -> None:
     ends = [desk.end_of(desk.generate("fake:kill")) for _ in range(3)]
     assert_fault(ends[1], Fault.ENGINE_DIED)
     assert_fault(ends[2], Fault.ENGINE_KEEPS_DYING, "killed by signal 9")
-    assert psutil.Process().children() == []
+    assert children() == []
     assert_fault(desk.end_of(desk.generate("anyone there?")), Fault.ENGINE_KEEPS_DYING)
     assert isinstance(desk.end_of(desk.load("fake:other")), Loaded)
     assert isinstance(desk.end_of(desk.generate("again")), Finished)
@@ -208,7 +214,7 @@ def test_a_hung_child_is_gone_in_two_seconds(desk: Desk) -> None:
     load = desk.load()
     hung, waiting = desk.generate("fake:hang@2", drafts=2), desk.generate("behind it")
     desk.until(lambda e: e.request == hung and isinstance(e, TokenEvent), times=4)
-    child = psutil.Process().children()[0]
+    child = children()[0]
     begin = time.monotonic()
     desk.client.cancel(hung)
     assert isinstance(desk.end_of(hung), Finished)
@@ -248,7 +254,7 @@ def test_another_version_is_refused(make_desk: Callable[..., Desk]) -> None:
     assert end == Failed(1, Fault.ENGINE_VERSION, {"found": str(PROTOCOL_VERSION + 1), "known": str(PROTOCOL_VERSION)})
     assert "another version" in str(UserError(Fault(end.fault), **end.fields))
     assert desk.end_of(desk.generate("Hi")).fault == Fault.ENGINE_VERSION
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 def test_a_closed_pipe_is_a_death(make_desk: Callable[..., Desk]) -> None:
@@ -337,7 +343,7 @@ def disturb(desk: Desk, rng: random.Random, sent: list[int]) -> None:
             sent.append(desk.client.next_id())
             desk.client.send(Count(sent[-1], "some text"))
         case 6:
-            for child in psutil.Process().children():
+            for child in children():
                 with contextlib.suppress(psutil.Error):
                     child.kill()
         case 7:
@@ -377,7 +383,7 @@ def test_counting_while_it_generates(desk: Desk) -> None:
 def test_unload_ends_the_child_and_starts_the_next(desk: Desk) -> None:
     desk.load()
     reply = desk.generating()
-    child = psutil.Process().children()[0]
+    child = children()[0]
     desk.client.unload()
     assert isinstance(desk.end_of(reply), Finished)
     desk.until(lambda e: isinstance(e, Hello), times=2)
@@ -430,7 +436,7 @@ def test_close_ends_a_hung_child_and_comes_back_at_once(make_desk: Callable[...,
     desk.client.close()
     desk.client.send(Ping(5))
     desk.client.cancel(5)
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 PARENT = """
