@@ -14,7 +14,7 @@ from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.local import LocalEngine
 from chatdesk.errors import Fault
 from tests.engine.checkpoints import CORE
-from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only
 from tests.engine.local.greedy import compare, prompt_of
 
 pytestmark = pytest.mark.gpu
@@ -60,17 +60,7 @@ def test_logprobs_are_those_of_a_plain_forward(engine, checkpoint, model_type, d
 def test_a_conversation_reuses_what_was_read(engine, checkpoint, model_type):
     """Turn after turn, and after going back: as with nothing cached."""
     load(engine, checkpoint(model_type), device="cuda")
-    text, branch = PROMPT, ""
-    for turn in range(4):
-        cached = generate(engine, text)
-        assert (only(cached, Finished).reused_tokens > 0) == (turn > 0)
-        branch, text = text, text + text_of(cached) + " and then "
-    back = generate(engine, branch + "?")
-    assert only(back, Finished).reused_tokens > 0
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch)) == ids_of(cached)
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch + "?")) == ids_of(back)
+    converse(engine, PROMPT, 4)
 
 
 @pytest.mark.parametrize("model_type", ["gpt2", "llama", "mistral", "qwen2"])

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, Signal
-from PySide6.QtGui import QImageWriter, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QImageWriter
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout
 
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import Attention, Inspect, map_as_csv
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
+from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.inspect.heat import HeatMap, Overview, matrix
 from chatdesk.ui.inspect.tokens_part import shades
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
@@ -20,10 +21,9 @@ from chatdesk.ui.widgets.tokens import TokenView, sign
 if TYPE_CHECKING:
     from chatdesk.ui.inspect.heat import Matrix
 
-_BESIDE_PX = 820
 
 
-class AttentionPart(QWidget):
+class AttentionPart(Columns):
     """Signals: ``save_wanted(name, text)``, ``picture_wanted(name)``. Attributes: ``overview``, ``heat``, ``view``,
     ``what`` (one head, the mean of its layer, of all, or rollout), ``csv`` and ``png``.
     """
@@ -91,17 +91,7 @@ class AttentionPart(QWidget):
         right.addWidget(area, 3)
         right.addWidget(Label(self.tr("The text, by what the marked token looks at"), kind="section"))
         right.addWidget(self.view, 2)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(theme.scaled(32))
-        self._row.addLayout(left, 1)
-        self._row.addLayout(right, 1)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt override: beside or below."""
-        super().resizeEvent(event)
-        beside = self.width() >= theme.scaled(_BESIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self.set_columns(left, right, 1, 1)
 
     def look(self, text: str) -> None:
         """The text is this now."""

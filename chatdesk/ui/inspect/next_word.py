@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QScrollArea, QVBoxLayout
 
 from chatdesk.engine.api import AlternativeToken, Sampling, TokenReading
 from chatdesk.settings.options import SAMPLING
@@ -15,16 +14,16 @@ from chatdesk.tasks.inspect import NEUTRAL, Inspect, chain
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.inspect.bars import Bars
+from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.option_rows import NumberRow, row_for
 from chatdesk.ui.widgets.tokens import sign
 
 _SLIDERS = ("temperature", "top_k", "top_p", "min_p")
-_BESIDE_PX = 860
 _LONGEST = 400  # factors that are written out
 
 
-class NextWord(QWidget):
+class NextWord(Columns):
     """Signals: ``go_on(str)``, with what is to be added to the text; ``sampling_changed``. Attributes: ``bars``;
     ``rows``, the sliders by name; ``chain_text`` and ``sums``, the chain rule; ``sampling``.
     """
@@ -76,17 +75,7 @@ class NextWord(QWidget):
         right.addWidget(Label(self.tr("The chain rule"), kind="section"))
         right.addWidget(self.sums)
         right.addWidget(self.chain_text, 1)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(theme.scaled(32))
-        self._row.addLayout(left, 3)
-        self._row.addLayout(right, 2)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt override: beside or below."""
-        super().resizeEvent(event)
-        beside = self.width() >= theme.scaled(_BESIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self.set_columns(left, right, 3, 2)
 
     def look(self, text: str) -> None:
         """The text is this now."""

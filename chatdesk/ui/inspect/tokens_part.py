@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QColor, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout
 
 from chatdesk.engine.api import Sampling, TokenReading
 from chatdesk.tasks.changes import Notice
@@ -13,11 +13,10 @@ from chatdesk.tasks.inspect import NEUTRAL, Inspect, tokens_as_csv, tokens_as_js
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.inspect.bars import Bars, percent
+from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.tokens import TokenView, sign
-
-_BESIDE_PX = 860
 
 
 def strength(token: TokenReading, by: str) -> float:
@@ -40,7 +39,7 @@ def mixed(low: str, high: str, share: float) -> QColor:
     return QColor(*(round(a + (b - a) * share) for a, b in parts))
 
 
-class TokensPart(QWidget):
+class TokensPart(Columns):
     """Signals: ``replaced(place, alternative)``, a token by one of its alternatives; ``save_wanted(name, text)``.
 
     Attributes: ``view``, ``bars``, ``by`` (what colours), ``csv`` and ``json`` (exports), ``readings``.
@@ -100,17 +99,7 @@ class TokensPart(QWidget):
         words = self.tr("Grey: the model's own probability. Colour: after the samplers. Click one to go on from there.")
         right.addWidget(Label(words, kind="soft", wrap=True))
         right.addWidget(area, 1)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(theme.scaled(32))
-        self._row.addLayout(left, 3)
-        self._row.addLayout(right, 2)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt override: beside or below."""
-        super().resizeEvent(event)
-        beside = self.width() >= theme.scaled(_BESIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self.set_columns(left, right, 3, 2)
 
     def set_sampling(self, sampling: Sampling) -> None:
         """The samplers that the second probabilities go through."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from chatdesk.engine.api import DraftFinished, Event, Generate, Load, Loaded, Sampling, TokenEvent
+from chatdesk.engine.api import DraftFinished, Event, Finished, Generate, Load, Loaded, Sampling, TokenEvent
 from chatdesk.engine.local import LocalEngine
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1, max_new_tokens=16)
@@ -38,3 +38,18 @@ def only(events: list[Event], kind: Any) -> Any:
     """The only event of a kind."""
     (found,) = (event for event in events if isinstance(event, kind))
     return found
+
+
+def converse(engine: LocalEngine, prompt: str, turns: int) -> None:
+    """Turn after turn, then back to the turn before: what is kept is used, and the words are as with nothing kept."""
+    text, branch = prompt, ""
+    for turn in range(turns):
+        cached = generate(engine, text)
+        assert (only(cached, Finished).reused_tokens > 0) == (turn > 0)
+        branch, text = text, text + text_of(cached) + " and then "
+    back = generate(engine, branch + "?")
+    assert only(back, Finished).reused_tokens > 14 * turns - 14
+    engine._loaded()._cache.forget()
+    assert ids_of(generate(engine, branch)) == ids_of(cached)
+    engine._loaded()._cache.forget()
+    assert ids_of(generate(engine, branch + "?")) == ids_of(back)

@@ -12,7 +12,7 @@ from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.graphs import OwnForward, Step, bucket
 from chatdesk.engine.local.speculation import Pace
 from tests.engine.checkpoints import SIZES, make_checkpoint
-from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only
 from tests.engine.local.greedy import compare, prompt_of
 
 PROMPT = "Once upon a time there was a small model"
@@ -85,17 +85,7 @@ def test_a_step_is_made_once_for_a_bucket(checkpoint):
 def test_a_conversation_reuses_what_was_read(checkpoint):
     """After steps, turn after turn and after going back: as with nothing cached."""
     engine = loaded(checkpoint("llama"))
-    text, branch = PROMPT, ""
-    for turn in range(8):
-        cached = generate(engine, text)
-        assert (only(cached, Finished).reused_tokens > 0) == (turn > 0)
-        branch, text = text, text + text_of(cached) + " and then "
-    back = generate(engine, branch + "?")
-    assert only(back, Finished).reused_tokens > 100
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch)) == ids_of(cached)
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch + "?")) == ids_of(back)
+    converse(engine, PROMPT, 8)
     engine.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from msgspec import structs
 
-from chatdesk.engine.api import Failed, Finished
+from chatdesk.engine.api import Failed
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Stopped
 from chatdesk.engine.local.lean import assembly
@@ -21,7 +21,7 @@ from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.lean.step import LeanStep
 from tests.engine.checkpoints import make_checkpoint
-from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only
 from tests.engine.local.greedy import compare, prompt_of
 
 PROMPT = "Once upon a time there was a small model"
@@ -149,17 +149,7 @@ def _compare_with_the_truth(folder: Path, model_type: str, dtype: str) -> None:
 def test_a_conversation_reuses_what_was_read(folder, model_type, calls):
     """After steps, turn after turn and after going back: as with nothing cached."""
     engine = loaded(folder(model_type))
-    text, branch = PROMPT, ""
-    for turn in range(8):
-        cached = generate(engine, text)
-        assert (only(cached, Finished).reused_tokens > 0) == (turn > 0)
-        branch, text = text, text + text_of(cached) + " and then "
-    back = generate(engine, branch + "?")
-    assert only(back, Finished).reused_tokens > 100
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch)) == ids_of(cached)
-    engine._loaded()._cache.forget()
-    assert ids_of(generate(engine, branch + "?")) == ids_of(back)
+    converse(engine, PROMPT, 8)
     assert sum(tokens for tokens, _ in calls) > 8 * 14
     engine.close()
 
