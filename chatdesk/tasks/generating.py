@@ -291,15 +291,15 @@ class Generating:
         if written:
             self._keep(written, self._record(task))
         if task.purpose == "selection" and written and reason not in ("cancelled", "error"):
-            self._say(self._reworked(task))
+            self._say(self._reworked(task, is_cut=reason in ("length", "context")))
         self._say(WritingEnded(task.purpose, reason))
 
-    def _reworked(self, task: Task) -> Reworked:
+    def _reworked(self, task: Task, is_cut: bool) -> Reworked:
         """The answer with the blanks around it that the selection had."""
         old, new = task.selection, task.texts[0].strip()
         head, tail = old[: len(old) - len(old.lstrip())], old[len(old.rstrip()) :]
         found = tuple(diffing.pieces(old, f"{head}{new}{tail}"))
-        return Reworked(task.generations[0], task.name, found, task.is_few_shot)
+        return Reworked(task.generations[0], task.name, found, task.is_few_shot, is_cut)
 
     def _record(self, task: Task) -> dict[str, Any]:
         info, started = self._models.info, task.started

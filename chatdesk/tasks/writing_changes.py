@@ -87,12 +87,15 @@ class WritingEnded:
 
 @dataclass(frozen=True)
 class Reworked:
-    """What the model made of a selection, by pieces that are taken or not; ``name``: what was asked for."""
+    """What the model made of a selection, by pieces that are taken or not. ``name``: what was asked for; ``is_cut``:
+    there was no room for the whole answer, so that it says nothing of the rest of the selection.
+    """
 
     generation: str
     name: str
     pieces: tuple[Piece, ...]
     is_few_shot: bool
+    is_cut: bool
 
 
 @dataclass(frozen=True)

@@ -2098,6 +2098,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>由基础模型根据示例写成</translation>
     </message>
     <message>
+        <source>cut off: there was no room for the whole answer</source>
+        <translation>已截断：空间不足以写完整个回答</translation>
+    </message>
+    <message>
         <source>Take all changes</source>
         <translation>采用全部改动</translation>
     </message>

@@ -185,7 +185,16 @@ def test_a_selection_is_shown_by_pieces(desk):
     found = desk.newest(w.Reworked)
     assert "".join(piece.new for piece in found.pieces) == " Dear Ann, come today.\n"
     assert "".join(piece.old for piece in found.pieces) == " Hey Ann, come today.\n"
-    assert found.is_few_shot is False
+    assert (found.is_few_shot, found.is_cut) == (False, False)
+
+
+def test_an_answer_without_room_is_called_cut(desk):
+    desk.load()
+    desk.writing.generating.work_on(desk.writing.make_prompts()["formal"], "Hey Ann, come today.", desk.writing.values)
+    request = desk.asked()
+    desk.stream(request, "Dear", " Ann,")
+    desk.finish(request, "length")
+    assert desk.newest(w.Reworked).is_cut
 
 
 def test_a_template_is_asked_for(desk):

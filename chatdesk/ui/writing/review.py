@@ -54,8 +54,12 @@ class Review(QFrame):
         words = found.name
         if found.is_few_shot:
             words += " · " + self.tr("by a base model, from examples")
+        if found.is_cut:
+            words += " · " + self.tr("cut off: there was no room for the whole answer")
         self.title.setText(words)
         self.view.show_pieces(found.pieces)
+        if found.is_cut and self.view.accepted:
+            self.view.toggle(max(self.view.accepted))  # the last change leaves out what the answer does not reach
         self._name_button()
         self.show()
         self.view.setFocus()

@@ -21,12 +21,15 @@ from chatdesk.errors import Fault
 from chatdesk.paths import resources
 from chatdesk.settings.store import Settings
 from chatdesk.storage.store import Store
+from chatdesk.tasks import diffing
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.writing import Writing
+from chatdesk.tasks.writing_changes import Reworked
 from chatdesk.tasks.writing_prompts import WritingPrompts
 from chatdesk.ui.writing import spans
 from chatdesk.ui.writing.history import HistoryDialog
 from chatdesk.ui.writing.page import EXAMPLE, WritingPage
+from chatdesk.ui.writing.review import Review
 from chatdesk.ui.writing.templates import PromptsDialog
 from chatdesk.ui.writing.trash import TrashDialog
 from tests.tasks.desk import INFO, Engine
@@ -204,6 +207,18 @@ def test_a_selection_is_reworked_by_piece(desk):
     assert not review.isVisible()
     desk.editor.undo()
     assert desk.editor.toPlainText() == "Hey Ann, come now."
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+def test_what_a_cut_answer_does_not_reach_stays(qtbot):
+    review = Review()
+    qtbot.addWidget(review)
+    pieces = tuple(diffing.pieces("Hey Ann, come now. Bring the dog.", "Dear Ann, come"))
+    review.show_changes(Reworked("g", "More formal", pieces, is_few_shot=False, is_cut=True))
+    assert "cut off" in review.title.text()
+    with qtbot.waitSignal(review.taken) as taken:
+        review.take_button.click()
+    assert "".join(words for words, _ in taken.args[0]) == "Dear Ann, come now. Bring the dog."
 
 
 def test_a_new_rework_closes_the_review_of_the_last_one(desk):
