@@ -5,11 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 MYPY = pytest.StashKey["subprocess.Popen[str]"]()
 BESIDE: set[int] = set()
 """Processes that run beside the tests and are none of theirs, by their numbers."""
+
+
+def children() -> list[psutil.Process]:
+    """The processes that the tests have begun and that are still there."""
+    return [child for child in psutil.Process().children() if child.pid not in BESIDE]
+
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
