@@ -26,7 +26,7 @@ def main(folder: Path, plant: str) -> None:
     desk.window.show()
     desk.window.start()
     desk.window.show_page("write")
-    page = desk.window._pages.writing
+    page = desk.window.pages.writing
     assert page is not None
     if plant == "no-save":
         page._tick.stop()

@@ -275,7 +275,7 @@ def from_a_hub(first: Photographer) -> None:
 def desk(first: Photographer) -> None:
     """The writing desk: ghost text, then five ways on."""
     first.do("write")
-    page = first.desk.window._pages.writing
+    page = first.desk.window.pages.writing
     assert page is not None
     page.caution.hide()
     page.editor.textCursor().insertText(
@@ -295,7 +295,7 @@ def desk(first: Photographer) -> None:
 def inside(first: Photographer) -> None:
     """The next word, the attention of every head, texts sorted by labels, the speed of this machine."""
     first.do("inspect")
-    page = first.desk.window._pages.inspect
+    page = first.desk.window.pages.inspect
     assert page is not None
     page.set_text("Once upon a time there was a little girl who lived in a")
     first.pause(2500)
@@ -304,7 +304,7 @@ def inside(first: Photographer) -> None:
     first.pause(3000)
     first.take("attention")
     first.do("classify")
-    sorter = first.desk.window._pages.classify
+    sorter = first.desk.window.pages.classify
     assert sorter is not None
     sorter.open_file(Path(__file__).parent / "tasks" / "sentiment.csv")
     first.pause(1000)

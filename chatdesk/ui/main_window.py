@@ -4,30 +4,27 @@ The list of keys is built when it is wanted, and so are most pages. Another lang
 """
 
 import gc
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
 
 from chatdesk import paths
 from chatdesk.paths import Profile
-from chatdesk.settings.options import APPLICATION
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import AttachmentsChanged, Change, ListChanged, ModelChanged, SettingsChanged, StatusChanged
-from chatdesk.ui import application, shortcuts, theme
+from chatdesk.ui import application, theme
 from chatdesk.ui.attaching import Attaching
 from chatdesk.ui.chat.page import ChatPage
+from chatdesk.ui.commands import Commands
 from chatdesk.ui.pages import Pages
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chatdesk.tasks.all import Tasks
     from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.models.page import ModelsPage
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _TICK_MS = 500
-_LOOKED_AT = 2000  # characters of a document
 _KEPT = (
     ListChanged,
     SettingsChanged,
@@ -47,7 +43,10 @@ _KEPT = (
 
 
 class MainWindow(QMainWindow):
-    """The window of one profile. Signals: ``painted``, once, after the first paint."""
+    """The window of one profile. Signals: ``painted``, once, after the first paint.
+
+    Attributes: ``pages``; ``page``, the chat's; ``rail``; ``commands``; ``shelving``, ``prompting`` and ``attaching``.
+    """
 
     painted = Signal()
 
@@ -64,7 +63,6 @@ class MainWindow(QMainWindow):
         self._was_painted = False
         self._has_other_keys = False
         self._presets: PresetButton | None = None
-        self._actions: dict[str, QAction] = {}
         self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
         self.prompting = Prompting(self, tasks)
         self.attaching = Attaching(self, tasks.chat, tasks.shelf)
@@ -74,7 +72,9 @@ class MainWindow(QMainWindow):
         self.resize(1280, 800)
         self.restoreGeometry(QByteArray.fromBase64(settings["geometry"].encode()))
         self._build()
-        self._add_actions()
+        self.commands = Commands(self, tasks.chat, settings)
+        self._mark("chat")
+        self._fit()
         self._tick = QTimer(self, interval=_TICK_MS)
         self._tick.timeout.connect(tasks.chat.tick)
         settings.watch(self._on_setting)
@@ -87,110 +87,26 @@ class MainWindow(QMainWindow):
         self.shelving.serve(self.page)
         self.prompting.serve(self.page)
         self.attaching.serve(self.page)
-        self._pages = Pages(self.page, self._tasks, self._settings, self._profile, self.shelving)
-        self._pages.back_wanted.connect(lambda: self.show_page("chat"))
-        self._pages.models_wanted.connect(lambda: self.show_page("models"))
-        self._pages.exact_wanted.connect(self._show_exact)
-        self._pages.focus_wanted.connect(lambda is_focused: self.rail.setVisible(not is_focused))
+        self.pages = Pages(self.page, self._tasks, self._settings, self._profile, self.shelving)
+        self.pages.back_wanted.connect(lambda: self.show_page("chat"))
+        self.pages.models_wanted.connect(lambda: self.show_page("models"))
+        self.pages.exact_wanted.connect(self._show_exact)
+        self.pages.focus_wanted.connect(lambda is_focused: self.rail.setVisible(not is_focused))
         centre = QWidget()
         self._row = QHBoxLayout(centre)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(0)
         self._row.addWidget(self.rail)
-        self._row.addWidget(self._pages, 1)
+        self._row.addWidget(self.pages, 1)
         self.setCentralWidget(centre)
-        self._mark("chat")
-        self._fit()
-
-    def _add_actions(self) -> None:
-        commands: dict[str, Callable[[], object]] = {
-            "send_anyway": lambda: self.page.send(),
-            "attach": lambda: self._over_chat(self.attaching.choose),
-            "stop": self._on_escape,
-            "regenerate": lambda: self.page.regenerate(),
-            "continue": lambda: self.page.continue_reply(),
-            "drafts": lambda: self.page.write_drafts(),
-            "clear": self._chat.clear,
-            "find": self._find,
-            "find_next": lambda: self.page.find_step(1),
-            "find_previous": lambda: self.page.find_step(-1),
-            "version_before": lambda: self.page.choose_version(-1),
-            "version_after": lambda: self.page.choose_version(1),
-            "branches": lambda: self._over_chat(self.shelving.show_branches),
-            "prompt": lambda: self._over_chat(self.prompting.show),
-            "search": lambda: self._over_chat(self.shelving.search),
-            "palette": self._show_palette,
-            "new_chat": self._new_chat,
-            "rename": lambda: self.page.rename(),
-            **self.shelving.commands(),
-            "models": self._open_models,
-            "list": lambda: self.page.toggle_list(),
-            "panel": lambda: self.page.toggle_panel(),
-            "chat": lambda: self.show_page("chat"),
-            "write": lambda: self.show_page("write"),
-            **dict.fromkeys(("rework", "keep_version", "history", "focus_mode"), partial(self.show_page, "write")),
-            "models_page": lambda: self.show_page("models"),
-            "look_inside": self._look_inside,
-            "inspect": lambda: self.show_page("inspect"),
-            "classify": lambda: self.show_page("classify"),
-            "settings": lambda: self.show_page("settings"),
-            "larger": lambda: self._resize_text(1),
-            "smaller": lambda: self._resize_text(-1),
-            "normal_size": lambda: self._resize_text(0),
-            "keys": self._show_keys,
-            "quit": self.close,
-        }
-        for name, done in commands.items():
-            self._actions[name] = shortcuts.action(self, name, partial(self._do, name, done))
 
     def _mark(self, name: str) -> None:
-        """The page of that name is shown: a key that means nothing there is left to what has the focus."""
         self.rail.mark(name)
-        for key, action in self._actions.items():
-            action.setEnabled(self._pages.has(key))
-        shown = self._pages.currentWidget()
-        own = shown.findChildren(shortcuts.KeyedAction) if shown else []  # its lists have some
-        for action in self._pages.findChildren(shortcuts.KeyedAction):
-            action.setEnabled(action in own)
-
-    def _do(self, name: str, done: "Callable[[], object]") -> None:
-        """A key means what it means on the page that is shown."""
-        if not self._pages.does(name):
-            done()
+        self.commands.mark()
 
     def _show_exact(self) -> None:
-        if (page := self._pages.writing) is not None:
+        if (page := self.pages.writing) is not None:
             self.prompting.show_for(self._tasks.writing, *page.editor.around(self._tasks.writing.most_seen())[:2])
-
-    def _look_inside(self) -> None:
-        """From the writing desk with the text before its cursor; from elsewhere, with what was looked at last."""
-        page = self._pages.writing if self._pages.shown == "write" else None
-        before = page.editor.around(_LOOKED_AT)[0] if page is not None else ""
-        self.show_page("inspect")
-        if before.strip() and self._pages.inspect is not None:
-            self._pages.inspect.show_tokens_of(before)
-
-    def _new_chat(self) -> None:
-        self.show_page("chat")
-        self.page.new_chat()
-
-    def _find(self) -> None:
-        if not self._pages.find_here():
-            self.show_page("chat")
-            self.page.open_find()
-
-    def _over_chat(self, show_box: "Callable[[], None]") -> None:
-        self.show_page("chat")
-        show_box()
-
-    def _show_palette(self) -> None:
-        from chatdesk.ui.palette import Palette
-
-        Palette(self).open()
-
-    def _open_models(self) -> None:
-        self.show_page("chat")
-        self.page.open_models()
 
     def start(self) -> None:
         """After the first paint: complete the page, bring the conversations and begin to keep them."""
@@ -220,7 +136,7 @@ class MainWindow(QMainWindow):
             self._kept[type(change)] = change
         if isinstance(change, ListChanged):
             self.shelving.take(change)
-        self._pages.apply(change)
+        self.pages.apply(change)
         if isinstance(change, changes.Opened) and change.conversation is None and self._presets is not None:
             self._presets.use_default()
 
@@ -235,20 +151,20 @@ class MainWindow(QMainWindow):
         """Show a page, by its name on the rail."""
         self.page.close_drawers()
         if name != "settings" and self._has_other_keys:  # menus and hints name them
-            self._pages.show_page("chat")
+            self.pages.show_page("chat")
             self._rebuild()
-        self._pages.show_page(name)
+        self.pages.show_page(name)
         self._mark(name)
 
     @property
     def settings_page(self) -> "SettingsPage | None":
         """The page with the settings, once it was wanted."""
-        return self._pages.settings
+        return self.pages.settings
 
     @property
     def models_page(self) -> "ModelsPage | None":
         """The page with the models, once it was wanted."""
-        return self._pages.models
+        return self.pages.models
 
     def _fit(self) -> None:
         """Where the rail stands and whether the sides of the page float, for this width and text size."""
@@ -260,26 +176,10 @@ class MainWindow(QMainWindow):
             else:
                 self._row.insertWidget(0, self.rail)
         self.page.set_window_width(self.width())
-        self._pages.fit(small)
-
-    def _resize_text(self, steps: int) -> None:
-        option = APPLICATION["text_size"]
-        low, high, step = int(option.low or 0), int(option.high or 0), int(option.step or 1)
-        wanted = self._settings["text_size"] + steps * step if steps else option.default
-        self._settings["text_size"] = max(low, min(high, wanted))
-
-    def _show_keys(self) -> None:
-        dialog = shortcuts.KeysDialog(self, self._settings["enter_sends"])
-        dialog.open()
-
-    def _on_escape(self) -> None:
-        if self._pages.shown == "chat":
-            self.page.stop()
-        else:
-            self.show_page("chat")
+        self.pages.fit(small)
 
     def _on_setting(self, name: str) -> None:
-        self._pages.show_setting(name)
+        self.pages.show_setting(name)
         self._has_other_keys = self._has_other_keys or name == "keys"
         if name == "language":
             QTimer.singleShot(0, self._rebuild)  # not inside the menu that chose it
@@ -288,8 +188,10 @@ class MainWindow(QMainWindow):
         """The same window in another language, or with other keys in its hints."""
         self._has_other_keys = False
         self._tasks.writing.close()  # keeps the words of an editor that goes away
-        page, shown = self.page, self._pages.shown
+        page, shown = self.page, self.pages.shown
         self._build()
+        self._mark("chat")
+        self._fit()
         self._complete_page()
         self.page.take_over(page)
         for change in self._kept.values():

@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         watch(2)
         desk.window.show_page("write")
         watch(3)
-        page = desk.window._pages.writing
+        page = desk.window.pages.writing
         assert page is not None
         assert len(page.editor.toPlainText()) == len(words)
         desk.writing.set_setting("max_new_tokens", 400)

@@ -211,20 +211,20 @@ def test_percentages_say_something():
 
 def test_the_window_has_the_page(desk, qtbot):
     desk.window.show_page("inspect")
-    assert desk.window._pages.inspect is not None
+    assert desk.window.pages.inspect is not None
     assert desk.window.rail.buttons["inspect"].isChecked()
     desk.window.show_page("classify")
-    assert desk.window._pages.classify is not None
+    assert desk.window.pages.classify is not None
 
 
 def test_the_text_of_the_desk_is_looked_at(desk, qtbot):
     desk.window.show_page("write")
-    page = desk.window._pages.writing
+    page = desk.window.pages.writing
     page.editor.around = lambda most: ("once upon a time"[-most:], " there was")
-    desk.window._look_inside()
-    assert desk.window._pages.shown == "inspect"
-    inspect = desk.window._pages.inspect
+    desk.window.commands.look_inside()
+    assert desk.window.pages.shown == "inspect"
+    inspect = desk.window.pages.inspect
     assert inspect.text.toPlainText() == "once upon a time"
     assert inspect.tabs["tokens"].isChecked()
-    desk.window._look_inside()
+    desk.window.commands.look_inside()
     assert inspect.text.toPlainText() == "once upon a time"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from chatdesk.ui.inspect.heat import Matrix
 
 
-
 class AttentionPart(Columns):
     """Signals: ``save_wanted(name, text)``, ``picture_wanted(name)``. Attributes: ``overview``, ``heat``, ``view``,
     ``what`` (one head, the mean of its layer, of all, or rollout), ``csv`` and ``png``.

@@ -8,7 +8,7 @@ def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
     window = desk.window
     window.show_page("write")
     assert window.rail.buttons["write"].isChecked()
-    page = window._pages.writing
+    page = window.pages.writing
     done = []
     page.do = lambda name: done.append(name) or name != "keys"
     for key in (Qt.Key.Key_Return, Qt.Key.Key_R, Qt.Key.Key_N, Qt.Key.Key_F, Qt.Key.Key_S):
@@ -19,13 +19,13 @@ def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
     QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
     assert len(done) == 5
     QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
-    assert window._pages.shown == "write"
+    assert window.pages.shown == "write"
 
 
 def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
     desk.page.composer.set_text("a draft")
     desk.window.show_page("write")
-    editor = desk.window._pages.writing.editor
+    editor = desk.window.pages.writing.editor
     got = []
     editor.keyPressEvent = lambda event: got.append(event.key())
     desk.window.activateWindow()
@@ -34,7 +34,7 @@ def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
         QTest.keyClick(editor, key, Qt.KeyboardModifier.AltModifier)
     assert [key for key in got if key != Qt.Key.Key_Alt] == [Qt.Key.Key_Left, Qt.Key.Key_Right]
     called, went_on = len(desk.chat.calls), []
-    desk.window._pages.writing.go_on = lambda: went_on.append(1)
+    desk.window.pages.writing.go_on = lambda: went_on.append(1)
     QTest.keyClick(editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert went_on == [1]
     assert Qt.Key.Key_Return not in got
