@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from chatdesk import __version__, app, cli_bench, cli_classify, cli_models, cli_train
+from chatdesk import __version__, app, cli_bench, cli_classify, cli_eval, cli_models, cli_train
 from chatdesk.cli_engine import (
     AdapterOption,
     AsJson,
@@ -35,7 +35,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.errors import REMARKS, Remark
-from chatdesk.paths import Profile, starter
+from chatdesk.paths import Profile
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
 from chatdesk.terminal import notes, shown, user_errors
@@ -46,6 +46,7 @@ cli.command()(cli_bench.bench)
 cli.command("classify")(cli_classify.classify)
 cli.command()(cli_train.prepare)
 cli.command()(cli_train.estimate)
+cli.command("eval")(cli_eval.evaluate)
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]
@@ -181,26 +182,6 @@ def train(
     with Terminal(notes) as terminal:
         checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes)
     print(checkpoint)
-
-
-@cli.command("eval")
-@user_errors
-def evaluate(
-    textfile: Annotated[Path, typer.Argument(help="A UTF-8 text file.")],
-    model: ModelOption = None,
-    stride: Annotated[
-        int | None, typer.Option(help="Tokens between two windows; half the context if left out.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a model on a text: perplexity and bits per UTF-8 byte, by a sliding window."""
-    from chatdesk.training.evaluate import evaluate_text
-
-    found = evaluate_text(textfile, model or starter(), stride)
-    if as_json:
-        print(json.dumps(found.to_builtins()))
-    else:
-        print(found.table())
 
 
 def _lines(is_terminal: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ Perplexities of two models compare only if they share a tokenizer; bits per byte
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,14 +72,32 @@ def evaluate_text(
     ``BROKEN_TEXT``, ``NO_TEXT``, ``BAD_VALUE``, ``NOT_FINITE`` and what loading a checkpoint raises.
     """
     documents = list(read_documents(file))
+    evaluation = evaluate_documents(documents, open_checkpoint(model, device, dtype), stride, window, report)
+    if evaluation is None:
+        raise UserError(Fault.NO_TEXT, path=file)
+    return evaluation
+
+
+def open_checkpoint(model: Path, device: Device = "auto", dtype: Dtype = "float32") -> Checkpoint:
+    """A checkpoint folder, loaded. Raises what loading raises."""
     loading = load(Load(0, str(model), device, dtype), lambda: False)
-    checkpoint = next(item for item in loading if isinstance(item, Checkpoint))
+    return next(item for item in loading if isinstance(item, Checkpoint))
+
+
+def evaluate_documents(
+    documents: Sequence[Document],
+    checkpoint: Checkpoint,
+    stride: int | None = None,
+    window: int | None = None,
+    report: ReportTokens | None = None,
+) -> Evaluation | None:
+    """As `evaluate_text`; None where there is nothing to score. Raises ``BAD_VALUE`` and ``NOT_FINITE``."""
     window = _checked("window", window or checkpoint.info.context_length, 2, checkpoint.info.context_length)
     stride = _checked("stride", stride or max(1, window // 2), 1, window - 1)
     encoded = list(_encode(documents, checkpoint))
     total = sum(max(0, len(ids) - 1) for ids in encoded)
     if not total:
-        raise UserError(Fault.NO_TEXT, path=file)
+        return None
     nats, done = 0.0, 0
     for ids in encoded:
         for loss, count in _score(ids, checkpoint, window, stride):
@@ -98,7 +116,7 @@ def _checked(name: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def _encode(documents: list[Document], checkpoint: Checkpoint) -> Iterator[list[int]]:
+def _encode(documents: Sequence[Document], checkpoint: Checkpoint) -> Iterator[list[int]]:
     """The ids of each document, behind those that the tokenizer puts in front of every text."""
     tokens = checkpoint.tokens
     template = tokens.chat_template

@@ -1,0 +1,66 @@
+"""``chatdesk eval``: how good a model is on text it has not seen, and how varied what it writes is."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from chatdesk.cli_engine import AsJson, ModelOption
+from chatdesk.paths import starter
+from chatdesk.terminal import notes, shown, user_errors
+
+
+@user_errors
+def evaluate(
+    textfile: Annotated[Path | None, typer.Argument(help="Text: txt, md or jsonl, also xz.")] = None,
+    model: ModelOption = None,
+    other: Annotated[Path | None, typer.Option(help="A second checkpoint, measured beside the first.")] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="Tokens between two windows; half the context if left out.")
+    ] = None,
+    last_words: Annotated[
+        Path | None, typer.Option(help="Passages, one a line, whose last word is guessed as in LAMBADA.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Texts to write for each prompt and to measure; 0: none.")] = 0,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts, one a line; left out: openings of the text.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Each prompt is a message, answered as in a chat.")] = False,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Training text, file or folder, to look for copied 8-grams; repeatable.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Most tokens of a sample.")] = 64,
+    temperature: Annotated[float, typer.Option(help="Of the samples; 1 is the model's own distribution.")] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Nucleus of the samples; 1 is off.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model: perplexity and bits per byte on a text, last words, and how varied the texts are it writes.
+
+    The words are explained in the documentation of chatdesk.training.diversity.
+    """
+    from chatdesk.training.measures import Wanted, measure
+    from chatdesk.training.samples import Sampled
+
+    sampled = Sampled(samples, max_new_tokens, temperature, top_p, seed) if samples else None
+    wanted = Wanted(textfile, last_words, sampled, prompts, chat, tuple(against or ()), stride)
+    bar = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), console=notes, transient=True,
+        disable=as_json or not sys.stderr.isatty(),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("loading")
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        found = measure([model or starter(), *([other] if other else [])], wanted, tell)
+    if as_json:
+        told = found[0].to_builtins()
+        print(json.dumps({**told, "other": found[1].to_builtins()} if other else told, ensure_ascii=False))
+        return
+    for each in found:
+        if other:
+            print(shown(f"{each.model}:"))
+        print(each.table())
