@@ -114,8 +114,8 @@ def _work(engine: Engine, run: Run, quiet: bool) -> None:
                 raise UserError(Fault(last.fault), **last.fields)
             assert isinstance(last, Scored), "a Score ends with Scored or Failed"
             run.take(last)
+            run.write()
             bar.update(task, completed=run.done)
-    run.prune()
 
 
 def _told(

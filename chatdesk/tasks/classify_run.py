@@ -1,10 +1,11 @@
 """One file of texts on its way through the model: what is to be asked next, what is known, and the journal of it.
 
-Results are kept in a journal as they come, so that a pause, a crash or a kill costs at most the last request. A journal
-is named by what it is about: the same texts, labels and weights go on where they were.
+Results go into a journal as they come, so that a crash or a kill costs at most what was not written yet. A journal is
+named by what it is about: the same texts, labels and weights go on where they were.
 """
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class Run:
         self._adapter = adapter
         self._prior: tuple[float, ...] = () if plan.calibrated else prior(plan, ())
         self._asked: list[int] = []
+        self._unwritten: deque[_Line] = deque()
         made_with = f"{model}|{adapter}|{_stamp(model.partition('|')[0], adapter)}"
         self._journal = folder / f"{digest(plan, texts, made_with)}.jsonl" if folder else None
         self._resume()
@@ -77,19 +79,17 @@ class Run:
         return Score(request_id, tuple(self._choices(row) for row in self._asked), self._adapter)
 
     def take(self, scored: Scored) -> tuple[int, ...]:
-        """The answer to the last request; the rows that have a result by it. Raises ``CANNOT_WRITE``."""
+        """The answer to the last request; the rows that have a result by it. `write` keeps it."""
         self.limit = scored.limit
         if not self._asked:
             self._prior = prior(self.plan, scored.scores)
-            self._write([_Line(prior=self._prior)])
+            self._unwritten.append(_Line(prior=self._prior))
             return ()
-        lines = []
         for row, score in zip(self._asked, scored.scores, strict=True):
             found = self.results[row] = result(self.plan, score, self._prior)
-            lines.append(_Line(row, found))
+            self._unwritten.append(_Line(row, found))
         rows = tuple(self._asked)
         del self._order[: len(rows)]
-        self._write(lines)
         return rows
 
     def _choices(self, row: int) -> Choices:
@@ -116,10 +116,29 @@ class Run:
             elif line.result is not None and 0 <= line.row < len(self.texts) and _fits(line.result, width):
                 self.results[line.row] = line.result
 
-    def _write(self, lines: Sequence[_Line]) -> None:
+    @property
+    def is_written(self) -> bool:
+        """Whether all that is known is in the journal."""
+        return not self._unwritten or self._journal is None
+
+    def write(self) -> None:
+        """Keep what was taken since; once all is over, old journals go. On any thread, but on one at a time.
+
+        Raises ``CANNOT_WRITE``; the next call tries the same again.
+        """
         if self._journal is None:
             return
-        data = b"\n" + b"".join(msgspec.json.encode(line) + b"\n" for line in lines)  # behind a line that was cut off
+        count = len(self._unwritten)
+        lines = [self._unwritten[place] for place in range(count)]
+        self._append(b"\n" + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        for _ in lines:
+            self._unwritten.popleft()
+        if self.is_over:
+            _prune(self._journal.parent)
+
+    def _append(self, data: bytes) -> None:
+        """Begins with a line's end: the last line may have been cut off by a kill."""
+        assert self._journal is not None, "there is nothing to append to"
         try:
             self._journal.parent.mkdir(parents=True, exist_ok=True)
             with self._journal.open("ab") as file:
@@ -129,16 +148,14 @@ class Run:
         except OSError as error:
             raise UserError(Fault.CANNOT_WRITE, path=self._journal, reason=error.strerror or error) from error
 
-    def prune(self) -> None:
-        """Remove the oldest journals, all but twenty."""
-        if self._journal is None:
-            return
-        try:
-            found = sorted(self._journal.parent.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-            for path in found[:-_KEPT]:
-                path.unlink(missing_ok=True)
-        except OSError:
-            return  # they are small
+
+def _prune(folder: Path) -> None:
+    try:
+        found = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+        for path in found[:-_KEPT]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return  # they are small
 
 
 def _fits(found: Result, labels: int) -> bool:

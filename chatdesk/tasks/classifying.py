@@ -39,6 +39,7 @@ class Classifier:
         self._engine, self._models, self._folder, self._post = engine, models, folder, post
         self._request = 0
         self._columns = ("", "")
+        self._is_keeping = False
         self._model = ("", "", "")  # path, precision where it is known, adapter
         self.table: Table | None = None
         self.run: Run | None = None
@@ -84,6 +85,7 @@ class Classifier:
         """Work on what is left."""
         if self.run is None or self._request:
             return
+        self._keep()
         if self.run.is_over:
             self._say(rows=tuple(range(len(self.run.results))))
             return
@@ -115,17 +117,33 @@ class Classifier:
             if not self._is_same_base():  # another one was loaded meanwhile; each request names its adapter
                 self._say()
                 return
-            try:
-                rows = self.run.take(event)
-            except UserError as error:  # the journal's disk; the results are there
-                self._say(rows=tuple(range(len(self.run.results))), notice=notice(error))
-                return
-            if self.run.is_over:
-                self.run.prune()
-            else:
+            rows = self.run.take(event)
+            self._keep()
+            if not self.run.is_over:
                 self._request = self._engine.next_id()
                 self._engine.send(self.run.next_request(self._request))
             self._say(rows=rows)
+
+    def _keep(self) -> None:
+        """Write the journal aside: a disk may take its time. One thread writes; what comes meanwhile is next."""
+        run = self.run
+        if run is None or self._is_keeping or run.is_written:
+            return
+
+        def then(_: None) -> None:
+            self._is_keeping = False
+            self._keep()
+
+        def failed(error: UserError) -> None:
+            self._is_keeping = False
+            if self.run is run:
+                request, self._request = self._request, 0
+                if request:
+                    self._engine.cancel(request)
+                self._say(notice=notice(error))
+
+        self._is_keeping = True
+        aside(self._post, run.write, then, failed)
 
     def report(self) -> Report | None:
         """How good the labels are, where the table has true ones."""

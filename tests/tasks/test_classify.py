@@ -224,6 +224,7 @@ def steps(engine: FakeEngine, run: Run, most: int = 10**6) -> int:
         *_, last = engine.run(run.next_request(count + 2))
         assert isinstance(last, Scored)
         run.take(last)
+        run.write()
         count += 1
     return count
 
@@ -301,7 +302,6 @@ def test_old_journals_are_removed(engine: FakeEngine, tmp_path: Path) -> None:
     for n in range(25):
         run = Run(PLAN, [f"text {n}"], "m", folder=tmp_path)
         steps(engine, run)
-    run.prune()
     assert len(list(tmp_path.iterdir())) == 20
 
 

@@ -1,7 +1,10 @@
 """Classifying in the window's task: begun, paused, gone on with, found again, saved."""
 
+import os
+import queue
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -22,10 +25,19 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.link = Link()
         self.models = LoadedModels(self.link)
-        self.classifier = Classifier(self.link, self.models, folder, lambda work: work())  # type: ignore[arg-type]
+        self.posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.classifier = Classifier(self.link, self.models, folder, self.posted.put)  # type: ignore[arg-type]
         self.link.receivers.append(self.classifier.on_event)
         self.states: list[State] = []
         self.classifier.on_state = self.states.append
+
+    def keep(self) -> None:
+        """Until what was begun aside has ended, and what it began in turn."""
+        while threads := [each for each in threading.enumerate() if each.name == "files"]:
+            for thread in threads:
+                thread.join()
+            while not self.posted.empty():
+                self.posted.get()()
 
 
 @pytest.fixture
@@ -52,6 +64,7 @@ def test_a_pause_keeps_what_is_done_and_going_on_does_the_rest(work: Work, tmp_p
     assert not work.states[-1].is_running
     work.link.settle()
     assert work.states[-1].done == 128
+    work.keep()
     again = Work(tmp_path / "journals")  # the program was ended meanwhile
     again.classifier.begin(TABLE, PLAN, "text")
     assert again.states[-1].done == 128
@@ -62,6 +75,31 @@ def test_a_pause_keeps_what_is_done_and_going_on_does_the_rest(work: Work, tmp_p
     assert again.classifier.run is not None
     assert work.classifier.run.results == again.classifier.run.results
     assert work.classifier.report() is None  # no column of true labels was chosen
+
+
+def test_the_journal_is_written_aside_and_a_disk_that_refuses_stops_the_work(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (writers.append(threading.current_thread()), sync(number)))
+    blocked = tmp_path / "journals"
+    blocked.write_text("")
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.link.settle(1)
+    work.keep()
+    last = work.states[-1]
+    assert last.notice is not None
+    assert (last.is_running, last.notice.fault) == (False, Fault.CANNOT_WRITE)
+    blocked.unlink()
+    work.classifier.go_on()
+    work.link.settle()
+    work.keep()
+    again = Work(tmp_path / "journals")
+    again.classifier.begin(TABLE, PLAN, "text")
+    assert (again.states[-1].done, work.states[-1].done) == (200, 200)
+    assert writers
+    assert threading.main_thread() not in writers
 
 
 def test_a_fault_stops_the_work_and_says_why(work: Work) -> None:
@@ -117,18 +155,20 @@ def test_one_text_leaves_no_journal(work: Work, tmp_path: Path) -> None:
     assert not (tmp_path / "journals").exists()
 
 
-def test_files_are_read_and_written_aside(work: Work, tmp_path: Path, qtbot: Any) -> None:
+def test_files_are_read_and_written_aside(work: Work, tmp_path: Path) -> None:
     got: list[object] = []
     work.classifier.read(tmp_path / "none.csv", got.append, got.append)
     (tmp_path / "a.csv").write_text("text\ngood\nbad\n")
     work.classifier.read(tmp_path / "a.csv", got.append, got.append)
-    qtbot.waitUntil(lambda: len(got) == 2)
+    work.keep()
+    assert len(got) == 2
     table = next(each for each in got if isinstance(each, Table))
     assert next(each for each in got if isinstance(each, UserError)).fault == Fault.FILE_NOT_FOUND
     work.classifier.begin(table, PLAN)
     work.link.settle()
     work.classifier.save(tmp_path / "out.csv", got.append, got.append)
     work.classifier.save(tmp_path / "no" / "out.csv", got.append, got.append)
-    qtbot.waitUntil(lambda: len(got) == 4)
+    work.keep()
+    assert len(got) == 4
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
     assert any(isinstance(each, UserError) and each.fault == Fault.CANNOT_WRITE for each in got)

@@ -55,6 +55,20 @@ def test_typing_shows_the_next_words_and_the_chain(looking, qtbot):
     assert page.next_word.chain_text.toPlainText().count("\n") == 3
 
 
+def test_an_empty_text_forgets_what_was_asked(looking):
+    page = looking.page
+    for name in page.tabs:
+        page.tabs[name].click()
+        page.set_text("once upon a time")
+        page.look()
+        page.set_text("")
+        page.look()
+        looking.link.settle()
+        assert page.next_word.bars.tokens == (), name
+        assert page.tokens.readings == (), name
+    assert not page.attention.csv.isEnabled()
+
+
 def test_samplers_ask_again_and_can_go_back(looking, qtbot):
     page = looking.page
     page.set_text("once upon")

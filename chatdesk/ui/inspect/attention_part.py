@@ -98,6 +98,7 @@ class AttentionPart(Columns):
         if text.strip():
             self._inspect.attention(text, self.overview.current[0], self.take)
         else:
+            self._inspect.forget()
             self._clear(self.tr("Type a text of up to 512 tokens, and its attention stands here."))
 
     def take(self, found: Attention | Notice) -> None:

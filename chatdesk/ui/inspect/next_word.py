@@ -81,6 +81,7 @@ class NextWord(Columns):
         """The text is this now."""
         self._text = text
         if not text.strip():
+            self._inspect.forget()
             self.bars.set_tokens(())
             self.note.setText(self.tr("Type a text, and the model's next words stand here."))
             self.note.show()

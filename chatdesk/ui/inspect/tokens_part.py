@@ -111,6 +111,7 @@ class TokensPart(Columns):
         if text.strip():
             self._inspect.tokens(text, self._sampling, self.take)
         else:
+            self._inspect.forget()
             self.show_readings(())
             self.note.setText(self.tr("Type a text, and its tokens stand here."))
             self.note.show()

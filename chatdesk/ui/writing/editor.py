@@ -6,6 +6,7 @@ undo. What a hand types never has the format of generated words, so neither tint
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -27,7 +28,12 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit
 
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
-from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units
+from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chatdesk.tasks.diffing import Piece
 
 COLUMN_CHARACTERS = 76
 MOST_CHARACTERS = 20_000_000
@@ -35,7 +41,7 @@ MOST_CHARACTERS = 20_000_000
 _LINE = "\u2028"  # a line's end inside a block, as the layout knows it
 _NEXT_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)|\s+")
 _LONG_LINE = 5_000  # a longer line is broken anywhere: Qt takes seconds to look for blanks in one of a megabyte
-
+_REST_MS = 300  # from the last deletion to a look whether long lines are left
 
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
@@ -72,6 +78,8 @@ class Editor(QPlainTextEdit):
         self._found: list[tuple[int, int]] = []
         self._marks = QTimer(self, interval=0, singleShot=True)
         self._marks.timeout.connect(self._mark)
+        self._shorter = QTimer(self, interval=_REST_MS, singleShot=True)
+        self._shorter.timeout.connect(self._on_shorter)
         self.document().contentsChange.connect(self._on_contents)
         self.cursorPositionChanged.connect(self._on_cursor)
         self.verticalScrollBar().valueChanged.connect(self._marks.start)
@@ -85,7 +93,7 @@ class Editor(QPlainTextEdit):
         self.drop_ghost()
         self._is_loading = True
         self.document().setUndoRedoEnabled(False)
-        self._fit_long_lines(words.text)
+        self._break_anywhere(has_long_line(words.text))
         self.setPlainText(words.text)
         cursor = QTextCursor(self.document())
         for span in in_units(words.text, words.spans):
@@ -113,18 +121,22 @@ class Editor(QPlainTextEdit):
         cursor.endEditBlock()
         self.setTextCursor(cursor)
 
-    def replace_selection(self, parts: list[tuple[str, str]]) -> None:
-        """Put parts (words, id of their generation or empty) in place of the selection, as one step, and select them.
+    def replace_selection(self, parts: "Sequence[tuple[Piece, str]]") -> None:
+        """Change the selection by pieces, each with the id of its generation, as one step, and select what is there.
 
-        Parts that stay as they are keep what is known of them.
+        Pieces that stay as they are are not touched: what was generated before stays known as that.
         """
         self.drop_ghost()
         cursor = self.textCursor()
         start = cursor.selectionStart()
+        cursor.setPosition(start)
         cursor.beginEditBlock()
-        cursor.removeSelectedText()
-        for text, generation in parts:
-            cursor.insertText(text, generated(generation))
+        for piece, generation in parts:
+            cursor.setPosition(cursor.position() + units(piece.old), QTextCursor.MoveMode.KeepAnchor)
+            if piece.is_change:
+                cursor.insertText(piece.new, generated(generation))
+            else:
+                cursor.clearSelection()
         cursor.endEditBlock()
         end = cursor.position()
         cursor.setPosition(start)
@@ -147,15 +159,14 @@ class Editor(QPlainTextEdit):
 
     def count_words(self) -> int:
         """How many words there are; a Chinese character is one. Only lines that have changed are looked at."""
-        total, block = 0, self.document().firstBlock()
-        while block.isValid():
+        total = 0
+        for block in self._blocks():
             count = block.userState()
             if count < 0:
                 text = block.text()
                 count = len((text if text.isascii() else _CHINESE.sub(" x ", text)).split())
                 block.setUserState(count)
             total += count
-            block = block.next()
         return total
 
     def insert_generated(self, text: str, generation: str) -> None:
@@ -187,7 +198,11 @@ class Editor(QPlainTextEdit):
         block = self.document().findBlock(at)
         while block.isValid() and block.position() <= at + added:
             block.setUserState(-1)
+            if added > _LONG_LINE and block.length() > _LONG_LINE:  # it came back by undo
+                self._break_anywhere(True)
             block = block.next()
+        if removed and self.wordWrapMode() == QTextOption.WrapMode.WrapAnywhere:
+            self._shorter.start()
         self._marks.start()
         self.edited.emit()
 
@@ -271,7 +286,7 @@ class Editor(QPlainTextEdit):
             style = QTextCharFormat()
             style.setForeground(QColor(theme.current().faint))
             shown = QTextLayout.FormatRange()
-            shown.start, shown.length, shown.format = inside, len(text.encode("utf-16-le")) // 2, style
+            shown.start, shown.length, shown.format = inside, units(text), style
             layout.setFormats([shown])
         else:
             layout.setPreeditArea(-1, "")
@@ -356,7 +371,8 @@ class Editor(QPlainTextEdit):
         if self.document().characterCount() + len(text) > MOST_CHARACTERS:
             self.refused.emit(len(text))
         elif text:
-            self._fit_long_lines(text)
+            if has_long_line(text):
+                self._break_anywhere(True)
             self._use_own_format()
             self.textCursor().insertText(text, generated(""))
             self.ensureCursorVisible()
@@ -413,10 +429,20 @@ class Editor(QPlainTextEdit):
         selection.format.setBackground(QColor(colour))
         return selection
 
-    def _fit_long_lines(self, text: str) -> None:
-        longest = max(map(len, text.split("\n")), default=0)
-        if longest > _LONG_LINE:
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+    def _break_anywhere(self, is_wanted: bool) -> None:
+        mode = QTextOption.WrapMode.WrapAnywhere if is_wanted else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
+        if mode != self.wordWrapMode():
+            self.setWordWrapMode(mode)
+
+    def _on_shorter(self) -> None:
+        """A long line may have gone; Qt is told between two events, not inside a change."""
+        self._break_anywhere(any(block.length() > _LONG_LINE for block in self._blocks()))
+
+    def _blocks(self) -> "Iterator[QTextBlock]":
+        block = self.document().firstBlock()
+        while block.isValid():
+            yield block
+            block = block.next()
 
     def _dress(self) -> None:
         font = theme.font()
@@ -438,3 +464,8 @@ class Editor(QPlainTextEdit):
         super().resizeEvent(event)
         self._fit()
         self._marks.start()
+
+
+def has_long_line(text: str) -> bool:
+    """Whether Qt would take long to look for blanks in one of the lines."""
+    return max(map(len, text.split("\n"))) > _LONG_LINE

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy
 
 from chatdesk.tasks.changes import ModelChanged
@@ -10,7 +11,7 @@ from chatdesk.tasks.writing_prompts import WritingPrompt
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 
-_WORDS_PX = 760  # below this the buttons have no room for their words
+_TITLE_PX = 180  # the least that a title is given before buttons go: the menu has what they do
 
 
 class WritingHeader(QFrame):
@@ -86,6 +87,10 @@ class WritingHeader(QFrame):
 
     def _make_more(self) -> QMenu:
         menu = QMenu(self)
+        self.rework_menu.setTitle(self.tr("Rework"))
+        menu.addAction(shortcuts.menu_text("drafts")).triggered.connect(self.alternatives_wanted)
+        menu.addMenu(self.rework_menu)
+        menu.addSeparator()
         for name in ("keep_version", "history", "find", "focus_mode", "prompt"):
             words = self.tr("Find and replace") if name == "find" else shortcuts.title(name)
             text = f"{words}\t{shortcuts.key_text(name)}".rstrip("\t")
@@ -109,12 +114,22 @@ class WritingHeader(QFrame):
         self._row.setContentsMargins(theme.scaled(16), 0, theme.scaled(12), 0)
         self._row.setSpacing(theme.scaled(6))
 
-    def fit(self, width: int) -> None:
-        """In a narrow page only what is needed most."""
-        is_wide = width >= theme.scaled(_WORDS_PX)
-        self.model_button.setVisible(is_wide)
-        self.alternatives_button.setVisible(width >= theme.scaled(_WORDS_PX - 160))
-        self.rework_button.setVisible(width >= theme.scaled(_WORDS_PX - 260))
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The title comes first: where there is no room for all, buttons go."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Show the buttons that have room beside the title."""
+        can_go = (self.rework_button, self.alternatives_button, self.model_button)
+        fixed = [self.continue_button, self.side_button, self.more_button]
+        fixed += [button for button in (self.back_button, self.list_button) if not button.isHidden()]
+        gap, margins = self._row.spacing(), self._row.contentsMargins()
+        room = self.width() - margins.left() - margins.right() - theme.scaled(_TITLE_PX)
+        room -= sum(button.sizeHint().width() + gap for button in fixed)
+        for button in can_go:
+            room -= button.sizeHint().width() + gap
+            button.setVisible(room >= 0)
 
     def set_title(self, title: str) -> None:
         """Name the document."""
@@ -136,6 +151,11 @@ class WritingHeader(QFrame):
         elif not text:
             self.title.setText(self._stored_title)
 
+    def show_rework(self) -> None:
+        """Offer what can be done with a selection, at its button or, without one, at the menu that has it."""
+        anchor = self.rework_button if self.rework_button.isVisible() else self.more_button
+        self.rework_menu.popup(anchor.mapToGlobal(QPoint(0, anchor.height())))
+
     def set_writing(self, is_writing: bool) -> None:
         """While a model writes the button stops it."""
         self._is_writing = is_writing
@@ -155,4 +175,5 @@ class WritingHeader(QFrame):
             "failed": self.tr("No model"),
         }.get(change.state, change.info.name if change.info else change.name)
         self.model_button.set_words(words)
+        self.fit()
         self.model_button.setToolTip(self.tr("Choose a model"))

@@ -10,6 +10,7 @@ from chatdesk.errors import UserError
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import writing_changes as changes
 from chatdesk.tasks.changes import Change, ModelChanged, Notice
+from chatdesk.tasks.diffing import Piece
 from chatdesk.tasks.writing_prompts import WritingPrompt
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
@@ -298,7 +299,7 @@ class WritingPage(QWidget):
             "continue": self.go_on,
             "regenerate": self.write_another,
             "drafts": self.write_alternatives,
-            "rework": self.header.rework_button.showMenu,
+            "rework": self.header.show_rework,
             "find": self.find_bar.open,
             "find_next": lambda: self.find_bar.step(1),
             "find_previous": lambda: self.find_bar.step(-1),
@@ -372,7 +373,6 @@ class WritingPage(QWidget):
         is_narrow = width < theme.scaled(NARROW_PX)
         self.list_drawer.set_floating(is_narrow, self._settings["show_documents"])
         self.side_drawer.set_floating(is_narrow, self._settings["show_guidance"])
-        self.header.fit(width - (0 if is_narrow else theme.scaled(LIST_PX + SIDE_PX)))
         self._mark_drawers()
 
     def _on_escape(self) -> None:
@@ -412,7 +412,7 @@ class WritingPage(QWidget):
         self.editor.insert_generated(gap + text, generation)
         self.editor.setFocus()
 
-    def _on_review_taken(self, parts: list[tuple[str, str]]) -> None:
+    def _on_review_taken(self, parts: list[tuple[Piece, str]]) -> None:
         cursor = self._reworked
         self._close_review()
         if cursor is None or cursor.selectedText().replace("\u2029", "\n") != self._reworked_text:
@@ -477,3 +477,4 @@ class WritingPage(QWidget):
     def _mark_drawers(self, _: bool = False) -> None:
         self.header.side_button.setChecked(self.side_drawer.is_open)
         self.header.list_button.setVisible(not self.list_drawer.is_open)
+        self.header.fit()

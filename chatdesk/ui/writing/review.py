@@ -13,7 +13,7 @@ from chatdesk.ui.writing.diff_view import DiffView
 
 
 class Review(QFrame):
-    """Signals: ``taken``, with the parts to put in place (words, id of their generation or empty); ``left``."""
+    """Signals: ``taken``, with the pieces to put in place, each with the id of its generation; ``left``."""
 
     taken = Signal(list)
     left = Signal()
@@ -68,11 +68,9 @@ class Review(QFrame):
         """Take the chosen changes."""
         if self._found is None:
             return
-        parts: list[tuple[str, str]] = []
-        for number, piece in enumerate(self._found.pieces):
-            is_new = number in self.view.accepted
-            parts.append((piece.new if is_new else piece.old, self._found.generation if is_new else ""))
-        self.taken.emit([part for part in parts if part[0]])
+        taken, all_pieces = self.view.accepted, enumerate(self._found.pieces)
+        parts = [piece if number in taken else Piece(piece.old, piece.old) for number, piece in all_pieces]
+        self.taken.emit([(part, self._found.generation) for part in parts])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter takes, Esc leaves."""

@@ -99,6 +99,11 @@ class Spans:
         return found
 
 
+def units(text: str) -> int:
+    """How long a text is for Qt."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def in_characters(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
     """Spans counted by Qt, counted in characters of the text."""
     return _mapped(spans, _Places(text).to_characters) if spans else ()

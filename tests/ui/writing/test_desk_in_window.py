@@ -22,6 +22,25 @@ def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
     assert window.pages.shown == "write"
 
 
+def test_the_title_has_room_whatever_stands_beside_the_text(desk, qtbot):
+    window = desk.window
+    window.show()
+    window.show_page("write")
+    page = window.pages.writing
+    header = page.header
+    for width in (1000, 1280, 1600):
+        for is_open in (True, False):
+            window.resize(width, 700)
+            page.list_drawer.set_open(is_open)
+            page.side_drawer.set_open(is_open)
+            qtbot.wait(1)
+            assert header.title.width() >= 160, (width, is_open)
+            assert header.more_button.geometry().right() <= header.width(), (width, is_open)
+            assert header.rework_button.isVisible() or width < 1280, (width, is_open)
+    names = [action.text().split("\t")[0] for action in header.more_button.menu().actions()]
+    assert "Rework" in names  # where its button has no room
+
+
 def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
     desk.page.composer.set_text("a draft")
     desk.window.show_page("write")

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QInputMethodEvent, QTextCursor
+from PySide6.QtGui import QInputMethodEvent, QTextCursor, QTextOption
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from chatdesk.storage.records import DocumentText, Span
+from chatdesk.tasks.diffing import Piece
 from chatdesk.ui.writing.editor import Editor
 from chatdesk.ui.writing.spans import in_characters, in_units
 
@@ -119,11 +120,42 @@ def test_a_selection_is_replaced_in_one_step(editor):
     cursor.setPosition(4)
     cursor.setPosition(7, QTextCursor.MoveMode.KeepAnchor)
     editor.setTextCursor(cursor)
-    editor.replace_selection([("t", ""), ("EN", "g"), ("s", "")])
-    assert editor.words() == DocumentText("one tENs three", (Span(5, 7, "g"),))
+    editor.replace_selection([(Piece("t", "t"), "g"), (Piece("w", "EN"), "g"), (Piece("o", "s"), "g")])
+    assert editor.words() == DocumentText("one tENs three", (Span(5, 8, "g"),))
     assert editor.textCursor().selectedText() == "tENs"
     editor.undo()
     assert editor.words() == DocumentText("one two three")
+
+
+def test_what_a_rework_leaves_stays_known_as_generated(editor):
+    before = DocumentText("one 😀wo\nthree four", (Span(0, 7, "a"), Span(13, 18, "b")))
+    editor.load(before)
+    editor.selectAll()
+    pieces = [Piece("one 😀wo\nth", "one 😀wo\nth"), Piece("ree", ""), Piece(" four", " four")]
+    editor.replace_selection([(piece, "new") for piece in pieces])
+    assert editor.words() == DocumentText("one 😀wo\nth four", (Span(0, 7, "a"), Span(10, 15, "b")))
+    assert editor.textCursor().selectedText() == "one 😀wo\u2029th four"
+    editor.undo()
+    assert editor.words() == before
+
+
+def test_a_long_line_is_broken_anywhere_and_words_are_whole_again_without_it(editor, qtbot):
+    long = "x" * 1_000_000
+    modes = QTextOption.WrapMode
+    editor.load(DocumentText(long))
+    assert editor.wordWrapMode() == modes.WrapAnywhere
+    editor.load(DocumentText("short"))
+    assert editor.wordWrapMode() == modes.WrapAtWordBoundaryOrAnywhere
+    data = QMimeData()
+    data.setText(long)
+    editor.insertFromMimeData(data)
+    assert editor.wordWrapMode() == modes.WrapAnywhere
+    editor.undo()
+    qtbot.waitUntil(lambda: editor.wordWrapMode() == modes.WrapAtWordBoundaryOrAnywhere)
+    editor.redo()
+    assert editor.wordWrapMode() == modes.WrapAnywhere
+    editor.viewport().repaint()
+    assert editor.document().characterCount() == 1_000_006
 
 
 def test_other_words_in_place_of_all_can_be_undone(editor):

@@ -218,7 +218,7 @@ def test_what_a_cut_answer_does_not_reach_stays(qtbot):
     assert "cut off" in review.title.text()
     with qtbot.waitSignal(review.taken) as taken:
         review.take_button.click()
-    assert "".join(words for words, _ in taken.args[0]) == "Dear Ann, come now. Bring the dog."
+    assert "".join(piece.new for piece, _ in taken.args[0]) == "Dear Ann, come now. Bring the dog."
 
 
 def test_a_new_rework_closes_the_review_of_the_last_one(desk):
