@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event
+import msgspec
+
+from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event, Sampling
 from chatdesk.errors import UserError
 from chatdesk.settings.options import WRITING, usable_writing
 from chatdesk.storage.conversations import Conversations
@@ -269,6 +271,10 @@ class Writing:
     def in_force(self) -> dict[str, Any]:
         """The settings with the length that the desk has where nothing is said."""
         return {"max_new_tokens": WRITING["max_new_tokens"].default, **self.values}
+
+    def sampling(self) -> Sampling:
+        """How words are chosen here, without a limit of length: for those who look at probabilities."""
+        return msgspec.structs.replace(guidance.sampling(self.values), max_new_tokens=None, max_length=None)
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of other requests are ignored."""

@@ -28,7 +28,6 @@ _PAGES = {
 """The page each of these keys shows."""
 
 _OF_THE_DESK = ("rework", "keep_version", "history", "focus_mode")
-_LOOKED_AT = 2000  # characters of a document
 
 
 class Commands(QObject):
@@ -99,13 +98,17 @@ class Commands(QObject):
         do()
 
     def look_inside(self) -> None:
-        """From the writing desk with the text before its cursor; from elsewhere, with what was looked at last."""
-        pages = self._window.pages
-        desk = pages.writing if pages.shown == "write" else None
-        before = desk.editor.around(_LOOKED_AT)[0] if desk is not None else ""
+        """On the writing desk at the text before its cursor; elsewhere at what was looked at last."""
+        desk = self._window.pages.writing if self._window.pages.shown == "write" else None
+        if desk is not None and desk.editor.around(1)[0]:
+            self._window.prompting.show_tokens_of(desk, self._show_inside)
+        else:
+            self._window.show_page("inspect")
+
+    def _show_inside(self, text: str) -> None:
         self._window.show_page("inspect")
-        if before.strip() and pages.inspect is not None:
-            pages.inspect.show_tokens_of(before)
+        if (page := self._window.pages.inspect) is not None:
+            page.set_text(text)
 
     def _find(self) -> None:
         if not self._window.pages.find_here():

@@ -1,4 +1,4 @@
-"""The window's hands for the exact prompt and for the tokens of a reply: dialogs that are imported when wanted."""
+"""The window's hands for the exact prompt and for tokens: dialogs that are imported when wanted."""
 
 from typing import TYPE_CHECKING
 
@@ -7,11 +7,17 @@ from PySide6.QtWidgets import QWidget
 from shiboken6 import isValid
 
 if TYPE_CHECKING:
-    from chatdesk.engine.api import ChatMessage, TokenReading
+    from collections.abc import Callable
+
+    from chatdesk.engine.api import TokenReading
     from chatdesk.tasks.all import Tasks
     from chatdesk.tasks.changes import Notice
     from chatdesk.tasks.writing import Writing
     from chatdesk.ui.chat.page import ChatPage
+    from chatdesk.ui.inspect.tokens_dialog import TokensDialog
+    from chatdesk.ui.writing.page import WritingPage
+
+_LOOKED_AT = 2000  # characters of a document
 
 
 class Prompting(QObject):
@@ -49,18 +55,45 @@ class Prompting(QObject):
 
     def show_tokens(self, message_id: str) -> None:
         """Open the tokens of a reply; they come when the engine has read it."""
-        from chatdesk.ui.inspect.reply_dialog import ReplyTokensDialog
+        from chatdesk.ui.inspect.tokens_dialog import beginning
 
-        dialog = ReplyTokensDialog(self._window, self._tasks.inspect)
+        words = self.tr("Choose an alternative, and another version of the reply goes on from there.")
+        dialog = self._open_tokens(words)
 
-        def take(found: "tuple[TokenReading, ...] | Notice") -> None:
-            if isValid(dialog):
-                dialog.take(found)
+        def go_on(place: int, number: int) -> None:
+            self._tasks.chat.go_on_from(message_id, beginning(dialog.part.readings, place, number))
 
-        def go_on(beginning: "ChatMessage") -> None:
-            self._tasks.chat.go_on_from(message_id, beginning)
+        dialog.replaced.connect(go_on)
+        self._tasks.inspect.reply(message_id, self._tasks.chat.next_prompt("")[2], _while_open(dialog))
 
-        dialog.finished.connect(lambda: self._tasks.inspect.forget())
-        dialog.go_on_wanted.connect(go_on)
-        self._tasks.inspect.reply(message_id, self._tasks.chat.next_prompt("")[2], take)
+    def show_tokens_of(self, page: "WritingPage", show_more: "Callable[[str], None]") -> None:
+        """The same for the text before the cursor of the desk; ``show_more`` shows it on the page that looks inside."""
+        from chatdesk.ui.inspect.tokens_dialog import tail
+
+        text = page.editor.around(_LOOKED_AT)[0]
+        words = self.tr("Choose an alternative, and the text goes on from there; what stood there is kept in History.")
+        dialog = self._open_tokens(words)
+        dialog.more.show()
+        dialog.page_wanted.connect(lambda: show_more(text))
+
+        def go_on(place: int, number: int) -> None:
+            readings = dialog.part.readings
+            page.go_on_from(tail(readings, place), readings[place].top[number].text)
+
+        dialog.replaced.connect(go_on)
+        self._tasks.inspect.tokens(text, self._tasks.writing.sampling(), _while_open(dialog))
+
+    def _open_tokens(self, words: str) -> "TokensDialog":
+        from chatdesk.ui.inspect.tokens_dialog import TokensDialog
+
+        dialog = TokensDialog(self._window, self._tasks.inspect, words)
         dialog.open()
+        return dialog
+
+
+def _while_open(dialog: "TokensDialog") -> "Callable[[tuple[TokenReading, ...] | Notice], None]":
+    def take(found: "tuple[TokenReading, ...] | Notice") -> None:
+        if isValid(dialog):
+            dialog.take(found)
+
+    return take

@@ -229,16 +229,3 @@ def test_the_window_has_the_page(desk, qtbot):
     assert desk.window.rail.buttons["inspect"].isChecked()
     desk.window.show_page("classify")
     assert desk.window.pages.classify is not None
-
-
-def test_the_text_of_the_desk_is_looked_at(desk, qtbot):
-    desk.window.show_page("write")
-    page = desk.window.pages.writing
-    page.editor.around = lambda most: ("once upon a time"[-most:], " there was")
-    desk.window.commands.look_inside()
-    assert desk.window.pages.shown == "inspect"
-    inspect = desk.window.pages.inspect
-    assert inspect.text.toPlainText() == "once upon a time"
-    assert inspect.tabs["tokens"].isChecked()
-    desk.window.commands.look_inside()
-    assert inspect.text.toPlainText() == "once upon a time"

@@ -124,11 +124,6 @@ class InspectPage(QWidget):
         cursor.insertText(text)
         self.text.setTextCursor(cursor)
 
-    def show_tokens_of(self, text: str) -> None:
-        """Look at the tokens of a text from elsewhere."""
-        self.set_text(text)
-        self.tabs["tokens"].click()
-
     def look(self) -> None:
         """Ask about the text as it is now, for the part that is shown."""
         self._pause.stop()

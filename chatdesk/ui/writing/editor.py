@@ -174,6 +174,16 @@ class Editor(QPlainTextEdit):
         self.drop_ghost()
         self._insert(text, generation)
 
+    def replace_before(self, tail: str, other: str, generation: str) -> None:
+        """Put a model's words in place of those that end before the cursor, as one step of undo."""
+        self.drop_ghost()
+        cursor = self.textCursor()
+        end = cursor.selectionStart()
+        cursor.setPosition(end - units(tail))
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(cursor)
+        self._insert(other, generation)
+
     def _insert(self, text: str, generation: str) -> None:
         cursor = self.textCursor()
         cursor.beginEditBlock()

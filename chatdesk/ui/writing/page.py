@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.settings.store import Settings
+from chatdesk.storage.tables import new_id
 from chatdesk.tasks import writing_changes as changes
 from chatdesk.tasks.changes import Change, ModelChanged, Notice
 from chatdesk.tasks.diffing import Piece
@@ -320,6 +321,15 @@ class WritingPage(QWidget):
         self.editor.drop_ghost()
         self.editor.setFocus()
         self._writing.go_on(*self._around())
+
+    def go_on_from(self, tail: str, other: str) -> None:
+        """Put other words in place of ``tail``, which stands before the cursor, and go on from them."""
+        if not self.editor.around(len(tail))[0].endswith(tail):
+            self.hint.set_words(self.tr("The text has changed since. Select it again."))
+            return
+        self._writing.keep_version("generated")
+        self.editor.replace_before(tail, other, new_id())
+        self.go_on()
 
     def _around(self) -> tuple[str, str, int]:
         found = self.editor.around(self._writing.most_seen())
