@@ -1966,6 +1966,17 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Prompting</name>
+    <message>
+        <source>Choose an alternative, and another version of the reply goes on from there.</source>
+        <translation>选择一个替代词元，回复的另一个版本会从那里继续。</translation>
+    </message>
+    <message>
+        <source>Choose an alternative, and the text goes on from there; what stood there is kept in History.</source>
+        <translation>选择一个候选项，文本便从那里继续；原来的文字保存在历史记录中。</translation>
+    </message>
+</context>
+<context>
     <name>PromptsDialog</name>
     <message>
         <source>From a template</source>
@@ -2006,21 +2017,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>A base model follows examples instead; these words are for models that can chat.</source>
         <translation>基础模型会模仿示例；这些文字用于能对话的模型。</translation>
-    </message>
-</context>
-<context>
-    <name>ReplyTokensDialog</name>
-    <message>
-        <source>Tokens of the reply</source>
-        <translation>回复的词元</translation>
-    </message>
-    <message>
-        <source>Choose an alternative, and another version of the reply goes on from there.</source>
-        <translation>选择一个替代词元，回复的另一个版本会从那里继续。</translation>
-    </message>
-    <message>
-        <source>The engine reads the reply as soon as it is free.</source>
-        <translation>引擎空闲后会立即读取这条回复。</translation>
     </message>
 </context>
 <context>
@@ -2434,6 +2430,21 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>id {id}</source>
         <translation>编号 {id}</translation>
+    </message>
+</context>
+<context>
+    <name>TokensDialog</name>
+    <message>
+        <source>Tokens</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>The engine reads the text as soon as it is free.</source>
+        <translation>引擎一有空就会读取这段文本。</translation>
+    </message>
+    <message>
+        <source>Next word and attention</source>
+        <translation>下一个词与注意力</translation>
     </message>
 </context>
 <context>
