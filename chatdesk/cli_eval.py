@@ -34,17 +34,25 @@ def evaluate(
     temperature: Annotated[float, typer.Option(help="Of the samples; 1 is the model's own distribution.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Nucleus of the samples; 1 is off.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 1,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a training run, for its curves; repeatable.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report to be shared: one HTML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model: perplexity and bits per byte on a text, last words, and how varied the texts are it writes.
 
     The words are explained in the documentation of chatdesk.training.diversity.
     """
+    from chatdesk.training.curves import read_curves
+    from chatdesk.training.html_report import write_report
     from chatdesk.training.measures import Wanted, measure
-    from chatdesk.training.samples import Sampled
+    from chatdesk.training.samples import SampleWishes
 
-    sampled = Sampled(samples, max_new_tokens, temperature, top_p, seed) if samples else None
+    sampled = SampleWishes(samples, max_new_tokens, temperature, top_p, seed) if samples else None
     wanted = Wanted(textfile, last_words, sampled, prompts, chat, tuple(against or ()), stride)
+    curves = [read_curves(folder) for folder in run or ()]
+    wants_curves_only = html is not None and curves and wanted == Wanted()
     bar = Progress(
         TextColumn("{task.description}", markup=False), BarColumn(), console=notes, transient=True,
         disable=as_json or not sys.stderr.isatty(),
@@ -55,10 +63,13 @@ def evaluate(
         def tell(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        found = measure([model or starter(), *([other] if other else [])], wanted, tell)
+        models = [] if wants_curves_only else [model or starter(), *([other] if other else [])]
+        found = measure(models, wanted, tell) if models else []
+    if html is not None:
+        write_report(html, found, curves, textfile.name if textfile else "")
     if as_json:
-        told = found[0].to_builtins()
-        print(json.dumps({**told, "other": found[1].to_builtins()} if other else told, ensure_ascii=False))
+        told, *more = [each.to_builtins() for each in found] or [{}]
+        print(json.dumps({**told, "other": more[0]} if more else told, ensure_ascii=False))
         return
     for each in found:
         if other:

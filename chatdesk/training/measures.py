@@ -14,7 +14,7 @@ from chatdesk.training.corpus import Document, read_documents
 from chatdesk.training.diversity import Copies, Diversity, Words, diversity, words_of
 from chatdesk.training.evaluate import Evaluation, evaluate_documents, open_checkpoint
 from chatdesk.training.last_word import LastWords, last_words
-from chatdesk.training.samples import Prompt, Sample, Sampled, draw, openings, read_prompts
+from chatdesk.training.samples import Prompt, Sample, SampleWishes, draw, openings, read_prompts
 
 PROMPTS = 20
 """How many openings of the text are continued where no prompts are given."""
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True):
 
     text: Path | None = None
     last_words: Path | None = None
-    sampled: Sampled | None = None
+    sampled: SampleWishes | None = None
     prompts: Path | None = None
     is_chat: bool = False
     against: tuple[Path, ...] = ()

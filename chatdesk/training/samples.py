@@ -1,5 +1,6 @@
 """Texts that a checkpoint writes, to be measured and looked at."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from chatdesk.engine.local.sampling import MAX_DRAFTS
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import Document, Turn, read_documents
 
+_GAP = re.compile(r"\n\s*\n")
 _OPENING = 8  # words of a document, or of a line, that make a prompt
 
 
@@ -30,7 +32,7 @@ class Sample(Struct, frozen=True):
     text: str
 
 
-class Sampled(Struct, frozen=True):
+class SampleWishes(Struct, frozen=True):
     """How samples are drawn: ``each`` texts for a prompt, of ``tokens`` tokens at most.
 
     ``top_p`` 1 and ``temperature`` 1 are the model's own distribution; nothing else changes it.
@@ -65,7 +67,7 @@ def read_prompts(file: Path, is_message: bool) -> list[Prompt]:
 def openings(documents: Sequence[Document], most: int) -> list[Prompt]:
     """The first words of up to ``most`` paragraphs or, of dialogues, the person's first message."""
     parts = (
-        part for document in documents for part in (document.split("\n\n") if isinstance(document, str) else [document])
+        part for document in documents for part in (_GAP.split(document) if isinstance(document, str) else [document])
     )
     return list(islice((prompt for part in parts if (prompt := _first_words(part)) is not None), most))
 
@@ -83,7 +85,7 @@ def _first_words(document: str | tuple[Turn, ...], whole: bool = False) -> Promp
 def draw(
     checkpoint: Checkpoint,
     prompts: Sequence[Prompt],
-    how: Sampled,
+    how: SampleWishes,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Sample]:
     """The samples, prompt by prompt; those of one prompt are decoded together. ``report``: done, and of how many.
@@ -106,7 +108,7 @@ def draw(
     return found
 
 
-def _written(generator: Generator, prompt: Prompt, how: Sampled, seed: int, drafts: int) -> Iterator[str]:
+def _written(generator: Generator, prompt: Prompt, how: SampleWishes, seed: int, drafts: int) -> Iterator[str]:
     sampling = Sampling(how.temperature, how.top_p, 0, 0.0, 1.0, how.tokens)
     asked = (ChatMessage("user", prompt.text),) if prompt.is_message else prompt.text
     texts = [""] * drafts

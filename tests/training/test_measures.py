@@ -13,7 +13,7 @@ from chatdesk.training.corpus import Turn
 from chatdesk.training.evaluate import open_checkpoint
 from chatdesk.training.last_word import last_words
 from chatdesk.training.measures import Wanted, measure
-from chatdesk.training.samples import Prompt, Sampled, draw, openings, read_prompts
+from chatdesk.training.samples import Prompt, SampleWishes, draw, openings, read_prompts
 from tests.training.test_evaluate import TEXT, checkpoint  # noqa: F401 - a fixture
 
 LINES = ["The cat sat on the mat.", "É was a letter", "the rain came\tdown", "one", "days and days and days. " * 3]
@@ -60,12 +60,12 @@ def test_samples_follow_the_seed(checkpoint: Path) -> None:  # noqa: F811
     loaded = open_checkpoint(checkpoint, "cpu")
     prompts = [Prompt("The cat"), Prompt("Hello", is_message=True)]
     progress: list[tuple[int, int]] = []
-    one = draw(loaded, prompts, Sampled(3, 6), lambda *done: progress.append(done))
+    one = draw(loaded, prompts, SampleWishes(3, 6), lambda *done: progress.append(done))
     assert [sample.prompt for sample in one] == ["The cat"] * 3 + ["Hello"] * 3
     assert progress == [(3, 6), (6, 6)]
-    assert draw(loaded, prompts, Sampled(3, 6)) == one
-    assert draw(loaded, prompts, Sampled(3, 6, seed=50)) != one
-    greedy = draw(loaded, prompts[:1], Sampled(2, 6, temperature=0))
+    assert draw(loaded, prompts, SampleWishes(3, 6)) == one
+    assert draw(loaded, prompts, SampleWishes(3, 6, seed=50)) != one
+    greedy = draw(loaded, prompts[:1], SampleWishes(2, 6, temperature=0))
     assert greedy[0].text == greedy[1].text
 
 
@@ -85,7 +85,7 @@ def test_where_prompts_come_from(tmp_path: Path) -> None:
 def test_two_checkpoints_are_measured_alike(checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "x.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "words.txt").write_text("\n".join(LINES), encoding="utf-8")
-    wanted = Wanted(tmp_path / "x.txt", tmp_path / "words.txt", Sampled(4, 12), against=(tmp_path,))
+    wanted = Wanted(tmp_path / "x.txt", tmp_path / "words.txt", SampleWishes(4, 12), against=(tmp_path,))
     one, two = measure([checkpoint, checkpoint], wanted)
     assert one == two
     assert one.diversity is not None
@@ -104,12 +104,12 @@ def test_what_cannot_be_measured(checkpoint: Path, tmp_path: Path) -> None:  # n
     for wanted, fault in [
         (Wanted(), Fault.BAD_VALUE),
         (Wanted(text, against=(text,)), Fault.BAD_VALUE),
-        (Wanted(last_words=text, sampled=Sampled()), Fault.BAD_VALUE),
-        (Wanted(text, sampled=Sampled(0)), Fault.BAD_VALUE),
-        (Wanted(text, sampled=Sampled()), Fault.NO_TEXT),
+        (Wanted(last_words=text, sampled=SampleWishes()), Fault.BAD_VALUE),
+        (Wanted(text, sampled=SampleWishes(0)), Fault.BAD_VALUE),
+        (Wanted(text, sampled=SampleWishes()), Fault.NO_TEXT),
         (Wanted(last_words=text), Fault.NO_TEXT),
-        (Wanted(prompts=text, sampled=Sampled(temperature=-1.0)), Fault.BAD_VALUE),
-        (Wanted(prompts=text, sampled=Sampled(), against=(tmp_path / "none",)), Fault.FILE_NOT_FOUND),
+        (Wanted(prompts=text, sampled=SampleWishes(temperature=-1.0)), Fault.BAD_VALUE),
+        (Wanted(prompts=text, sampled=SampleWishes(), against=(tmp_path / "none",)), Fault.FILE_NOT_FOUND),
     ]:
         with pytest.raises(UserError) as caught:
             measure([checkpoint], wanted)
