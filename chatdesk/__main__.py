@@ -15,6 +15,10 @@ def main() -> None:
             from chatdesk.engine import host
 
             host.main()
+        case ["--training-process", *arguments]:  # the same for training, see chatdesk.training.events
+            from chatdesk.training import worker
+
+            worker.main(arguments)
         case _:
             from chatdesk import cli
 

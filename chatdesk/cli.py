@@ -174,13 +174,21 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; in the profile if left out.")] = None,
     accept_changes: Annotated[bool, typer.Option(help="Go on although the recipe's open stages have changed.")] = False,
 ) -> None:
-    """Train a model by a recipe. A run that was stopped goes on where it was."""
+    """Train a model by a recipe. Ctrl+C saves and stops; a run that was stopped goes on where it was."""
+    import threading
+
+    from chatdesk.training.process import step_back, stopped_by_signals
+
+    step_back()
     from chatdesk.training import trainer  # torch: only when it is wanted
     from chatdesk.training.report import Terminal
 
     folder = out or context.obj.runs / recipe.stem
-    with Terminal(notes) as terminal:
-        checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes)
+    stop = threading.Event()
+    with Terminal(notes) as terminal, stopped_by_signals(stop):
+        checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes, stop)
+    if checkpoint is None:
+        raise typer.Exit(130)
     print(checkpoint)
 
 

@@ -103,6 +103,10 @@ class Fault(StrEnum):
     NO_TEXT = "no_text"
     TOO_LITTLE_TEXT = "too_little_text"
     BROKEN_TEXT = "broken_text"
+    RUN_IN_USE = "run_in_use"
+    RUN_NOT_SAVED = "run_not_saved"
+    RUN_OUT_OF_MEMORY = "run_out_of_memory"
+    RUN_BUG = "run_bug"
     FILE_NOT_FOUND = "file_not_found"
     FILE_DAMAGED = "file_damaged"
 
@@ -358,6 +362,23 @@ SENTENCES: dict[Fault, str] = {
         "needed. Add more text, or leave out a step of the cleaning.",
     ),
     Fault.BROKEN_TEXT: QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}."),
+    Fault.RUN_IN_USE: QT_TRANSLATE_NOOP(
+        "errors", "{path} is being trained just now by another process. Wait for it, or stop it first."
+    ),
+    Fault.RUN_NOT_SAVED: QT_TRANSLATE_NOOP(
+        "errors",
+        "The run in {path} could not be saved: {reason}. What it saved last is whole; mend that and go on from there.",
+    ),
+    Fault.RUN_OUT_OF_MEMORY: QT_TRANSLATE_NOOP(
+        "errors",
+        "There was not enough memory for the training. Choose a smaller batch, shorter sequences or a smaller model; "
+        "what the run in {path} saved last is whole.",
+    ),
+    Fault.RUN_BUG: QT_TRANSLATE_NOOP(
+        "errors",
+        "Something in the training went wrong ({reason}). This is a mistake of the program; "
+        "what the run in {path} saved last is whole.",
+    ),
     Fault.FILE_DAMAGED: QT_TRANSLATE_NOOP(
         "errors", "{path} was damaged, so the defaults are used. The old file is kept as {aside}."
     ),

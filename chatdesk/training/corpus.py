@@ -169,6 +169,14 @@ def encode_documents(documents: Iterable[Document], tokenizer: "Tokenizer") -> I
         tokenizer.encode_special_tokens = plain
 
 
+def encode_prompt(document: Document, tokenizer: "Tokenizer") -> list[int]:
+    """Token ids of the beginning of a document that a model is to go on with: a text, or turns before a reply."""
+    if isinstance(document, str):
+        return list(tokenizer.encode(document, add_special_tokens=False).ids)
+    ids, _ = next(encode_documents([(*document, Turn("assistant", ""))], tokenizer))
+    return ids[:-2]  # without end-of-turn and end-of-text
+
+
 def token_id(tokenizer: "Tokenizer", token: str) -> int:
     """The id of a special token, which every tokenizer of a run has."""
     found = tokenizer.token_to_id(token)

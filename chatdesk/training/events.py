@@ -3,9 +3,12 @@
 A loss is the mean over the counted tokens, in nats; a time is in seconds; tokens are those the model has been shown.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 
@@ -43,6 +46,15 @@ class HeldOut(Struct, frozen=True, tag=True):
     loss: float
 
 
+class Sampled(Struct, frozen=True, tag=True):
+    """What the model makes of one of the recipe's prompts just now. ``text`` is what it added."""
+
+    stage: str
+    step: int
+    prompt: str
+    text: str
+
+
 class Saved(Struct, frozen=True, tag=True):
     """The run can be resumed from here, and ``path`` holds the model as it is now."""
 
@@ -67,5 +79,44 @@ class Finished(Struct, frozen=True, tag=True):
     seconds: float
 
 
-TrainEvent: TypeAlias = Preparing | Began | Stepped | HeldOut | Saved | Changed | Finished
+class Paused(Struct, frozen=True, tag=True):
+    """The run was asked to stop; it goes on from ``step`` of ``stage``, where it is saved."""
+
+    stage: str
+    step: int
+    tokens: int
+    path: str
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The run ends, as a `UserError` would say it; what it saved last is whole."""
+
+    fault: str
+    fields: dict[str, str]
+
+
+TrainEvent: TypeAlias = Preparing | Began | Stepped | HeldOut | Sampled | Saved | Changed | Paused | Finished | Failed
 Report: TypeAlias = Callable[[TrainEvent], None]
+
+WORKER_FLAG = "--training-process"
+"""Hidden flag by which the executable of a frozen bundle becomes the training process."""
+
+
+def worker_command() -> list[str]:
+    """How to start `chatdesk.training.worker`; its arguments follow."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, WORKER_FLAG]
+    return [sys.executable, "-P", "-m", "chatdesk.training.worker"]
+
+
+def read_events(file: Path) -> Iterator[TrainEvent]:
+    """The events that a run has written, in order; a line that a kill cut short is left out."""
+    decoder: msgspec.json.Decoder[TrainEvent] = msgspec.json.Decoder(TrainEvent)
+    if not file.is_file():
+        return
+    with file.open("rb") as lines:
+        for line in lines:
+            try:
+                yield decoder.decode(line)
+            except msgspec.MsgspecError:
+                continue

@@ -108,6 +108,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
     With ``muon`` the matrices inside the blocks are trained by Muon at the stage's learning rate, all other parameters
     by AdamW at ``other_rate`` times that rate; with ``adamw`` everything by AdamW at the stage's rate.
+
+    Every ``held_out_every_steps`` and at a stage's end the loss on held-out text is measured, and each of
+    ``sample_prompts`` is continued by up to ``sample_tokens``; in a stage that learns replies it is asked as a message.
     """
 
     version: int
@@ -121,6 +124,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     clip: Annotated[float, Meta(gt=0)] = 1.0
     held_out_every_steps: Positive = 200
     save_every_seconds: Annotated[float, Meta(gt=0)] = 180.0
+    sample_prompts: tuple[Name, ...] = ()
+    sample_tokens: Positive = 60
     sampling: SamplingDefaults = SamplingDefaults()
 
     def layers_in(self, stage: int) -> int:

@@ -6,7 +6,18 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chatdesk.training.events import Began, Changed, Finished, HeldOut, Preparing, Saved, Stepped, TrainEvent
+from chatdesk.training.events import (
+    Began,
+    Changed,
+    Finished,
+    HeldOut,
+    Paused,
+    Preparing,
+    Sampled,
+    Saved,
+    Stepped,
+    TrainEvent,
+)
 
 
 class Terminal:
@@ -45,6 +56,10 @@ class Terminal:
                 self._bar.update(self._task, completed=event.tokens, description=_line(event))
             case HeldOut():
                 self._say(f"{event.stage}, step {event.step}: held-out loss {event.loss:.4f}")
+            case Sampled():
+                self._say(f"{event.stage}, step {event.step}: “{event.prompt}” → “{shown_on_a_line(event.text)}”")
+            case Paused():
+                self._say(f"stopped and saved at {event.stage}, step {event.step}; the same command goes on from there")
             case Saved():
                 self._say(f"{event.stage}, step {event.step}: saved, the model so far is in {event.path}")
             case Changed():
@@ -54,6 +69,11 @@ class Terminal:
 
     def _say(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, markup=False)
+
+
+def shown_on_a_line(text: str) -> str:
+    """A model's words without line breaks and control characters, which would move what stands on the terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _line(event: Stepped) -> str:

@@ -1,6 +1,8 @@
 """What a run keeps on disk, and how it survives a kill.
 
 run.json            the recipe as it was read, its hash, and every change of it under way
+recipe.toml         the recipe's file itself, as it was last taken over
+run.lock            held by the process that trains
 tokenizer/          the run's tokenizer
 data/               tokenised text, made once
 state.safetensors   weights, optimizer and position in one file, replaced atomically: old or new, never half
@@ -10,6 +12,7 @@ events.jsonl        all events, for plots; after a kill the steps since the last
 model/              the model as an ordinary checkpoint, as of the last save
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 import torch
+from filelock import FileLock, Timeout
 from msgspec import Struct
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -24,6 +28,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.training.events import TrainEvent
 from chatdesk.training.recipe import Recipe
 
 
@@ -57,8 +62,27 @@ class RunFolder:
         self.data = root / "data"
         self.model = root / "model"
         self.events = root / "events.jsonl"
+        self.recipe = root / "recipe.toml"
         self._state = root / "state.safetensors"
         self._about = root / "run.json"
+        self._lock = FileLock(root / "run.lock", blocking=False)
+
+    def lock(self) -> None:
+        """Keep other processes away. Raises ``RUN_IN_USE``."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UserError(Fault.RUN_IN_USE, path=self.root) from None
+
+    def unlock(self) -> None:
+        """Let others in."""
+        self._lock.release()
+
+    def note(self, event: TrainEvent) -> None:
+        """Add an event to the log."""
+        with self.events.open("ab") as file:
+            file.write(msgspec.json.encode(event) + b"\n")
 
     def claim(self, recipe: Recipe, path: Path, accept_changes: bool) -> bool:
         """Make this the run of ``recipe`` (read from ``path``); true when a changed recipe was taken over.
@@ -66,12 +90,18 @@ class RunFolder:
         Raises ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes`` cannot mend it: the
         model, the seed and the finished stages must be the same.
         """
+        old = self.model.with_name(self.model.name + ".old")
+        if old.is_dir() and not self.model.exists():  # killed between two renames
+            os.replace(old, self.model)
+        if self.events.is_file() and not self.events.read_bytes().endswith(b"\n"):  # killed within a line
+            with self.events.open("ab") as file:
+                file.write(b"\n")
         if not self._about.is_file():
             self.root.mkdir(parents=True, exist_ok=True)
-            self._write_about(_About(recipe.hash, recipe))
+            self._write_about(_About(recipe.hash, recipe), path)
             return False
         about = msgspec.json.decode(self._about.read_bytes(), type=_About)
-        if about.hash == recipe.hash:
+        if about.recipe == recipe:
             return False
         if not accept_changes:
             reason = f"{self.root} holds a run of another recipe; choose another folder, or accept the change"
@@ -80,10 +110,12 @@ class RunFolder:
         if _past(about.recipe, at.stage) != _past(recipe, at.stage):
             reason = "model, seed, precision, optimizer and finished stages cannot change in a run that has begun"
             raise UserError(Fault.BAD_RECIPE, path=path, reason=reason)
-        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)]))
+        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)]), path)
         return True
 
-    def _write_about(self, about: _About) -> None:
+    def _write_about(self, about: _About, recipe: Path) -> None:
+        if recipe.resolve() != self.recipe.resolve():
+            shutil.copyfile(recipe, self.recipe)
         half = self._about.with_suffix(".part")
         half.write_bytes(msgspec.json.format(msgspec.json.encode(about)))
         os.replace(half, self._about)
@@ -103,13 +135,18 @@ class RunFolder:
             values = _owner(parameter, optimizers).state.get(parameter, {})
             tensors |= {f"optimizer/{name}/{key}": value for key, value in values.items()}
         half = self._state.with_suffix(".part")
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            half,
-            metadata={"position": msgspec.json.encode(at).decode()},
-        )
-        with half.open("rb+") as file:
-            os.fsync(file.fileno())
+        try:
+            save_file(
+                {name: value.contiguous() for name, value in tensors.items()},
+                half,
+                metadata={"position": msgspec.json.encode(at).decode()},
+            )
+            with half.open("rb+") as file:
+                os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                half.unlink(missing_ok=True)  # a full disk needs the room
+            raise
         os.replace(half, self._state)
 
     def keep(self, stage: str) -> None:

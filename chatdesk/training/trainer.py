@@ -9,14 +9,14 @@ Non-goal: other architectures than GPT-2.
 
 import hashlib
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from accelerate import Accelerator
 from tokenizers import Tokenizer
@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.training.continuing import continuation
 from chatdesk.training.corpus import (
     END_OF_TEXT,
     Document,
@@ -34,10 +35,23 @@ from chatdesk.training.corpus import (
     tokenise,
     wanted_bytes,
 )
-from chatdesk.training.events import Began, Changed, Finished, HeldOut, Preparing, Report, Saved, Stepped, TrainEvent
+from chatdesk.training.events import (
+    Began,
+    Changed,
+    Finished,
+    HeldOut,
+    Paused,
+    Preparing,
+    Report,
+    Sampled,
+    Saved,
+    Stepped,
+    TrainEvent,
+)
 from chatdesk.training.feed import Ready, ahead, make_ready, on_device
 from chatdesk.training.model import LossModel, count_parameters, export, new_model
 from chatdesk.training.order import Order, held_out_batches
+from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
 from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
@@ -46,14 +60,29 @@ BETAS = (0.9, 0.95)  # as in GPT-3 (Brown et al. 2020, appendix B): the usual ch
 _TOKENIZER_BYTES = 20_000_000  # enough for stable merges in vocabularies of up to about 50,000
 _HELD_OUT_TOKENS = 32_768  # for each source: an error of about 0.02 nats, a few seconds of work
 _REPORT_SECONDS = 5.0
+_STEPS_BETWEEN_STOPS = 10  # in which several processes do not ask each other
 
 
-def train(recipe: Path, text: Path | None, out: Path, report: Report, accept_changes: bool = False) -> Path:
+class _Stop(Exception):
+    """Ends the work where there is nothing to save."""
+
+
+def train(
+    recipe: Path,
+    text: Path | None,
+    out: Path,
+    report: Report,
+    accept_changes: bool = False,
+    stop: threading.Event | None = None,
+) -> Path | None:
     """Train the model of a recipe in the run folder ``out`` and return the folder of the finished checkpoint.
+
+    Once ``stop`` is set, the run saves itself and tells so by `Paused`; None is returned.
 
     ``text`` is the folder the recipe's files are named from. When ``out`` holds a run of this recipe, it is resumed;
     when the recipe has changed, it is refused, or goes on with what is left of the new one under ``accept_changes``
-    (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``.
+    (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``,
+    ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``; what was saved before stays whole.
     """
     read = load_recipe(recipe)
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
@@ -67,9 +96,17 @@ def train(recipe: Path, text: Path | None, out: Path, report: Report, accept_cha
     if accelerator.device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 for what autocast leaves in float32
     folder = RunFolder(out)
-    with accelerator.main_process_first():
-        changed = folder.claim(read, recipe, accept_changes)
-    return _Run(accelerator, read, files, folder, report).work(changed)
+    with told(out):
+        if accelerator.is_main_process:
+            folder.lock()
+        try:
+            with accelerator.main_process_first():
+                changed = folder.claim(read, recipe, accept_changes)
+            run = _Run(accelerator, read, files, folder, report)
+            run.stop = stop or run.stop
+            return run.work(changed)
+        finally:
+            folder.unlock()
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -116,9 +153,19 @@ class _Run:
         self._listener = report
         self._began = time.monotonic()
         self._saved = self._began
+        self.stop = threading.Event()
 
-    def work(self, changed: bool) -> Path:
-        """All stages that are left, then the finished checkpoint."""
+    def work(self, changed: bool) -> Path | None:
+        """All stages that are left, then the finished checkpoint; None when it was stopped before."""
+        try:
+            return self._work(changed)
+        except _Stop:
+            at = self._folder.position()
+            stage = self._recipe.stages[min(at.stage, len(self._recipe.stages) - 1)]
+            self._report(Paused(stage.name, at.step, at.tokens, str(self._folder.model)))
+            return None
+
+    def _work(self, changed: bool) -> Path:
         with self._accelerator.main_process_first():
             self._tokenizer = self._make_tokenizer()
         recipe, at = self._recipe, self._folder.position()
@@ -135,9 +182,24 @@ class _Run:
     def _report(self, event: TrainEvent) -> None:
         if not self._accelerator.is_main_process:
             return
-        with self._folder.events.open("ab") as file:
-            file.write(msgspec.json.encode(event) + b"\n")
+        self._folder.note(event)
         self._listener(event)
+
+    def _until_stopped(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents, until the run is to stop: tokenising may take long, and begins anew when it was cut."""
+        for document in documents:
+            if self.stop.is_set():
+                raise _Stop
+            yield document
+
+    def _is_stopped(self, step: int) -> bool:
+        """Whether to stop after this step. Several processes must agree, which costs time, so they ask seldom."""
+        if self._accelerator.num_processes == 1:
+            return self.stop.is_set()
+        if step % _STEPS_BETWEEN_STOPS:
+            return False
+        asked = torch.tensor(float(self.stop.is_set()), device=self._accelerator.device)
+        return bool(self._mean(asked).item() > 0)
 
     # what is needed before the first step
 
@@ -146,7 +208,7 @@ class _Run:
         recipe, folder = self._recipe, self._folder.tokenizer
         if not (folder / "tokenizer.json").is_file():
             self._report(Preparing("training the tokenizer"))
-            tokenizer = train_tokenizer(self._tokenizer_sample(), recipe.model.vocabulary)
+            tokenizer = train_tokenizer(self._until_stopped(self._tokenizer_sample()), recipe.model.vocabulary)
             save_tokenizer(tokenizer, folder, recipe.model.context)
         return load_tokenizer(folder)
 
@@ -181,7 +243,7 @@ class _Run:
         folder = self._folder.data / f"{file.name.split('.')[0]}-{key}"
         if not folder.is_dir():
             self._report(Preparing(f"tokenising {source.file}"))
-            tokenise(sample_documents(file, wanted, seed), self._tokenizer, folder)
+            tokenise(self._until_stopped(sample_documents(file, wanted, seed)), self._tokenizer, folder)
         return TokenArrays(folder)
 
     # a stage
@@ -212,17 +274,30 @@ class _Run:
             if event := meter.add(loss, rate, at):
                 self._report(event)
             last = step + 1 == stage.step_count
-            if held_out and (last or (step + 1) % self._recipe.held_out_every_steps == 0):
-                self._report(HeldOut(stage.name, step + 1, self._measure(held_out)))
+            if last or (step + 1) % self._recipe.held_out_every_steps == 0:
+                self._evaluate(stage, step + 1, held_out)
                 meter.pause()
-            if not last and time.monotonic() - self._saved > self._recipe.save_every_seconds:
+            stopped = not last and self._is_stopped(step + 1)
+            if stopped or (not last and time.monotonic() - self._saved > self._recipe.save_every_seconds):
                 self._save(at, stage)
                 meter.pause()
+            if stopped:
+                raise _Stop
         at = Position(index + 1, 0, at.tokens)
         self._save(at, stage)
         if self._accelerator.is_main_process:
             self._folder.keep(stage.name)
         return at
+
+    def _evaluate(self, stage: Stage, step: int, held_out: list[Ready]) -> None:
+        """The loss on held-out text, and sample texts."""
+        if held_out:
+            self._report(HeldOut(stage.name, step, self._measure(held_out)))
+        if self._accelerator.is_main_process:
+            self._model.eval()
+            for prompt in self._recipe.sample_prompts:
+                text = continuation(self._model.causal, self._tokenizer, prompt, self._recipe, stage)
+                self._report(Sampled(stage.name, step, prompt, text))
 
     def _make_ready(self, order: Order, step: int, stage: Stage) -> Ready:
         return make_ready(order.batch(step), self._mine, stage.isolate, self._accelerator.device)
