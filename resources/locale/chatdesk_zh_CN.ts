@@ -3242,6 +3242,22 @@ Edit a message or write a reply anew to make another.</source>
         <translation>无法读取 {path}：{reason}。</translation>
     </message>
     <message>
+        <source>{path} is being trained just now by another process. Wait for it, or stop it first.</source>
+        <translation>{path} 正由另一个进程训练。请等它结束，或先让它停下。</translation>
+    </message>
+    <message>
+        <source>The run in {path} could not be saved: {reason}. What it saved last is whole; mend that and go on from there.</source>
+        <translation>{path} 中的训练无法保存：{reason}。上一次保存的内容完好；解决这个问题后可以从那里继续。</translation>
+    </message>
+    <message>
+        <source>There was not enough memory for the training. Choose a smaller batch, shorter sequences or a smaller model; what the run in {path} saved last is whole.</source>
+        <translation>内存不足，无法训练。请选择更小的批次、更短的序列或更小的模型；{path} 中上一次保存的内容完好。</translation>
+    </message>
+    <message>
+        <source>Something in the training went wrong ({reason}). This is a mistake of the program; what the run in {path} saved last is whole.</source>
+        <translation>训练中出了问题（{reason}）。这是程序的错误；{path} 中上一次保存的内容完好。</translation>
+    </message>
+    <message>
         <source>{path} was damaged, so the defaults are used. The old file is kept as {aside}.</source>
         <translation>{path} 已损坏，因此使用默认值。旧文件保留为 {aside}。</translation>
     </message>
