@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from chatdesk import __version__, app, cli_bench, cli_classify, cli_eval, cli_models, cli_train
+from chatdesk import __version__, app, cli_bench, cli_classify, cli_compare, cli_eval, cli_models, cli_train
 from chatdesk.cli_engine import (
     AdapterOption,
     AsJson,
@@ -47,6 +47,7 @@ cli.command("classify")(cli_classify.classify)
 cli.command()(cli_train.prepare)
 cli.command()(cli_train.estimate)
 cli.command("eval")(cli_eval.evaluate)
+cli.command()(cli_compare.compare)
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]

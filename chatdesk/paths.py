@@ -74,6 +74,11 @@ class Profile:
         return self.root / "classified"
 
     @property
+    def compared(self) -> Path:
+        """Folder of comparisons of two models: answers and votes."""
+        return self.root / "compared"
+
+    @property
     def log(self) -> Path:
         """The engine's log: what the child wrote to stderr."""
         return self.root / "engine.log"

@@ -39,12 +39,9 @@ def chart(title: str, lines: Sequence[Line], what: str, marks: Sequence[tuple[st
     ticks = _ticks(lowest, highest)
     across = _Axis(0.0, max(x for line in filled for x, _ in line.points), _LEFT, _WIDTH - _RIGHT)
     upward = _Axis(ticks[0], ticks[-1], _HEIGHT - _BOTTOM, _TOP)
-    name = "clip-" + "".join(sign for sign in title.casefold() if sign.isalnum())
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg" font-size="11" '
         f'font-family="sans-serif" color="#222"><title>{escape(title)}</title>',
-        f'<clipPath id="{name}"><rect x="{_LEFT}" y="{_TOP - 4}" width="{_WIDTH - _LEFT - _RIGHT + 4}" '
-        f'height="{_HEIGHT - _TOP - _BOTTOM + 6}"/></clipPath>',
     ]
     for tick in ticks:
         parts.append(_rule(_LEFT, upward(tick), _WIDTH - _RIGHT, upward(tick)))
@@ -57,7 +54,7 @@ def chart(title: str, lines: Sequence[Line], what: str, marks: Sequence[tuple[st
         if place < across.highest:
             parts.append(_rule(across(place), _TOP, across(place), _HEIGHT - _BOTTOM, "4 3"))
         parts.append(_word(across(place) - 4, _TOP + 9, mark, "end"))
-    parts.append(f'<g clip-path="url(#{name})" fill="none" stroke-width="1.8" stroke-linejoin="round">')
+    parts.append('<g fill="none" stroke-width="1.8" stroke-linejoin="round">')
     parts += [_curve(line, across, upward) for line in filled]
     return "\n".join([*parts, "</g></svg>"])
 
@@ -105,7 +102,7 @@ def _curve(line: Line, across: _Axis, upward: _Axis) -> str:
     colour = COLOURS[line.colour % len(COLOURS)]
     every = math.ceil(len(line.points) / _MOST_POINTS)
     kept = [*line.points[:-1:every], line.points[-1]]
-    places = [(across(x), upward(y)) for x, y in kept if math.isfinite(y)]
+    places = [(across(x), upward(min(y, upward.highest))) for x, y in kept if math.isfinite(y)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dashes = ' stroke-dasharray="5 3"' if line.is_dotted else ""
     drawn = f'<polyline points="{path}" stroke="{colour}"{dashes}/>'

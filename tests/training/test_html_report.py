@@ -89,6 +89,10 @@ def test_charts_are_svg_with_the_points_in_place() -> None:
     assert left < right
     assert top < bottom
     assert root.find("{*}title").text == "Loss <1>"
+    spike = [(0, 1000.0), *((float(x), 2.0 + x % 3) for x in range(1, 60))]
+    top = min(float(place.split(",")[1]) for place in ElementTree.fromstring(
+        chart("spike", [Line("a", spike, 0)], "x")).find(".//{*}polyline").get("points").split())  # fmt: skip
+    assert top == 12.0  # cut off at the top of the chart
     assert chart("none", [Line("a", [], 0)], "tokens") == ""
     for value in (0.0, 1e-9, 5e8):
         flat = chart("flat", [Line("a", [(0, value), (0, value)], 0)], "x")
