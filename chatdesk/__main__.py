@@ -19,6 +19,10 @@ def main() -> None:
             from chatdesk.training import worker
 
             worker.main(arguments)
+        case ["--errand-process", errand]:  # and its errands, see chatdesk.training.errands
+            from chatdesk.training import errand_worker
+
+            sys.exit(errand_worker.main(errand))
         case _:
             from chatdesk import cli
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from chatdesk.engine.api import Engine, Event
     from chatdesk.engine.client import EngineClient
+    from chatdesk.library.catalogue import Entry
     from chatdesk.library.connection import Connection
     from chatdesk.settings.store import Settings
     from chatdesk.storage.store import Store
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.inspect import Inspect
+    from chatdesk.tasks.lab import Lab
     from chatdesk.tasks.models import Models
     from chatdesk.tasks.ports import Post
     from chatdesk.tasks.writing import Writing
@@ -93,6 +95,7 @@ class Desk:
     hub: "Hub"
     downloads: "Downloads"
     writing: "Writing"
+    lab: "Lab"
 
     def run(self) -> int:
         """Show the window until it is closed; then close everything. Returns the exit status."""
@@ -110,6 +113,7 @@ class Desk:
 
     def close(self) -> None:
         """Store what is under way, then end the engine and the storage thread, and wait for both."""
+        self.lab.close()
         self.downloads.close()
         self.chat.close()
         self.writing.close()
@@ -144,7 +148,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     engine = EngineClient(bridge.post, command=engine_command, log=profile.log)
     engine.start()
     store = Store(profile.database, profile.backups)
-    models = Models(engine, lambda folders: catalogue.find(paths.starter(), map(Path, folders)), settings, bridge.call)
+    models = Models(engine, lambda folders: _checkpoints(profile, folders), settings, bridge.call)
     chat = Chat(store, engine, models, bridge.call)
     bench = Bench(engine, models, lambda: chat.is_replying or writing.generating.is_busy)
     shelf = Shelf(store, chat, profile.backups, bridge.call)
@@ -153,6 +157,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     writing = Writing(store, engine, models, lambda: _writing_prompts(settings, profile), bridge.call)
     downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
     inspect, classifier = _looking(store, engine, models, profile, bridge.call)
+    lab = _lab(profile, bridge.call)
 
     def on_event(event: "Event") -> None:
         for task in (models, chat, prompts, bench, writing, inspect, classifier):
@@ -161,10 +166,29 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     bridge.on_event = on_event
     from chatdesk.ui.main_window import MainWindow
 
-    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing, inspect, classifier)
+    tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing, inspect, classifier, lab)
     window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
-    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing)
+    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing, lab)
+
+
+def _checkpoints(profile: Profile, folders: "Sequence[str]") -> "list[Entry]":
+    """Those on this machine, with what the lab has trained."""
+    from chatdesk.library import catalogue
+
+    trained = sorted(path.parent for path in profile.runs.glob("*/model/config.json"))
+    return catalogue.find(paths.starter(), [*map(Path, folders), *trained])
+
+
+def _lab(profile: Profile, post: "Post") -> "Lab":
+    """The lab with the processes it starts."""
+    from chatdesk.engine.child import child_environment
+    from chatdesk.tasks.lab import Commands, Lab
+    from chatdesk.training.errands import errand_command
+    from chatdesk.training.events import worker_command
+
+    commands = Commands(worker_command(), errand_command(), child_environment(None))
+    return Lab(profile.runs, profile.texts, profile.lab_log, commands, post)
 
 
 def _looking(

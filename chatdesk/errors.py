@@ -107,6 +107,8 @@ class Fault(StrEnum):
     RUN_NOT_SAVED = "run_not_saved"
     RUN_OUT_OF_MEMORY = "run_out_of_memory"
     RUN_BUG = "run_bug"
+    NO_RUN = "no_run"
+    LAB_BUSY = "lab_busy"
     FILE_NOT_FOUND = "file_not_found"
     FILE_DAMAGED = "file_damaged"
 
@@ -379,6 +381,10 @@ SENTENCES: dict[Fault, str] = {
         "Something in the training went wrong ({reason}). This is a mistake of the program; "
         "what the run in {path} saved last is whole.",
     ),
+    Fault.NO_RUN: QT_TRANSLATE_NOOP(
+        "errors", "{path} holds no training run. Choose a folder with run.json or recipe.toml in it."
+    ),
+    Fault.LAB_BUSY: QT_TRANSLATE_NOOP("errors", "The lab works on {name} just now. Pause it first, or wait."),
     Fault.FILE_DAMAGED: QT_TRANSLATE_NOOP(
         "errors", "{path} was damaged, so the defaults are used. The old file is kept as {aside}."
     ),

@@ -69,6 +69,16 @@ class Profile:
         return self.root / "runs"
 
     @property
+    def texts(self) -> Path:
+        """Folder of texts that are prepared for training."""
+        return self.root / "texts"
+
+    @property
+    def lab_log(self) -> Path:
+        """What the lab's children wrote to stderr."""
+        return self.root / "lab.log"
+
+    @property
     def classified(self) -> Path:
         """Folder of the journals of files that are sorted by labels."""
         return self.root / "classified"

@@ -132,7 +132,8 @@ def name_and_source(checked: safety.Checked, starter: Path | None) -> tuple[str,
     if starter is not None and os.path.realpath(folder) == os.path.realpath(starter):
         return f"Starter {short_count(checked.parameters)}", "box"
     name = safety.snapshot_name(folder)
-    return (folder.name, "folder") if name is None else (name, "cache")
+    own = folder.parent.name if (folder.parent / "run.json").is_file() else folder.name  # of a training run
+    return (own, "folder") if name is None else (name, "cache")
 
 
 def _disk_bytes(folder: Path) -> int:

@@ -8,6 +8,7 @@ from chatdesk.tasks.classifying import Classifier
 from chatdesk.tasks.downloads import Downloads
 from chatdesk.tasks.hub import Hub
 from chatdesk.tasks.inspect import Inspect
+from chatdesk.tasks.lab import Lab
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.prompts import Prompts
 from chatdesk.tasks.shelf import Shelf
@@ -28,3 +29,4 @@ class Tasks:
     writing: Writing
     inspect: Inspect
     classifier: Classifier
+    lab: Lab

@@ -146,6 +146,6 @@ def run(app: QApplication, window: "MainWindow", profile: Profile) -> int:
     window.painted.connect(settle)
     window.show()
     # Python sees a signal only between two lines of Python: the window's own timer gives it the occasion.
-    signal.signal(signal.SIGINT, lambda *_: QTimer.singleShot(0, window.close))
-    signal.signal(signal.SIGTERM, lambda *_: QTimer.singleShot(0, window.close))
+    signal.signal(signal.SIGINT, lambda *_: QTimer.singleShot(0, window.end))
+    signal.signal(signal.SIGTERM, lambda *_: QTimer.singleShot(0, window.end))
     return app.exec()

@@ -22,6 +22,7 @@ _PAGES = {
     "write": "write",
     "inspect": "inspect",
     "classify": "classify",
+    "lab": "lab",
     "models_page": "models",
     "settings": "settings",
 }

@@ -23,6 +23,7 @@ from chatdesk.ui.pages import Pages
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
+from chatdesk.ui.widgets import dialogs
 
 if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
@@ -60,7 +61,7 @@ class MainWindow(QMainWindow):
         self._tasks, self._chat = tasks, tasks.chat
         self._settings, self._profile = settings, profile
         self._kept: dict[type[Change], Change] = {}
-        self._was_painted = False
+        self._was_painted = self._may_close = False
         self._has_other_keys = False
         self._presets: PresetButton | None = None
         self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.attaching.serve(self.page)
         self.pages = Pages(self.page, self._tasks, self._settings, self._profile, self.shelving)
         self.pages.back_wanted.connect(lambda: self.show_page("chat"))
+        self.pages.talk_wanted.connect(self._talk_to)
         self.pages.models_wanted.connect(lambda: self.show_page("models"))
         self.pages.exact_wanted.connect(self._show_exact)
         self.pages.focus_wanted.connect(lambda is_focused: self.rail.setVisible(not is_focused))
@@ -225,8 +227,25 @@ class MainWindow(QMainWindow):
         """Attach the files, or load the checkpoint."""
         self.attaching.take(event)
 
+    def end(self) -> None:
+        """Close without a question."""
+        self._may_close = True
+        self.close()
+
+    def _talk_to(self, path: str) -> None:
+        """A chat with a model of the lab."""
+        self._tasks.models.load(path)
+        self.show_page("chat")
+        self.page.new_chat()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Keep the window's place; the conversation is kept by its task."""
+        """Keep the window's place; the conversation is kept by its task. A training asks first."""
+        if self._tasks.lab.is_training and not self._may_close:
+            event.ignore()
+            question = self.tr("A model is being trained. Close the window?")
+            facts = self.tr("The run is saved first. It goes on from there when you open the lab again.")
+            dialogs.ask_whether(self, question, facts, self.tr("Save and close"), self.end)
+            return
         self._tick.stop()
         self.page.keep("geometry", self.saveGeometry().toBase64().toStdString())
         super().closeEvent(event)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
     from chatdesk.ui.classify.page import ClassifyPage
     from chatdesk.ui.inspect.page import InspectPage
+    from chatdesk.ui.lab.page import LabPage
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
     from chatdesk.ui.writing.page import WritingPage
@@ -29,14 +30,15 @@ _OF_THE_CHAT = frozenset({
 
 class Pages(QStackedWidget):
     """Signals: ``back_wanted``, to the chat; ``models_wanted``; ``exact_wanted`` and ``focus_wanted(bool)``, of the
-    writing desk. Attributes: ``settings``, ``models``, ``writing``, ``inspect`` and ``classify``, None until they are
-    wanted; ``shown``, the name of the page that is shown.
+    writing desk; ``talk_wanted(path)``, of the lab. Attributes: ``settings``, ``models``, ``writing``, ``inspect``,
+    ``classify`` and ``lab``, None until they are wanted; ``shown``, the name of the page that is shown.
     """
 
     back_wanted = Signal()
     models_wanted = Signal()
     exact_wanted = Signal()
     focus_wanted = Signal(bool)
+    talk_wanted = Signal(str)
 
     def __init__(
         self, chat: ChatPage, tasks: "Tasks", settings: Settings, profile: Profile, shelving: Shelving
@@ -49,6 +51,7 @@ class Pages(QStackedWidget):
         self.writing: WritingPage | None = None
         self.inspect: InspectPage | None = None
         self.classify: ClassifyPage | None = None
+        self.lab: LabPage | None = None
         self.shown = "chat"
         self._is_small = False
         self.addWidget(chat)
@@ -66,6 +69,8 @@ class Pages(QStackedWidget):
             self._enter(self._made_inspect())
         elif name == "classify":
             self._enter(self._made_classify())
+        elif name == "lab":
+            self._enter(self._made_lab())
         else:
             self.setCurrentWidget(self._chat)
             self._chat.composer.focus()
@@ -73,7 +78,7 @@ class Pages(QStackedWidget):
     def fit(self, is_small: bool) -> None:
         """Follow the width of the window: a small one has no rail."""
         self._is_small = is_small
-        for page in (self.settings, self.models, self.writing, self.inspect, self.classify):
+        for page in (self.settings, self.models, self.writing, self.inspect, self.classify, self.lab):
             if page is not None:
                 page.back_button.setVisible(is_small)
         if self.writing is not None:
@@ -158,11 +163,20 @@ class Pages(QStackedWidget):
             self._add(self.classify)
         return self.classify
 
-    def _enter(self, page: "ModelsPage | WritingPage | InspectPage | ClassifyPage") -> None:
+    def _made_lab(self) -> "LabPage":
+        if self.lab is None:
+            from chatdesk.ui.lab.page import LabPage
+
+            self.lab = LabPage(self._tasks.lab)
+            self.lab.talk_wanted.connect(self.talk_wanted)
+            self._add(self.lab)
+        return self.lab
+
+    def _enter(self, page: "ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
         self.setCurrentWidget(page)
         page.enter()
 
-    def _add(self, page: "SettingsPage | ModelsPage | WritingPage | InspectPage | ClassifyPage") -> None:
+    def _add(self, page: "SettingsPage | ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
         page.back_wanted.connect(self.back_wanted)
         page.back_button.setVisible(self._is_small)
         self.addWidget(page)

@@ -13,6 +13,7 @@ _PAGES = {
     "inspect": "lens",
     "classify": "labels",
     "models": "cube",
+    "lab": "flask",
     "settings": "settings",
 }
 _KEYS = {"models": "models_page"}  # "models" is the menu's

@@ -79,6 +79,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "look_inside": Shortcut(("Ctrl+Shift+I",), QT_TRANSLATE_NOOP("shortcuts", "Look inside the text (writing)")),
     "inspect": Shortcut(("Ctrl+4",), QT_TRANSLATE_NOOP("shortcuts", "Inspect")),
     "classify": Shortcut(("Ctrl+5",), QT_TRANSLATE_NOOP("shortcuts", "Classify")),
+    "lab": Shortcut(("Ctrl+6",), QT_TRANSLATE_NOOP("shortcuts", "Lab")),
     "settings": Shortcut(("Ctrl+,",), QT_TRANSLATE_NOOP("shortcuts", "Settings")),
     "larger": Shortcut(("Ctrl+=", "Ctrl++"), QT_TRANSLATE_NOOP("shortcuts", "Larger text")),
     "smaller": Shortcut(("Ctrl+-",), QT_TRANSLATE_NOOP("shortcuts", "Smaller text")),

@@ -93,6 +93,14 @@ class ScriptedDownloads(ScriptedHub):
     all: tuple[changes.Download, ...] = ()
 
 
+class ScriptedLab(ScriptedHub):
+    """Nothing was trained yet."""
+
+    runs = ()
+    work = None
+    is_training = False
+
+
 class ScriptedBench(ScriptedHub):
     """Nothing was measured yet."""
 

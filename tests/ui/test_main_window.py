@@ -70,6 +70,7 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
         scripted.ScriptedWriting(),
         scripted.ScriptedShelf(),
         scripted.ScriptedShelf(),
+        scripted.ScriptedLab(),
     )
     settings = Settings(tmp_path / "settings.toml")
     window = MainWindow(tasks, settings, Profile(tmp_path))

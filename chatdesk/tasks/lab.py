@@ -1,0 +1,281 @@
+"""The lab: runs from raw text to a model, one child process at a time, nothing kept in memory alone.
+
+All methods belong to the tasks' thread. The window reads `runs` and `work` after each ``on_change``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from chatdesk.errors import Fault, UserError
+from chatdesk.tasks import lab_runs
+from chatdesk.tasks.lab_process import LineProcess
+from chatdesk.tasks.lab_runs import History, Plan, Run
+from chatdesk.tasks.lab_sizes import Size
+from chatdesk.tasks.ports import Post, aside
+from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
+from chatdesk.training.events import TrainEvent
+
+Kind: TypeAlias = Literal["prepare", "weigh", "judge", "train"]
+MEASURE_S = 20.0
+_SAVE_S = 60.0
+_HANG_S = 5.0
+
+
+@dataclass(frozen=True)
+class Commands:
+    """How the children are started: ``train`` is followed by the recipe and its options, ``errand`` by JSON."""
+
+    train: Sequence[str]
+    errand: Sequence[str]
+    environment: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a child is doing for the run in ``path``; ``done`` of ``total``, 0 of 0 where it is not known."""
+
+    kind: Kind
+    path: Path
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    is_stopping: bool = False
+
+
+class Lab:
+    """Attributes: ``runs``, the last changed first; ``work``; ``results``, by folder and kind, of errands; ``flops``,
+    operations a second as measured, None before; ``complaints``, by folder, what went wrong last; ``on_change``.
+    """
+
+    def __init__(self, folder: Path, texts: Path, log: Path, commands: Commands, post: Post) -> None:
+        self.folder = folder
+        self._texts, self._log, self._commands, self._post = texts, log, commands, post
+        self.runs: list[Run] = []
+        self.work: Work | None = None
+        self.results: dict[tuple[Path, Kind], dict[str, Any]] = {}
+        self.complaints: dict[Path, UserError] = {}
+        self.flops: float | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self._process: LineProcess | None = None
+        self._opened: list[str] = []
+        self._is_closed = False
+
+    # -- the list ------------------------------------------------------------------------------------------------------
+
+    def refresh(self, then: Callable[[], None] = lambda: None) -> None:
+        """Look at the disk; the run that is at work is what its process tells."""
+
+        def take(found: list[Run]) -> None:
+            busy = {run.path: run for run in self.runs if self.work is not None and run.path == self.work.path}
+            self.runs = [busy.get(run.path, run) for run in found]
+            then()
+            self.on_change()
+
+        aside(self._post, lambda: lab_runs.survey(self.folder, tuple(self._opened)), take, lambda error: None)
+
+    def run(self, path: Path) -> Run | None:
+        """The run in that folder."""
+        return next((run for run in self.runs if run.path == path), None)
+
+    def create(self, name: str, plan: Plan | None = None) -> Path:
+        """Begin a new run with a plan; its folder. Raises CANNOT_WRITE."""
+        path = lab_runs.create(self.folder, name, plan or Plan())
+        self.runs.insert(0, lab_runs.read(path))
+        self.on_change()
+        return path
+
+    def open(self, path: Path) -> Path:
+        """Open a run folder from elsewhere, or begin a new run with a recipe file; the folder of the run.
+
+        Raises NO_RUN, BAD_RECIPE, FILE_NOT_FOUND, CANNOT_WRITE.
+        """
+        if path.is_dir():
+            if not any((path / name).is_file() for name in ("run.json", "recipe.toml")):
+                raise UserError(Fault.NO_RUN, path=path)
+            if self.run(path) is None:
+                self._opened.append(str(path))
+                self.runs.insert(0, lab_runs.read(path))
+                self.on_change()
+            return path
+        text = lab_runs.text_folder_of(path)
+        made = self.create(path.stem, Plan(text=text, size=None))
+        lab_runs.copy_recipe(path, made)
+        self._read_again(made)
+        return made
+
+    def rename(self, path: Path, name: str) -> Path:
+        """Call a run that has not begun otherwise; its new folder. Raises CANNOT_WRITE, LAB_BUSY."""
+        self._run(path)
+        new = lab_runs.free_path(path.parent, name)
+        try:
+            path.rename(new)
+        except OSError as error:
+            raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
+        self.runs = [lab_runs.read(new) if run.path == path else run for run in self.runs]
+        self.on_change()
+        return new
+
+    def change_plan(self, path: Path, plan: Plan) -> None:
+        """Keep what a person has chosen; the recipe follows where there is a text. Raises CANNOT_WRITE, BAD_RECIPE."""
+        run = self.run(path)
+        if run is None or run.has_begun:
+            return
+        run.plan = plan
+        lab_runs.write_plan(path, plan)
+        run.report = lab_runs.read_report(plan.text)
+        if run.report is not None and plan.size is not None and not plan.size.problem():
+            run.recipe = lab_runs.make_recipe(plan, run.report.train_bytes, run.report.held_out_documents > 0)
+            lab_runs.write_recipe(path, run.recipe)
+        self.on_change()
+
+    def _read_again(self, path: Path) -> None:
+        """A run as its files are now."""
+        self.runs = [lab_runs.read(path) if run.path == path else run for run in self.runs]
+        self.on_change()
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_training(self) -> bool:
+        """Whether closing would interrupt a run."""
+        return self.work is not None and self.work.kind == "train"
+
+    def prepare(self, path: Path) -> None:
+        """Prepare the text of a run."""
+        run = self._run(path)
+        plan = run.plan
+        wanted = Prepare(plan.paths, str(self._texts), plan.steps, plan.held_out)
+        self._errand("prepare", path, wanted)
+
+    def weigh(self, path: Path) -> None:
+        """Measure what the recipe of a run takes on this machine."""
+        self._errand("weigh", path, Weigh(str(path / "recipe.toml"), self._run(path).plan.text or None, MEASURE_S))
+
+    def judge(self, path: Path) -> None:
+        """Measure the checkpoint of a run on its held-out text."""
+        run = self._run(path)
+        held_out = Path(run.plan.text) / "held-out.jsonl"
+        if run.checkpoint is None or not held_out.is_file():
+            raise UserError(Fault.NO_TEXT, path=held_out)
+        self._errand("judge", path, Judge(str(run.checkpoint), str(held_out)))
+
+    def train(self, path: Path) -> None:
+        """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE."""
+        run = self._run(path)
+        text = ["--text", run.plan.text] if run.plan.text else []
+        command = [*self._commands.train, str(path / "recipe.toml"), *text, "--out", str(path)]
+        decoder = msgspec.json.Decoder(TrainEvent)
+        run.history.fault = None
+        self._start("train", path, command, lambda line: partial(self._on_train, path, decoder.decode(line)))
+
+    def stop(self) -> None:
+        """Ask what is at work to end: a training saves first."""
+        if self._process is not None and self.work is not None:
+            self.work = replace(self.work, is_stopping=True)
+            self._process.stop()
+            self.on_change()
+
+    def close(self) -> None:
+        """End what is at work, and wait: a training has a minute to save."""
+        self._is_closed = True
+        if self._process is not None:
+            self._process.end(_SAVE_S if self.is_training else _HANG_S)
+            self._process = None
+
+    def _run(self, path: Path) -> Run:
+        if self.work is not None:
+            raise UserError(Fault.LAB_BUSY, name=self.work.path.name)
+        run = self.run(path)
+        if run is None:
+            raise UserError(Fault.FILE_NOT_FOUND, path=path)
+        return run
+
+    def _errand(self, kind: Kind, path: Path, errand: Errand) -> None:
+        command = [*self._commands.errand, msgspec.json.encode(errand).decode()]
+        decoder = msgspec.json.Decoder(ErrandEvent)
+        self._start(kind, path, command, lambda line: partial(self._on_errand, kind, path, decoder.decode(line)))
+
+    def _start(
+        self, kind: Kind, path: Path, command: Sequence[str], read: Callable[[bytes], Callable[[], None]]
+    ) -> None:
+        def on_line(line: bytes) -> None:
+            try:
+                work = read(line)
+            except msgspec.MsgspecError:
+                return  # of a newer program
+            self._post(work)
+
+        self.complaints.pop(path, None)
+        try:
+            self._process = LineProcess(
+                command,
+                self._commands.environment,
+                self._log,
+                on_line,
+                lambda code: self._post(partial(self._on_end, path, code)),
+            )
+        except OSError as error:
+            raise UserError(Fault.CANNOT_WRITE, path=self._log, reason=error.strerror or error) from None
+        self.work = Work(kind, path)
+        self.on_change()
+
+    # -- news of the child ---------------------------------------------------------------------------------------------
+
+    def _on_train(self, path: Path, event: TrainEvent) -> None:
+        if (run := self.run(path)) is not None and not self._is_closed:
+            run.history.take(event)
+            if run.history.fault is not None:
+                self.complaints[path] = run.history.fault
+            self.on_change()
+
+    def _on_errand(self, kind: Kind, path: Path, event: ErrandEvent) -> None:
+        if self._is_closed or self.work is None:
+            return
+        if isinstance(event, Going):
+            self.work = replace(self.work, what=event.what, done=event.done, total=event.total)
+        elif isinstance(event, Refused):
+            self.complaints[path] = _error(event)
+        else:
+            self._on_done(kind, path, event)
+        self.on_change()
+
+    def _on_done(self, kind: Kind, path: Path, event: Done) -> None:
+        self.results[path, kind] = event.result
+        run = self.run(path)
+        if run is None:
+            return
+        if kind == "prepare":
+            self.change_plan(path, msgspec.structs.replace(run.plan, text=event.folder))
+        elif kind == "weigh" and run.plan.size is not None and (stages := event.result.get("stages")):
+            self.flops = stages[0]["tokens_per_s"] * run.plan.size.flops_per_token
+
+    def _on_end(self, path: Path, code: int) -> None:
+        if self._is_closed or self.work is None:
+            return
+        work, self.work = self.work, None
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+        run = self.run(path)
+        if work.kind == "train" and run is not None:
+            self._read_again(path)
+            if run.history.fault is None and code not in (0, 2) and not work.is_stopping:
+                self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
+        elif code not in (0, 2) and not work.is_stopping:
+            self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
+        self.on_change()
+
+
+def _error(event: Refused) -> UserError:
+    try:
+        return UserError(Fault(event.fault), **event.fields)
+    except ValueError:
+        return UserError(Fault.ENGINE_BUG, reason=event.fault, log="lab.log")
+
+
+__all__ = ["Commands", "History", "Lab", "Plan", "Run", "Size", "Work"]

@@ -1,0 +1,85 @@
+"""The child process of an errand: the errand as JSON in its argument, events as lines of JSON on stdout.
+
+It ends when its work is done, or when its stdin does: a preparation is made whole or not at all.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from chatdesk.errors import UserError
+from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
+
+_TELL_S = 0.1  # between two lines about the same part
+_STOPPED = 3
+
+
+def main(argument: str) -> int:
+    """Do the errand; the exit status: 0, or 2 where it was refused."""
+    lines = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print belongs to the log
+
+    def say(event: ErrandEvent) -> None:
+        lines.write(msgspec.json.encode(event) + b"\n")
+        lines.flush()
+
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        say(_do(msgspec.json.decode(argument, type=Errand), _Teller(say)))
+    except UserError as error:
+        say(Refused(error.fault, error.fields))
+        return 2
+    return 0
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(_STOPPED)
+
+
+class _Teller:
+    """Says `Going`, not more often than anyone can see."""
+
+    def __init__(self, say: Callable[[ErrandEvent], None]) -> None:
+        self._say = say
+        self._what, self._at = "", 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Told where the work is."""
+        now = time.monotonic()
+        if what != self._what or now - self._at >= _TELL_S:
+            self._what, self._at = what, now
+            self._say(Going(what, done, total))
+
+
+def _do(errand: Errand, tell: _Teller) -> Done:
+    if isinstance(errand, Prepare):
+        from chatdesk.training.preparation import Wishes, prepare
+
+        wishes = Wishes(errand.steps, errand.languages, errand.held_out)
+        folder, report = prepare([Path(path) for path in errand.paths], Path(errand.out), wishes, tell)
+        return Done(msgspec.to_builtins(report), str(folder))
+    if isinstance(errand, Weigh):
+        from chatdesk.training.estimate import estimate
+
+        text = Path(errand.text) if errand.text else None
+        found = estimate(Path(errand.recipe), text, errand.seconds, lambda name: tell(name, 0, 0))
+        return Done(msgspec.to_builtins(found))
+    return _judge(errand, tell)
+
+
+def _judge(errand: Judge, tell: _Teller) -> Done:
+    from chatdesk.training.evaluate import evaluate_text
+
+    found = evaluate_text(Path(errand.file), Path(errand.model), report=lambda done, all_: tell("scoring", done, all_))
+    return Done(found.to_builtins())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

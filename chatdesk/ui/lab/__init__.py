@@ -1,0 +1,1 @@
+"""The lab: from raw text to a model of one's own."""

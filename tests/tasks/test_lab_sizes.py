@@ -1,0 +1,30 @@
+"""The lab's arithmetic against the real models, and its words against the real steps."""
+
+import pytest
+
+from chatdesk.tasks.lab_runs import Plan, make_recipe
+from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
+from chatdesk.tasks.lab_text import STEPS, USUAL
+from chatdesk.training import cleaning
+
+
+@pytest.mark.parametrize("size", [Size(), Size(3, 2, 48, 32, 400), PRESETS["small"][1]])
+def test_parameters_are_those_of_the_model(size):
+    from chatdesk.training.model import count_parameters, new_model
+
+    recipe = make_recipe(Plan(size=size), 1_000_000, True)
+    assert size.parameters == count_parameters(new_model(recipe.model, 0, 0))
+
+
+def test_the_steps_are_those_of_the_cleaning():
+    assert [*STEPS] == [step for step in cleaning.STEPS if step != "language"]
+    assert USUAL == cleaning.USUAL
+
+
+def test_more_text_asks_for_a_larger_model():
+    assert [proposed(size) for size in (10**6, 6 * 10**7, 3 * 10**8, 10**10)] == ["tiny", "small", "medium", "large"]
+
+
+def test_a_time_is_kept():
+    size = fitted(Size(), 5_000_000, 600, 1e11)
+    assert size.tokens(5_000_000) * size.flops_per_token / 1e11 == pytest.approx(600, rel=0.02)

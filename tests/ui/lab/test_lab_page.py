@@ -1,0 +1,246 @@
+"""The lab's page over scripted children: four steps, pauses, runs compared, bad input; one real preparation."""
+
+import json
+import queue
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from PySide6.QtCore import Qt
+
+from chatdesk.tasks import lab_runs
+from chatdesk.tasks.lab import Commands, Lab
+from chatdesk.training.errands import Done, Going, Refused, errand_command
+from chatdesk.training.events import Began, Finished, HeldOut, Paused, Sampled, Saved, Stepped
+from chatdesk.ui.lab.page import LabPage
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+FAKE = [sys.executable, "-S", "-E", str(Path(__file__).with_name("fake_child.py"))]
+REPORT = {
+    "files": 1, "documents": 20, "read_bytes": 60_000, "train_documents": 18, "train_bytes": 50_000,
+    "held_out_documents": 2, "held_out_bytes": 5_000,
+    "steps": [{
+        "step": "duplicates", "seen": 20, "seen_bytes": 60_000, "changed": 0, "dropped": 2, "removed_bytes": 5_000,
+        "samples": [{"before": "twice told", "after": ""}],
+    }],
+}  # fmt: skip
+
+
+class Bench:
+    def __init__(self, qtbot, folder, errand=None) -> None:
+        self.folder = folder
+        self.errand, self.training = folder / "errand.txt", folder / "training.txt"
+        commands = Commands([*FAKE, str(self.training)], errand or [*FAKE, str(self.errand)])
+        self._posted = queue.SimpleQueue()
+        self.lab = Lab(folder / "runs", folder / "texts", folder / "lab.log", commands, self._posted.put)
+        self.page = LabPage(self.lab)
+        qtbot.addWidget(self.page)
+        self.page.resize(1200, 800)
+        self.page.show()
+        self.qtbot = qtbot
+
+    def until(self, so) -> None:
+        def is_so() -> bool:
+            while not self._posted.empty():
+                self._posted.get()()
+            return bool(so())
+
+        self.qtbot.waitUntil(is_so, timeout=20_000)
+        self.page.follow()
+
+    def script(self, path, *lines) -> None:
+        words = [line if isinstance(line, str) else msgspec.json.encode(line).decode() for line in lines]
+        path.write_text("\n".join(words) + "\n", encoding="utf-8")
+
+    def prepared(self) -> None:
+        """A run with a text."""
+        prepared = self.folder / "texts" / "prepared-1"
+        prepared.mkdir(parents=True)
+        (prepared / "report.json").write_text(json.dumps(REPORT))
+        (prepared / "held-out.jsonl").write_text("{}\n")
+        self.script(self.errand, Going("reading", 0, 1), Done(REPORT, str(prepared)))
+        self.page.new_button.click()
+        self.page.take([self.folder / "some.txt"])
+        self.page.steps["text"].prepare_button.click()
+        self.until(lambda: self.lab.work is None)
+
+
+@pytest.fixture
+def bench(qtbot, tmp_path):
+    bench = Bench(qtbot, tmp_path)
+    yield bench
+    bench.lab.close()
+
+
+def steps(first, last, loss=4.0):
+    return [Stepped("text", n, 10, n * 1000, loss - n / 10, 0.01, 2000.0) for n in range(first, last + 1)]
+
+
+def test_a_text_is_prepared_and_the_recipe_follows(bench):
+    bench.prepared()
+    text = bench.page.steps["text"]
+    assert bench.page.run.report.train_documents == 18
+    assert text.next_button.isVisible()
+    assert not text.prepare_button.isVisible()
+    assert lab_runs.read(bench.page.path).recipe.stages[0].sources[0].file == "train.jsonl"
+    text.samples_button.click()
+    assert "twice told" in text.samples.text()
+    text.switches["mask"].click()  # another cleaning is another text
+    bench.page.follow()
+    assert bench.page.run.report is None
+    assert "mask" in lab_runs.read(bench.page.path).plan.steps
+    assert text.prepare_button.isVisible()
+
+
+def test_sizes_are_answered_at_once_and_kept(bench):
+    bench.prepared()
+    page, model = bench.page, bench.page.steps["model"]
+    page.show_step("model")
+    before = model.facts.text()
+    model.presets["small"].click()
+    page.follow()
+    assert model.facts.text() != before
+    assert lab_runs.read(page.path).recipe.model.width == 256
+    model.rows["heads"].field.setFocus()
+    model.rows["heads"].field.selectAll()
+    bench.qtbot.keyClicks(model.rows["heads"].field, "5")
+    page.follow()
+    assert "multiple" in model.problem.text()
+    assert not model.next_button.isEnabled()
+    assert lab_runs.read(page.path).recipe.model.heads == 4  # what cannot be is not written
+
+
+def test_a_measurement_says_the_time_and_fits_it(bench):
+    bench.prepared()
+    page, model = bench.page, bench.page.steps["model"]
+    page.show_step("model")
+    bench.script(bench.errand, Done({"stages": [{"tokens_per_s": 1000.0}]}))
+    model.measure_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert "on this machine" in model.facts.text()
+    model.fit_buttons[5].click()
+    page.follow()
+    assert "about 5 min" in model.facts.text()
+
+
+def test_a_run_is_paused_goes_on_and_is_used(bench):
+    bench.prepared()
+    page, train = bench.page, bench.page.steps["train"]
+    page.show_step("train")
+    bench.script(
+        bench.training, Began(5000, 10_000, 0), *steps(1, 4), HeldOut("text", 4, 3.5),
+        Sampled("text", 4, "Once", " upon a time"), "wait", Saved("text", 4, "x"), Paused("text", 4, 4000, "x"),
+    )  # fmt: skip
+    train.start_button.click()
+    bench.until(lambda: page.run.history.samples)
+    assert train.start_button.text().strip() == "Pause"
+    assert "Once▸ upon a time" in train.samples.text()
+    assert "4K of 10K tokens" in train.state.text()
+    assert page.run.history.seconds_left == pytest.approx(3.0)
+    train.start_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert (page.run.history.state, train.start_button.text().strip()) == ("paused", "Go on")
+    (page.path / "model").mkdir()
+    bench.script(bench.training, Began(5000, 10_000, 3000), *steps(4, 10, 3.9), Finished("x", 10_000, 9.0))
+    train.start_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    losses = page.run.history.losses
+    assert [tokens for tokens, _ in losses] == list(range(1000, 11_000, 1000))  # the fourth is told twice, kept once
+    assert losses[3][1] == pytest.approx(3.5)
+    assert page.run.history.state == "finished"
+    page.show_step("use")
+    with bench.qtbot.waitSignal(page.talk_wanted) as talk:
+        page.steps["use"].talk_button.click()
+    assert talk.args == [str(page.path / "model")]
+    bench.script(bench.errand, Going("scoring", 1, 2), Done({"perplexity": 7.25, "bits_per_byte": 2.0}))
+    page.steps["use"].judge_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.lab.results[page.path, "judge"]["perplexity"] == 7.25
+    assert page.steps["use"].save_button.isEnabled()
+
+
+def test_runs_stand_in_one_picture(bench):
+    bench.prepared()
+    first = bench.page.path
+    (first / "events.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, steps(1, 5))))
+    bench.page.steps["use"].again_wanted.emit()
+    second = bench.page.path
+    assert first != second
+    assert bench.page.run.plan == bench.lab.run(first).plan
+    (second / "events.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, steps(1, 3, 5.0))))
+    bench.lab.refresh()
+    bench.until(lambda: len([run for run in bench.lab.runs if run.history.losses]) == 2)
+    bench.page.choose(second)
+    bench.page.show_step("train")
+    train = bench.page.steps["train"]
+    train.compare(first.name, True)
+    chart = train.loss
+    assert [curve.name for curve in chart.curves] == ["training", first.name]
+    chart.setFocus()
+    bench.qtbot.keyClick(chart, Qt.Key.Key_Left)
+    assert chart.looked_at == 2000
+    assert "4.80" in chart.accessibleDescription()
+
+
+def test_what_is_wrong_is_said_and_nothing_is_lost(bench):
+    page = bench.page
+    page.new_button.click()
+    page.take([bench.folder / "empty"])
+    bench.script(bench.errand, Refused("no_text", {"path": "empty"}), "exit 2")
+    page.steps["text"].prepare_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert "holds no text" in page.complaint.text()
+    assert page.run.plan.paths == (str(bench.folder / "empty"),)
+    bench.script(bench.errand, "exit 9")
+    page.steps["text"].prepare_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert "exit code 9" in page.complaint.text()
+    wrong = bench.folder / "wrong.toml"
+    wrong.write_text("version = 1\nlayres = 3\n")
+    page.take([wrong])
+    page.follow()
+    assert str(wrong) in page.complaint.text()
+    assert len(bench.lab.runs) == 1
+    page.open(bench.folder)
+    assert "holds no training run" in page.complaint.text()
+
+
+def test_a_broken_plan_is_listed_and_left_alone(bench):
+    broken = bench.folder / "runs" / "old"
+    broken.mkdir(parents=True)
+    (broken / "plan.json").write_text('{"paths": 3}')
+    bench.lab.refresh()
+    bench.until(lambda: bench.lab.runs)
+    assert "old" in bench.page.complaint.text()
+    assert bench.page.model.facts(bench.lab.runs[0]).endswith("cannot be read")
+    assert (broken / "plan.json").read_text() == '{"paths": 3}'
+
+
+def test_a_run_is_named_until_it_begins(bench):
+    page = bench.page
+    page.new_button.click()
+    page.name.setFocus()
+    page.name.setText("Tales: one")
+    bench.qtbot.keyClick(page.name, Qt.Key.Key_Return)
+    assert page.path == bench.folder / "runs" / "Tales  one"
+    assert [run.name for run in bench.lab.runs] == ["Tales  one"]
+    assert page.path.is_dir()
+
+
+def test_a_real_preparation(qtbot, tmp_path):
+    bench = Bench(qtbot, tmp_path, errand=errand_command())
+    story = tmp_path / "stories"
+    story.mkdir()
+    for number in range(30):
+        (story / f"{number}.txt").write_text(f"Once upon a time there were {number} sheep on the hill. " * 3)
+    bench.page.take([story])
+    bench.page.steps["text"].share.set_value(0.1)
+    bench.page.steps["text"].share.chosen.emit()
+    bench.page.steps["text"].prepare_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.lab.complaints == {}
+    report = bench.page.run.report
+    assert report.documents == 30
+    assert [step.step for step in report.steps] == list(bench.page.run.plan.steps)
+    bench.lab.close()
