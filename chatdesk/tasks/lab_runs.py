@@ -295,7 +295,7 @@ def make_recipe(plan: Plan, text_bytes: int, has_held_out: bool) -> Recipe:
 
 def first_words(text: str) -> tuple[str, ...]:
     """How two documents of a prepared text begin: what the model is asked to go on with while it learns."""
-    found = []
+    found: list[str] = []
     for name in ("held-out.jsonl", "train.jsonl"):
         try:
             with (Path(text) / name).open(encoding="utf-8") as lines:
