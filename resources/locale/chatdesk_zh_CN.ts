@@ -1502,6 +1502,77 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>LabPage</name>
+    <message>
+        <source>Runs</source>
+        <translation>训练记录</translation>
+    </message>
+    <message>
+        <source>New run</source>
+        <translation>新的训练</translation>
+    </message>
+    <message>
+        <source>Open a recipe…</source>
+        <translation>打开配方…</translation>
+    </message>
+    <message>
+        <source>Open a run&apos;s folder…</source>
+        <translation>打开训练文件夹…</translation>
+    </message>
+    <message>
+        <source>Name of the run and its model</source>
+        <translation>训练及其模型的名称</translation>
+    </message>
+    <message>
+        <source>Train a language model of your own on this machine, from a folder of texts to a model you can talk to. Begin a new run, or open a recipe.</source>
+        <translation>在这台电脑上训练自己的语言模型：从一个文本文件夹，到一个可以对话的模型。开始新的训练，或打开一个配方。</translation>
+    </message>
+    <message>
+        <source>Back to the chat</source>
+        <translation>返回对话</translation>
+    </message>
+    <message>
+        <source>Lab</source>
+        <translation>实验室</translation>
+    </message>
+    <message>
+        <source>1 Text</source>
+        <translation>1 文本</translation>
+    </message>
+    <message>
+        <source>2 Model</source>
+        <translation>2 模型</translation>
+    </message>
+    <message>
+        <source>3 Train</source>
+        <translation>3 训练</translation>
+    </message>
+    <message>
+        <source>4 Use</source>
+        <translation>4 使用</translation>
+    </message>
+    <message>
+        <source>My model</source>
+        <translation>我的模型</translation>
+    </message>
+    <message>
+        <source>Open a recipe</source>
+        <translation>打开配方</translation>
+    </message>
+    <message>
+        <source>Recipes</source>
+        <translation>配方</translation>
+    </message>
+    <message>
+        <source>All files</source>
+        <translation>所有文件</translation>
+    </message>
+    <message>
+        <source>Open a run&apos;s folder</source>
+        <translation>打开训练文件夹</translation>
+    </message>
+</context>
+<context>
     <name>Labels</name>
     <message>
         <source>You</source>
@@ -1682,6 +1753,21 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>MainWindow</name>
+    <message>
+        <source>A model is being trained. Close the window?</source>
+        <translation>模型正在训练。要关闭窗口吗？</translation>
+    </message>
+    <message>
+        <source>The run is saved first. It goes on from there when you open the lab again.</source>
+        <translation>会先保存训练。再次打开实验室时可从那里继续。</translation>
+    </message>
+    <message>
+        <source>Save and close</source>
+        <translation>保存并关闭</translation>
+    </message>
+</context>
+<context>
     <name>MarkdownView</name>
     <message>
         <source>Reply</source>
@@ -1784,6 +1870,69 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Adapter: {name}</source>
         <translation>适配器：{name}</translation>
+    </message>
+</context>
+<context>
+    <name>ModelStep</name>
+    <message>
+        <source>Architecture</source>
+        <translation>架构</translation>
+    </message>
+    <message>
+        <source>Measure the time it takes</source>
+        <translation>测量所需时间</translation>
+    </message>
+    <message>
+        <source>Fit into {time}</source>
+        <translation>控制在 {time} 内</translation>
+    </message>
+    <message>
+        <source>Next: training</source>
+        <translation>下一步：训练</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>What it takes</source>
+        <translation>所需资源</translation>
+    </message>
+    <message>
+        <source>The recipe says the model; change it there.</source>
+        <translation>模型由配方决定；请在配方中修改。</translation>
+    </message>
+    <message>
+        <source>Prepare a text first; its amount says which size suits it.</source>
+        <translation>请先准备文本；文本的多少决定合适的大小。</translation>
+    </message>
+    <message>
+        <source>For {size} of text, “{name}” spends the computing best. Larger ones know more words.</source>
+        <translation>对于 {size} 的文本，“{name}”最能善用算力。更大的模型认识更多的词。</translation>
+    </message>
+    <message>
+        <source>Measuring…</source>
+        <translation>正在测量…</translation>
+    </message>
+    <message>
+        <source>{tokens} tokens are read in all.</source>
+        <translation>总共读取 {tokens} 个词元。</translation>
+    </message>
+    <message>
+        <source>{parameters} parameters</source>
+        <translation>{parameters} 个参数</translation>
+    </message>
+    <message>
+        <source>about {size} of memory</source>
+        <translation>约 {size} 内存</translation>
+    </message>
+    <message>
+        <source>{tokens} tokens are read</source>
+        <translation>读取 {tokens} 个词元</translation>
+    </message>
+    <message>
+        <source>about {time} on this machine</source>
+        <translation>在这台电脑上约 {time}</translation>
     </message>
 </context>
 <context>
@@ -2140,6 +2289,29 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>RunModel</name>
+    <message>
+        <source>preparing</source>
+        <translation>准备中</translation>
+    </message>
+    <message>
+        <source>measuring</source>
+        <translation>测量中</translation>
+    </message>
+    <message>
+        <source>evaluating</source>
+        <translation>评估中</translation>
+    </message>
+    <message>
+        <source>cannot be read</source>
+        <translation>无法读取</translation>
+    </message>
+    <message>
+        <source>loss {loss}</source>
+        <translation>损失 {loss}</translation>
+    </message>
+</context>
+<context>
     <name>SearchBox</name>
     <message>
         <source>Search</source>
@@ -2415,6 +2587,109 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>TextStep</name>
+    <message>
+        <source>Files and folders</source>
+        <translation>文件和文件夹</translation>
+    </message>
+    <message>
+        <source>Add files…</source>
+        <translation>添加文件…</translation>
+    </message>
+    <message>
+        <source>Add a folder…</source>
+        <translation>添加文件夹…</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Drop files or folders here: txt, md, jsonl, csv, docx, epub, html, pdf, packed or not. One megabyte teaches a tiny model to spell; with five it begins to write sentences.</source>
+        <translation>把文件或文件夹拖到这里：txt、md、jsonl、csv、docx、epub、html、pdf，压缩与否均可。一兆字节能让微型模型学会拼写；有五兆字节时，它开始写出句子。</translation>
+    </message>
+    <message>
+        <source>Held out</source>
+        <translation>留出</translation>
+    </message>
+    <message>
+        <source>{share} %</source>
+        <translation>{share}%</translation>
+    </message>
+    <message>
+        <source>Prepare the text</source>
+        <translation>准备文本</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Next: the model</source>
+        <translation>下一步：模型</translation>
+    </message>
+    <message>
+        <source>Progress of the preparation</source>
+        <translation>准备进度</translation>
+    </message>
+    <message>
+        <source>Show samples, before and after</source>
+        <translation>显示前后对比的样例</translation>
+    </message>
+    <message>
+        <source>Cleaning</source>
+        <translation>清理</translation>
+    </message>
+    <message>
+        <source>Documents the model never trains on: they say whether it learns or only remembers.</source>
+        <translation>模型从不用来训练的文档：由此可知它是在学习还是只在死记。</translation>
+    </message>
+    <message>
+        <source>Working: {what}</source>
+        <translation>正在进行：{what}</translation>
+    </message>
+    <message>
+        <source>The recipe names its text itself.</source>
+        <translation>配方自己指定了文本。</translation>
+    </message>
+    <message>
+        <source>documents</source>
+        <translation>文档</translation>
+    </message>
+    <message>
+        <source>changed</source>
+        <translation>已更改</translation>
+    </message>
+    <message>
+        <source>left out</source>
+        <translation>已略去</translation>
+    </message>
+    <message>
+        <source>removed</source>
+        <translation>已删除</translation>
+    </message>
+    <message>
+        <source>{documents} documents with {size} to train on; held out: {held}, {held_size}.</source>
+        <translation>{documents} 个文档共 {size} 用于训练；留出：{held} 个，{held_size}。</translation>
+    </message>
+    <message>
+        <source>Not read: {file}</source>
+        <translation>未能读取：{file}</translation>
+    </message>
+    <message>
+        <source>(left out)</source>
+        <translation>（已略去）</translation>
+    </message>
+    <message>
+        <source>Add files of text</source>
+        <translation>添加文本文件</translation>
+    </message>
+</context>
+<context>
     <name>ThoughtHeading</name>
     <message>
         <source>Unfolded</source>
@@ -2508,6 +2783,85 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{text} · {before} (after the samplers {after}) · rank {rank} · entropy {entropy} nats</source>
         <translation>{text} · {before}（采样器之后 {after}）· 名次 {rank} · 熵 {entropy} 奈特</translation>
+    </message>
+</context>
+<context>
+    <name>TrainStep</name>
+    <message>
+        <source>Start training</source>
+        <translation>开始训练</translation>
+    </message>
+    <message>
+        <source>Next: use it</source>
+        <translation>下一步：使用</translation>
+    </message>
+    <message>
+        <source>Compare with</source>
+        <translation>比较</translation>
+    </message>
+    <message>
+        <source>Progress of the training</source>
+        <translation>训练进度</translation>
+    </message>
+    <message>
+        <source>Loss, nats a token</source>
+        <translation>损失（每词元奈特）</translation>
+    </message>
+    <message>
+        <source>Learning rate</source>
+        <translation>学习率</translation>
+    </message>
+    <message>
+        <source>Tokens a second</source>
+        <translation>每秒词元</translation>
+    </message>
+    <message>
+        <source>What it writes</source>
+        <translation>它写出的文字</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Saving…</source>
+        <translation>正在保存…</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>{tokens} tokens: {prompt}▸{text}</source>
+        <translation>{tokens} 词元：{prompt}▸{text}</translation>
+    </message>
+    <message>
+        <source>Preparing: {what}</source>
+        <translation>正在准备：{what}</translation>
+    </message>
+    <message>
+        <source>{done} of {total} tokens</source>
+        <translation>{done} / {total} 词元</translation>
+    </message>
+    <message>
+        <source>held-out loss {loss}</source>
+        <translation>留出损失 {loss}</translation>
+    </message>
+    <message>
+        <source>{speed} tokens/s</source>
+        <translation>{speed} 词元/秒</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>还需 {time}</translation>
+    </message>
+    <message>
+        <source>training</source>
+        <translation>训练</translation>
+    </message>
+    <message>
+        <source>held out</source>
+        <translation>留出</translation>
     </message>
 </context>
 <context>
@@ -2608,6 +2962,85 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Undo</source>
         <translation>撤销</translation>
+    </message>
+</context>
+<context>
+    <name>UseStep</name>
+    <message>
+        <source>Talk to it</source>
+        <translation>与它对话</translation>
+    </message>
+    <message>
+        <source>Show its files</source>
+        <translation>显示文件</translation>
+    </message>
+    <message>
+        <source>Evaluate</source>
+        <translation>评估</translation>
+    </message>
+    <message>
+        <source>Save the figures…</source>
+        <translation>保存数据…</translation>
+    </message>
+    <message>
+        <source>New run with the same choices</source>
+        <translation>用相同的选择新建训练</translation>
+    </message>
+    <message>
+        <source>Copy the command</source>
+        <translation>复制命令</translation>
+    </message>
+    <message>
+        <source>Progress of the evaluation</source>
+        <translation>评估进度</translation>
+    </message>
+    <message>
+        <source>The model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>How good it is</source>
+        <translation>质量如何</translation>
+    </message>
+    <message>
+        <source>Measured on the held-out text. Bits per byte compare any two models: text as it is takes 8, a good packing program 2 to 3, large models below 1.</source>
+        <translation>在留出的文本上测量。每字节比特数可用来比较任意两个模型：原样的文本为 8，好的压缩程序为 2 到 3，大型模型低于 1。</translation>
+    </message>
+    <message>
+        <source>On the command line</source>
+        <translation>在命令行中</translation>
+    </message>
+    <message>
+        <source>There is none yet: train first. It can be talked to from the first save on.</source>
+        <translation>还没有模型：请先训练。从第一次保存起就可以与它对话。</translation>
+    </message>
+    <message>
+        <source>It is on the Models page under the name of the run, as of its last save.</source>
+        <translation>它已在模型页上，名称与训练相同，内容为最近一次保存的状态。</translation>
+    </message>
+    <message>
+        <source>Measuring…</source>
+        <translation>正在测量…</translation>
+    </message>
+    <message>
+        <source>Loss, nats a token</source>
+        <translation>损失（每词元奈特）</translation>
+    </message>
+    <message>
+        <source>Perplexity</source>
+        <translation>困惑度</translation>
+    </message>
+    <message>
+        <source>Bits per byte</source>
+        <translation>每字节比特</translation>
+    </message>
+    <message>
+        <source>Tokens</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>Not saved: {reason}</source>
+        <translation>未保存：{reason}</translation>
     </message>
 </context>
 <context>
@@ -3258,6 +3691,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>训练中出了问题（{reason}）。这是程序的错误；{path} 中上一次保存的内容完好。</translation>
     </message>
     <message>
+        <source>{path} holds no training run. Choose a folder with run.json or recipe.toml in it.</source>
+        <translation>{path} 中没有训练。请选择含有 run.json 或 recipe.toml 的文件夹。</translation>
+    </message>
+    <message>
+        <source>The lab works on {name} just now. Pause it first, or wait.</source>
+        <translation>实验室正在处理 {name}。请先暂停它，或稍候。</translation>
+    </message>
+    <message>
         <source>{path} was damaged, so the defaults are used. The old file is kept as {aside}.</source>
         <translation>{path} 已损坏，因此使用默认值。旧文件保留为 {aside}。</translation>
     </message>
@@ -3351,6 +3792,137 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{speed} tok/s</source>
         <translation>{speed} 词元/秒</translation>
+    </message>
+</context>
+<context>
+    <name>lab</name>
+    <message>
+        <source>The width must be a multiple of the number of heads.</source>
+        <translation>宽度必须是头数的倍数。</translation>
+    </message>
+    <message>
+        <source>A Llama&apos;s width for each head must be even.</source>
+        <translation>Llama 每个头的宽度必须是偶数。</translation>
+    </message>
+    <message>
+        <source>Tiny</source>
+        <translation>微型</translation>
+    </message>
+    <message>
+        <source>Small</source>
+        <translation>小型</translation>
+    </message>
+    <message>
+        <source>Medium</source>
+        <translation>中型</translation>
+    </message>
+    <message>
+        <source>Large</source>
+        <translation>大型</translation>
+    </message>
+    <message>
+        <source>Repair the encoding</source>
+        <translation>修复编码</translation>
+    </message>
+    <message>
+        <source>Letters that were read in a wrong encoding (Ã¼ for ü) become right again.</source>
+        <translation>以错误编码读入的字母（如把 ü 读成 Ã¼）会恢复正确。</translation>
+    </message>
+    <message>
+        <source>Make characters uniform</source>
+        <translation>统一字符</translation>
+    </message>
+    <message>
+        <source>One form for each letter (Unicode NFC), for line ends and for blanks.</source>
+        <translation>字母（Unicode NFC）、换行和空白各用一种形式。</translation>
+    </message>
+    <message>
+        <source>Leave out boilerplate</source>
+        <translation>略去套话</translation>
+    </message>
+    <message>
+        <source>Lines that many documents share, such as menus, and Project Gutenberg&apos;s licence.</source>
+        <translation>许多文档共有的行，如菜单，以及古登堡计划的许可文字。</translation>
+    </message>
+    <message>
+        <source>Leave out scraps</source>
+        <translation>略去碎片</translation>
+    </message>
+    <message>
+        <source>Documents of less than 40 characters teach nothing.</source>
+        <translation>不足 40 个字符的文档学不到东西。</translation>
+    </message>
+    <message>
+        <source>Leave out duplicates</source>
+        <translation>略去重复</translation>
+    </message>
+    <message>
+        <source>The same text read again is learned by heart; of each only the first stays.</source>
+        <translation>重复读到的文本会被死记；每份只保留第一份。</translation>
+    </message>
+    <message>
+        <source>Leave out near duplicates</source>
+        <translation>略去近似重复</translation>
+    </message>
+    <message>
+        <source>Documents that share four fifths of their words with an earlier one (MinHash).</source>
+        <translation>与先前文档有五分之四的词相同的文档（MinHash）。</translation>
+    </message>
+    <message>
+        <source>Mask personal data</source>
+        <translation>遮盖个人信息</translation>
+    </message>
+    <message>
+        <source>E-mail addresses and phone numbers become marks, so that no reply can repeat them.</source>
+        <translation>电子邮件地址和电话号码换成标记，回复就不会重复它们。</translation>
+    </message>
+    <message>
+        <source>Leave out stop words</source>
+        <translation>略去停用词</translation>
+    </message>
+    <message>
+        <source>“The”, “and”… A language model has to learn them: leave this off, but to try it.</source>
+        <translation>“的”“和”之类的词。语言模型必须学会它们：除非想试试，否则不要打开。</translation>
+    </message>
+    <message>
+        <source>{count} s</source>
+        <translation>{count} 秒</translation>
+    </message>
+    <message>
+        <source>{count} min</source>
+        <translation>{count} 分钟</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min</source>
+        <translation>{hours} 小时 {minutes} 分钟</translation>
+    </message>
+    <message>
+        <source>the files are read</source>
+        <translation>读取文件</translation>
+    </message>
+    <message>
+        <source>the text is cleaned</source>
+        <translation>清理文本</translation>
+    </message>
+    <message>
+        <source>not begun</source>
+        <translation>尚未开始</translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation>进行中</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>broken off</source>
+        <translation>已中断</translation>
     </message>
 </context>
 <context>
@@ -3658,6 +4230,54 @@ Edit a message or write a reply anew to make another.</source>
         <source>Address of a mirror. Empty: HF_ENDPOINT, else https://huggingface.co.</source>
         <translation>镜像的地址。留空则用 HF_ENDPOINT，否则用 https://huggingface.co。</translation>
     </message>
+    <message>
+        <source>Layers</source>
+        <translation>层数</translation>
+    </message>
+    <message>
+        <source>Blocks on top of one another: more of them reason in more steps.</source>
+        <translation>叠在一起的块：越多，思考的步骤越多。</translation>
+    </message>
+    <message>
+        <source>Heads</source>
+        <translation>注意力头</translation>
+    </message>
+    <message>
+        <source>How many places of the text a block looks at at once.</source>
+        <translation>一个块同时查看文本中多少处。</translation>
+    </message>
+    <message>
+        <source>Width</source>
+        <translation>宽度</translation>
+    </message>
+    <message>
+        <source>Numbers that stand for a token; a multiple of the heads.</source>
+        <translation>表示一个词元的数字个数；须是头数的倍数。</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>Most tokens the model sees at once; a token is about four letters.</source>
+        <translation>模型一次最多看到的词元；一个词元约四个字母。</translation>
+    </message>
+    <message>
+        <source>Vocabulary</source>
+        <translation>词表</translation>
+    </message>
+    <message>
+        <source>Different tokens, learned from the text; small ones suit small texts.</source>
+        <translation>从文本中学到的不同词元；小文本适合小词表。</translation>
+    </message>
+    <message>
+        <source>Times the text is read</source>
+        <translation>文本读取次数</translation>
+    </message>
+    <message>
+        <source>Up to four teach nearly as much as new text; many are learned by heart.</source>
+        <translation>四次以内几乎与新文本一样有效；次数太多则会死记。</translation>
+    </message>
 </context>
 <context>
     <name>saving</name>
@@ -3847,6 +4467,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Classify</source>
         <translation>分类</translation>
+    </message>
+    <message>
+        <source>Lab</source>
+        <translation>实验室</translation>
     </message>
     <message>
         <source>Settings</source>
