@@ -37,7 +37,7 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.step import LeanMaker
 from chatdesk.engine.local.sampling import Sampler
-from chatdesk.engine.local.yardsticks import bandwidth, bare, bytes_per_token, generate_times, timed
+from chatdesk.engine.local.yardsticks import bandwidth, bytes_per_token, generate_times, timed
 from tests.engine.checkpoints import make_tokenizer, write_tokenizer
 from tests.engine.local.greedy import prompt_of
 
@@ -95,6 +95,19 @@ def make_checkpoint(folder: Path, name: str, dtype: torch.dtype, device: str) ->
     model.save_pretrained(folder)
     write_tokenizer(folder, make_tokenizer())
     (folder / "generation_config.json").write_text("{}")
+
+
+@contextmanager
+def bare(model: torch.nn.Module) -> Iterator[None]:
+    """The model without the hooks by which the engine stops it."""
+    hooks = [(module, dict(module._forward_pre_hooks)) for module in model.modules() if module._forward_pre_hooks]
+    for module, _ in hooks:
+        module._forward_pre_hooks.clear()
+    try:
+        yield
+    finally:
+        for module, found in hooks:
+            module._forward_pre_hooks.update(found)
 
 
 class Bench:

@@ -29,11 +29,11 @@ from chatdesk.engine.api import (
     Progress,
     Sampling,
 )
-from chatdesk.engine.local.cache import Stopped
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.generation import Generator
 from chatdesk.engine.local.lean.step import LeanMaker
 from chatdesk.engine.local.placement import memory
-from chatdesk.engine.local.yardsticks import bandwidth, bare, bytes_per_token, generate_times, weight_bytes
+from chatdesk.engine.local.yardsticks import bandwidth, bytes_per_token, generate_times, weight_bytes
 from chatdesk.engine.speeds import LEAST_ROUNDS, Figure, Speeds, Way
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
@@ -103,7 +103,7 @@ class Bench:
                     part(sizes, is_own_first=round_ % 2 == 0)
                 yield Progress(self._request.id, done := done + 1, total)
                 self._check_cancelled()
-                bandwidths.append(bandwidth(self._device, self._free_bytes() // 4))
+                bandwidths.append(bandwidth(self._device, self._free_bytes() // 4, self._check_cancelled))
         yield Measured(self._request.id, self._speeds(sizes, used, bandwidths[1:]))
 
     def _wait_for_kernels(self) -> None:
@@ -178,8 +178,7 @@ class Bench:
         text = self._text(sizes.short)
 
         def plain() -> float:
-            with bare(self._runner.model):
-                times = self._plain(text, sizes.new)
+            times = self._plain(text, sizes.new)
             return (len(times) - 1) / (times[-1] - times[0])
 
         self._both("decode", lambda: self._own(text, sizes.new).tokens_per_s, plain, is_own_first)

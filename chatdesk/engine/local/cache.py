@@ -16,12 +16,14 @@ import inspect
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
+from contextlib import suppress
 from copy import copy, deepcopy
 from typing import Any
 
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from chatdesk.engine.local.brake import Brake, Stopped
 from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
@@ -30,34 +32,9 @@ from chatdesk.engine.local.sampling import Sampler
 
 _SPARE_TOKENS = 64
 _TOKENS_AT_ONCE = 8
-_SEVERAL = 0  # key of the step that takes several tokens
+_SEVERAL, _SINGLE = 0, 1  # keys of the lean steps that take several tokens and one: they serve all lengths
 _KEPT_ROOM = 8192
 """Tokens up to which buffers stay for an unrelated prompt, and the steps over them with them."""
-
-
-class Stopped(Exception):
-    """A forward pass was ended by a `Brake`."""
-
-
-class Brake:
-    """Asks ``should_stop`` before each layer of a model, and raises `Stopped`. It holds no reference to the model."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.should_stop: Callable[[], bool] = lambda: False
-        lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-        blocks = max(lists, key=len, default=torch.nn.ModuleList())
-        self.layers = len(blocks)
-        for block in blocks:
-            block.register_forward_pre_hook(self._before_layer)
-
-    def check(self) -> None:
-        """Raise `Stopped` where that is asked for."""
-        if self.should_stop():
-            raise Stopped
-
-    def _before_layer(self, _module: torch.nn.Module, _arguments: object) -> None:
-        if self.should_stop():
-            raise Stopped
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -266,8 +243,9 @@ class Batch:
         if step is None or self._step_room() < self.length + len(ids):
             logits = self._feed([ids], len(ids))[0]
             if self._steps and isinstance(maker := self._runner.steps, LeanMaker):
-                several = maker.make_several(self._buffers(), (ids, self.length - len(ids)), logits)
-                self._steps |= {_SEVERAL: several} if several else {}
+                with suppress(Stopped):  # what was fed is fed; whoever goes on is stopped then
+                    several = maker.make_several(self._buffers(), (ids, self.length - len(ids)), logits)
+                    self._steps |= {_SEVERAL: several} if several else {}
             return logits
         self._runner.brake.check()
         before = self.length
@@ -281,7 +259,7 @@ class Batch:
 
     def step(self, ids: Items[int]) -> torch.Tensor:
         """Feed one token to each row, as `extend` does; the logits are good until the next call."""
-        step, maker = self._steps.get(bucket(self.length + 1)), self._runner.steps
+        step, maker = self._ready(), self._runner.steps
         if step is None:
             logits = self.extend([[i] for i in ids])
             if self._wants_steps and maker.is_ready:
@@ -299,6 +277,12 @@ class Batch:
         logits = self._by(step, ids) if is_lean else self.extend([[i] for i in ids])
         race.took(is_lean, time.perf_counter() - began)
         return logits
+
+    def _ready(self) -> Step | LeanStep | None:
+        """The step for the next token, where it is made."""
+        if not isinstance(self._runner.steps, LeanMaker):
+            return self._steps.get(bucket(self.length + 1))
+        return self._steps.get(_SINGLE) if self.length < self._step_room() else None
 
     def _by(self, step: Step | LeanStep, ids: Items[int]) -> torch.Tensor:
         """As `step`, over the buffers."""
@@ -321,7 +305,7 @@ class Batch:
 
         ``drafts``: that of each row, as the sampler counts. What it gives has to be told to `fed`.
         """
-        step, maker = self._steps.get(bucket(self.length + 1)), self._runner.steps
+        step, maker = self._ready(), self._runner.steps
         if not isinstance(step, Step) or not isinstance(maker, StepMaker):
             return None
         fed = dict(zip(self._places, zip(drafts, ids, strict=True), strict=True))
@@ -335,15 +319,23 @@ class Batch:
         return ahead.take(self._places)
 
     def _make_step(self, ids: Items[int], logits: torch.Tensor) -> None:
-        """For the tokens after those that were fed just now."""
-        plain = self._buffers()
+        """For the tokens after those that were fed just now. On the CPU, where a step may be slow, it can be stopped:
+        then the next token tries again.
+        """
+        plain, maker = self._buffers(), self._runner.steps
         if len(plain) < len(self._cache.layers):
-            self._runner.steps.is_on = False
+            maker.is_on = False
+            return
+        if isinstance(maker, LeanMaker):
+            with suppress(Stopped):
+                lean = maker.make(self._runner.forward, plain, (ids, self.length - 1), logits)
+                self._wants_steps = lean is not None
+                self._steps |= {_SINGLE: lean} if lean else {}
             return
         brake = self._runner.brake
         should_stop, brake.should_stop = brake.should_stop, lambda: False
         try:
-            step = self._runner.steps.make(self._runner.forward, plain, (ids, self.length - 1), logits)
+            step = maker.make(self._runner.forward, plain, (ids, self.length - 1), logits)
         finally:
             brake.should_stop = should_stop
         if step is None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chatdesk.engine.local.cache import Batch, Stopped
+from chatdesk.engine.local.brake import Stopped
+from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.sampling import Choice, Sampler
 
 if TYPE_CHECKING:

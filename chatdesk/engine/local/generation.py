@@ -33,8 +33,9 @@ from chatdesk.engine.api import (
 from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.attention import Attention
 from chatdesk.engine.local.bias import TokenBias, check_biases
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Batch, Runner, Stopped
+from chatdesk.engine.local.cache import Batch, Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER

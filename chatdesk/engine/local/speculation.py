@@ -13,8 +13,9 @@ from typing import Protocol
 
 import torch
 
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Batch, Runner, Stopped
+from chatdesk.engine.local.cache import Batch, Runner
 from chatdesk.engine.local.decoding import ChunkSize, Step, prefill
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.sampling import Choice

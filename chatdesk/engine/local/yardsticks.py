@@ -4,14 +4,14 @@ All times are in seconds, with the device waited for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 _COPIED_BYTES = {"cpu": 1 << 28}  # more than a processor's cache holds
 _COPIED_BYTES_GPU = 1 << 31
+_PART = 1 << 25
 _EXPERTS = (".experts.", ".expert.")
 _EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
@@ -29,19 +29,6 @@ def timed(device: torch.device, work: Callable[[], Any]) -> float:
     work()
     wait(device)
     return time.perf_counter() - started
-
-
-@contextmanager
-def bare(model: torch.nn.Module) -> Iterator[None]:
-    """The model without the hooks by which the engine stops it."""
-    hooks = [(module, dict(module._forward_pre_hooks)) for module in model.modules() if module._forward_pre_hooks]
-    for module, _ in hooks:
-        module._forward_pre_hooks.clear()
-    try:
-        yield
-    finally:
-        for module, found in hooks:
-            module._forward_pre_hooks.update(found)
 
 
 def generate_times(
@@ -76,18 +63,26 @@ def generate_times(
     return times
 
 
-def bandwidth(device: torch.device, most_bytes: int | None = None) -> float:
+def bandwidth(device: torch.device, most_bytes: int | None = None, check: Callable[[], None] = lambda: None) -> float:
     """Bytes a second of the device's memory: the better of a plain read and a plain copy.
 
-    ``most_bytes``: how much memory it may take for that.
+    ``most_bytes``: how much memory it may take for that. ``check`` is called between the parts; what it raises ends it.
     """
     size = _COPIED_BYTES.get(device.type, _COPIED_BYTES_GPU)
     if most_bytes is not None:
         size = max(1 << 20, min(size, most_bytes // 2))
-    source = torch.ones(size // 4, device=device)
+    source = torch.empty(size // 4, device=device)
     target = torch.empty_like(source)
-    copied = min(timed(device, lambda: target.copy_(source)) for _ in range(2))
-    read = min(timed(device, source.sum) for _ in range(2))
+    for part in (*source.split(_PART // 4), *target.split(_PART // 4)):  # where memory is short, this is slow
+        check()
+        part.fill_(1.0)
+
+    def best(work: Callable[[], Any]) -> float:
+        check()
+        return timed(device, work)
+
+    copied = min(best(lambda: target.copy_(source)) for _ in range(2))
+    read = min(best(source.sum) for _ in range(2))
     return max(2 * size / copied, size / read)
 
 

@@ -3,12 +3,15 @@
 import itertools
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from chatdesk.engine.api import Finished, Load, Loaded, Measure, Measured
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.yardsticks import bandwidth, bare, bytes_per_token, generate_times, weight_bytes
+from chatdesk.engine.local.bench import Bench, _Sizes
+from chatdesk.engine.local.yardsticks import bandwidth, bytes_per_token, generate_times, weight_bytes
+from chatdesk.errors import Fault, UserError
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, generate
 
@@ -50,18 +53,28 @@ def test_generate_has_as_many_times_as_tokens_and_stops_when_told() -> None:
     assert len(generate_times(model, [1, 2, 3], 12, lambda: next(asked) == 4)) == 4
 
 
-def test_a_bare_model_gets_its_hooks_back() -> None:
-    model, called = torch.nn.Linear(2, 2), []
-    model.register_forward_pre_hook(lambda *_: called.append(1))
-    with bare(model):
-        model(torch.ones(2))
-    assert called == []
-    model(torch.ones(2))
-    assert called == [1]
-
-
 def test_a_memory_has_a_speed() -> None:
     assert bandwidth(CPU, 8 << 20) > 1e6
+
+
+def test_a_measurement_stops_inside_a_token_and_between_reads(tmp_path: Path) -> None:
+    """Wherever it is cancelled: no further layer of the plain way is computed, and nothing more is read or copied."""
+    engine = LocalEngine()
+    assert isinstance(list(engine.run(Load(1, str(make_checkpoint(tmp_path, "llama")), context=128)))[-1], Loaded)
+    generator, layers = engine._loaded(), list[int]()
+    bench = Bench(generator, Measure(3), lambda: len(layers) > 8)
+    sizes = _Sizes(8, 16, 8, 8)
+    hook = next(iter(generator.checkpoint.model.model.layers)).register_forward_hook(lambda *_: layers.append(1))
+    with pytest.raises(UserError) as caught:
+        bench._measure_decode(sizes, is_own_first=False)
+    hook.remove()
+    assert caught.value.fault is Fault.CANCELLED
+    assert len(layers) == 9
+    asked = itertools.count(1)
+    with pytest.raises(UserError):
+        bandwidth(CPU, 256 << 20, lambda: bench._check_cancelled() if next(asked) > 3 else None)
+    assert next(asked) == 5
+    engine.close()
 
 
 def test_measuring_changes_nothing_that_is_said(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import copy
 import logging
 import os
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from msgspec import structs
 
 from chatdesk.engine.api import Failed
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.cache import Stopped
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.lean import assembly
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
@@ -222,6 +224,53 @@ def test_a_cancelled_reply_goes_on_as_if_it_had_not_been(folder, monkeypatch):
         logits = batch.step([found[-1]])
     assert found == expected
     engine.close()
+
+
+def test_a_stop_while_a_step_is_made_and_checked(folder):
+    """It ends at once; the token before it counts, and the step is made with a later one."""
+    engine = loaded(folder("llama"))
+    batch = engine._loaded()._cache.take([1, 2, 3])
+    batch.extend([[1, 2, 3]])
+    brake, asked = batch._runner.brake, list[int]()
+    brake.should_stop = lambda: asked.append(1) or len(asked) > brake.layers  # the ordinary forward is let through
+    batch.step([4])
+    assert (batch.length, maker(engine).made, maker(engine).is_on) == (4, 0, True)
+    with pytest.raises(Stopped):
+        batch.step([5])
+    brake.should_stop = lambda: False
+    batch.step([5])
+    assert (batch.length, maker(engine).made) == (5, 1)
+    engine.close()
+
+
+def test_one_step_serves_all_lengths_of_its_buffers(folder, calls):
+    """Long and short texts in them, and no more than one is made."""
+    engine = loaded(folder("llama"))
+    batch = engine._loaded()._cache.take(ids := list(range(2, 302)))
+    batch.extend([ids])
+    for length in (300, 20, 299):
+        batch.trim(length)
+        batch.extend([ids[batch.length : 300]]) if batch.length < length else None
+        batch.step([5])
+        batch.step([6])
+    assert maker(engine).made == 1
+    assert {position for _, position in calls} >= {20, 21}
+    engine.close()
+
+
+def test_a_thread_without_memory_does_not_keep_the_others() -> None:
+    """Which wait for it: they end, and the error is said."""
+
+    def run(_ops: object, _attentions: object, _ids: object, _turns: object, _place: object, thread: int, meeting):
+        if thread == 1:
+            raise MemoryError
+        while meeting[0] < 2:
+            time.sleep(0.001)
+
+    program = SimpleNamespace(threads=3, portions=[(0, 1)], ops=[0], attentions=[], ahead=0, turns=torch.zeros(1, 1))
+    step = LeanStep(program, run, [(torch.zeros(1, 1, 1, 1),) * 2], lambda: None)
+    with pytest.raises(MemoryError):
+        step([1], 0)
 
 
 def test_a_step_that_goes_wrong_is_not_used(folder, monkeypatch, caplog):

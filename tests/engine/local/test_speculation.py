@@ -133,6 +133,34 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
     engine._loaded()._cache.forget()
 
 
+def test_a_reading_of_several_that_is_wrong_is_tried_once(engines, read, monkeypatch):
+    """And the model's own forward reads the guesses."""
+    monkeypatch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
+    monkeypatch.setattr(steps, "TRIALS", 0)
+    assert COMPILER.wait()
+    engine, tried = engines("llama"), list[int]()
+    runner = engine._loaded()._cache.runner
+    runner.steps = steps.LeanMaker(engine._loaded().checkpoint.model, runner.brake.check)
+    runner.steps.is_on = True
+    plain = steps.check
+
+    def check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
+        if len(found) > 1:
+            tried.append(len(found))
+            raise ValueError("wrong")
+        plain(found, expected, dtype)
+
+    monkeypatch.setattr(steps, "check", check)
+    theirs = ids_of(without(engine, PROMPT, LONG))
+    monkeypatch.setattr(speculation, "Lookup", Oracle)
+    monkeypatch.setattr(Oracle, "known", [*engine._loaded().checkpoint.tokens.encode(PROMPT), *theirs])
+    assert ids_of(generate(engine, PROMPT, LONG)) == theirs
+    assert len(read) > 3
+    assert len(tried) == 1
+    runner.steps.is_on = False
+    engine._loaded()._cache.forget()
+
+
 def test_the_distribution_is_the_models(engines, read, monkeypatch):
     """The second token of 600 replies, all with wrong guesses: chi-squared within 5 standard deviations."""
     engine = engines("llama")

@@ -25,7 +25,7 @@ _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in 
 _PACKED = (kernels.PACKED_ROWS, kernels.PACKED_NIBBLES)
 _MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES, *_PACKED)
 _PORTION = 1 << 28
-"""Bytes of weights after which a step asks whether to stop."""
+"""Bytes of weights, keys and values after which a step asks whether to stop."""
 
 Buffers = Sequence[tuple[Tensor, Tensor]]
 
@@ -264,11 +264,18 @@ class Program:
         self._ops.append({"code": code, **from_where, **to, **more})
 
     def _portions(self) -> list[tuple[int, int]]:
-        """First and last operation of each portion of at most about `_PORTION` bytes of weights."""
+        """First and last operation of each portion of at most about `_PORTION` bytes.
+
+        Each head reads its keys and values for itself; they are counted as if the buffers were full.
+        """
         ends, read = [], 0.0
+        keys = self._buffers[0][0]
+        attended = 2.0 * self.rows * self._heads * self._room * self._size * keys.element_size()
         for index, op in enumerate(self.ops, start=1):
             if op["code"] in _MATRICES:
                 read += int(op["height"]) * int(op["width"]) * _BYTES[int(op["kind"])]
+            elif op["code"] == kernels.ATTEND:
+                read += attended
             if index == len(self._ops) or (read >= _PORTION and op["meets"]):
                 ends.append(index)
                 read = 0

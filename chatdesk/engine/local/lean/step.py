@@ -9,7 +9,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache, partial
 from statistics import median
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -29,6 +30,9 @@ TOKENS = 4
 
 TRIALS = 8
 """Tokens for which each of the two ways is timed before one is chosen."""
+
+_ALL_HERE = 1 << 62
+"""Arrivals that no meeting of threads has to wait for."""
 
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # the helpers of one step must not wait for those of another
@@ -54,18 +58,41 @@ class LeanStep:
                 self._brake()
                 self._meeting[0] = 0
                 work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
-                _together(program.threads, partial(self._share, work))
+                _together(program.threads, partial(self._share, work), self._let_go)
         logits: torch.Tensor = program.logits[: len(ids)]
         return logits
 
     def _share(self, work: tuple[Any, ...], thread: int) -> None:
         self._run(*work, thread, self._meeting)
 
+    def _let_go(self) -> None:
+        """No thread waits any more for one that does not come."""
+        self._meeting[0] = _ALL_HERE
 
-def _together(threads: int, work: Callable[[int], None]) -> None:
-    """Do ``work`` for each number below ``threads``, all at once and the first of them here."""
-    others = [_helpers(threads).submit(work, thread) for thread in range(1, threads)]
-    work(0)
+
+def _together(threads: int, work: Callable[[int], None], let_go: Callable[[], None]) -> None:
+    """Do ``work`` for each number below ``threads``, all at once and the first of them here.
+
+    Where one raises, for want of memory, ``let_go`` is to end the others. None of them is at work afterwards.
+    """
+
+    def guarded(thread: int) -> None:
+        try:
+            work(thread)
+        except BaseException:
+            let_go()
+            raise
+
+    others = list[Future[None]]()
+    try:
+        for thread in range(1, threads):
+            others.append(_helpers(threads).submit(guarded, thread))
+        guarded(0)
+    except BaseException:
+        let_go()
+        raise
+    finally:
+        wait(others)
     for other in others:
         other.result()
 
@@ -117,6 +144,8 @@ class LeanMaker:
         self._architecture = ARCHITECTURES.get(model.config.model_type)
         self.is_on = self._architecture is not None and os.environ.get(SWITCH) != "off"
         self.made = 0
+        self.reads_several = True
+        """Whether `make_several` may be asked again: not after steps that were wrong."""
         self.races: defaultdict[int, Race] = defaultdict(Race)
         """By the number of rows."""
 
@@ -132,7 +161,7 @@ class LeanMaker:
     def make(
         self, forward: Forward, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor
     ) -> LeanStep | None:
-        """A step that was checked, or None where there can be none: see `graphs.StepMaker.make`.
+        """A step that was checked, or None where there can be none: see `graphs.StepMaker.make`. Raises `Stopped`.
 
         With an adapter on there is none, for it hangs on the model's own modules.
         """
@@ -150,6 +179,8 @@ class LeanMaker:
             step = LeanStep(program, kernels.run, buffers, self._brake)
             with unharmed(buffers, fed[1]):
                 check(step(*fed), expected, buffers[0][0].dtype)
+        except (Stopped, MemoryError):
+            raise
         except Exception as error:  # whatever a model has that its description does not say
             self.is_on = False
             _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
@@ -161,19 +192,23 @@ class LeanMaker:
     def make_several(self, buffers: Buffers, fed: tuple[Sequence[int], int], expected: torch.Tensor) -> LeanStep | None:
         """A checked step that takes up to `TOKENS` tokens of one text; ``fed``: those that gave ``expected``.
 
-        To be asked for only where single steps over the same buffers are in use.
+        To be asked for only where single steps over the same buffers are in use. Raises `Stopped`.
         """
-        if self._compiler.kernels is None or self._architecture is None or _has_hooks(self._model):
+        kernels = self._compiler.kernels if self.reads_several else None
+        if kernels is None or self._architecture is None or _has_hooks(self._model):
             return None
         from chatdesk.engine.local.lean.program import Program
 
         ids, position = fed
         try:
             program = Program(self._model, self._architecture, buffers, torch.get_num_threads(), TOKENS)
-            step = LeanStep(program, self._compiler.kernels.run, buffers, self._brake)
+            step = LeanStep(program, kernels.run, buffers, self._brake)
             with unharmed(buffers, slice(position, position + len(ids))):
                 check(step(ids, position), expected, buffers[0][0].dtype)
+        except (Stopped, MemoryError):
+            raise
         except Exception as error:
+            self.reads_several = False
             _logger.info("no lean reading of several tokens: %s: %s", type(error).__name__, error)
             return None
         return step
