@@ -73,9 +73,10 @@ def bandwidth(device: torch.device, most_bytes: int | None = None, check: Callab
         size = max(1 << 20, min(size, most_bytes // 2))
     source = torch.empty(size // 4, device=device)
     target = torch.empty_like(source)
-    for part in (*source.split(_PART // 4), *target.split(_PART // 4)):  # where memory is short, this is slow
-        check()
-        part.fill_(1.0)
+    for tensor in (source, target):  # where memory is short, this is slow
+        for first in range(0, len(tensor), _PART // 4):
+            check()
+            tensor[first : first + _PART // 4] = 1.0
 
     def best(work: Callable[[], Any]) -> float:
         check()
