@@ -78,7 +78,8 @@ class Shown(NamedTuple):
 
 
 class Hit(Struct, frozen=True):
-    """What a search found. ``message_id`` and ``role`` are None where the title matched.
+    """What a search found. ``message_id`` and ``role`` are None where the title matched. Of a document: its id instead
+    of a conversation's.
 
     ``snippet``: one line of plain text around the first match, the title for a title. ``matches``: (start, length) in
     characters of the snippet. ``created_at``: of the message; for a title, when the newest message came.
@@ -91,6 +92,7 @@ class Hit(Struct, frozen=True):
     snippet: str
     matches: tuple[tuple[int, int], ...]
     created_at: float
+    document_id: str = ""
 
 
 class Provenance(Struct, frozen=True, gc=False):

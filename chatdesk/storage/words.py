@@ -75,6 +75,12 @@ def query(text: str) -> Query:
     return Query(" ".join(expressions), tuple(patterns))
 
 
+def holds_all(text: str, patterns: Sequence[re.Pattern[str]]) -> bool:
+    """Whether each pattern is found somewhere."""
+    folded = text.lower() if text.isascii() else text.translate(_folded)  # ten times as fast, and the same
+    return all(each.search(folded) for each in patterns)
+
+
 def ranges(text: str, patterns: Sequence[re.Pattern[str]]) -> Ranges:
     """Where patterns are found: (start, length) in characters of the text, in order, none over another."""
     folded = text.translate(_folded)

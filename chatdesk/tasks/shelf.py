@@ -28,6 +28,7 @@ T = TypeVar("T")
 What = Literal["message", "conversation", "branch", "all"]
 Kind = Literal["markdown", "html", "json"]
 _HITS = 50
+_DOCUMENTS = 20
 
 
 class Shelf:
@@ -42,7 +43,7 @@ class Shelf:
         self._query = 0
 
     def search(self, text: str, callback: Callable[[list[Hit]], None]) -> None:
-        """Find titles and messages of all branches; of several searches only the last one is answered."""
+        """Find titles, documents, and messages of all branches; of several searches only the last one is answered."""
         self._query += 1
         query = self._query
 
@@ -50,7 +51,14 @@ class Shelf:
             if query == self._query:
                 callback(hits)
 
-        self._store.call(lambda c: c.search(text, _HITS) if query == self._query else [], then)
+        def look(c: Conversations) -> list[Hit]:
+            if query != self._query:
+                return []
+            found = c.search(text, _HITS)
+            titles = [hit for hit in found if hit.message_id is None]
+            return titles + c.documents.search(text, _DOCUMENTS) + found[len(titles) :]
+
+        self._store.call(look, then)
 
     def show(self, conversation_id: str, message_id: str | None = None) -> None:
         """Open a conversation, at a message if one is named."""

@@ -70,7 +70,7 @@ class Commands(QObject):
             **dict.fromkeys(_OF_THE_DESK, partial(show, "write")),
             "stop": self._on_escape,
             "find": self._find,
-            "search": lambda: self._over_chat(self._window.shelving.search),
+            "search": self._window.shelving.search,
             "palette": self._show_palette,
             "look_inside": self.look_inside,
             "larger": lambda: self._resize_text(1),

@@ -65,6 +65,8 @@ class MainWindow(QMainWindow):
         self._has_other_keys = False
         self._presets: PresetButton | None = None
         self.shelving = Shelving(self, tasks.chat, tasks.shelf, settings)
+        self.shelving.chat_wanted.connect(lambda: self.show_page("chat"))
+        self.shelving.document_wanted.connect(self._show_document)
         self.prompting = Prompting(self, tasks)
         self.attaching = Attaching(self, tasks.chat, tasks.shelf)
         self.setWindowTitle("chatdesk")
@@ -105,6 +107,11 @@ class MainWindow(QMainWindow):
     def _mark(self, name: str) -> None:
         self.rail.mark(name)
         self.commands.mark()
+
+    def _show_document(self, document_id: str, words: str) -> None:
+        self.show_page("write")
+        if (page := self.pages.writing) is not None:
+            page.open_at(document_id, words)
 
     def _show_exact(self) -> None:
         if (page := self.pages.writing) is not None:

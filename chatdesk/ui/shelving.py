@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtGui import QGuiApplication, Qt
 from PySide6.QtWidgets import QWidget
 
@@ -27,12 +27,19 @@ if TYPE_CHECKING:
     from chatdesk.tasks.chat import Chat
     from chatdesk.tasks.shelf import Kind, Shelf, What
     from chatdesk.ui.chat.page import ChatPage
+    from chatdesk.ui.search.box import DocumentPlace
 
 _MOST_LISTED = 200
 
 
 class Shelving(QObject):
-    """Belongs to a window; `serve` connects a page each time one is made, `take` hears of each new list."""
+    """Belongs to a window; `serve` connects a page each time one is made, `take` hears of each new list.
+
+    Signals: ``chat_wanted``, to be shown; ``document_wanted(id, words)``, to be opened where the words stand.
+    """
+
+    chat_wanted = Signal()
+    document_wanted = Signal(str, str)
 
     def __init__(self, window: QWidget, chat: "Chat", shelf: "Shelf", settings: Settings) -> None:
         super().__init__(window)
@@ -83,8 +90,17 @@ class Shelving(QObject):
         from chatdesk.ui.search.box import SearchBox
 
         box = SearchBox(self._window, self._shelf, self._conversations)
-        box.chosen.connect(lambda place: self._shelf.show(*place))
+        box.chosen.connect(self._go_to)
         box.open()
+
+    def _go_to(self, place: "tuple[str, str | None] | DocumentPlace") -> None:
+        from chatdesk.ui.search.box import DocumentPlace
+
+        if isinstance(place, DocumentPlace):
+            self.document_wanted.emit(*place)
+        else:
+            self.chat_wanted.emit()
+            self._shelf.show(*place)
 
     def show_branches(self) -> None:
         """Show the branches of the open conversation, and go where the person says."""

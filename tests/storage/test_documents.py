@@ -141,3 +141,24 @@ def test_what_a_model_wrote_is_kept_with_its_origin(documents):
     assert first.record == {"model": "m", "seed": 7}
     with pytest.raises(KeyError):
         documents.add_generations("nobody", {"i": "x"}, {})
+
+
+def test_documents_are_found_by_their_words(documents):
+    old = documents.create("Voyage", "The Café by the sea.\nA boat sails at dawn.")
+    new = documents.create("", "今天天气很好, and the boat waits.")
+    gone = documents.create("Boat", "")
+    documents.delete(gone.id)
+
+    def found(text, limit=20):
+        return [hit.document_id for hit in documents.search(text, limit)]
+
+    assert found("boat") == [new.id, old.id]
+    assert found("boat", 1) == [new.id]
+    assert found("cafe SAI") == [old.id]  # all words, accents and case aside, the last may be a beginning
+    assert found("天气") == [new.id]
+    assert found("voyage dawn") == [old.id]  # of title and text together
+    assert found("boat train") == found("  ") == []
+    [hit] = documents.search("dawn")
+    assert hit.snippet[hit.matches[0][0] :][: hit.matches[0][1]] == "dawn"
+    [title] = documents.search("voy")
+    assert (title.snippet, title.matches) == ("Voyage", ((0, 3),))

@@ -3,8 +3,9 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QColor, QInputMethodEvent
 from PySide6.QtWidgets import QApplication
 
-from chatdesk.storage.records import Hit
+from chatdesk.storage.records import Document, DocumentText, Hit
 from chatdesk.tasks import changes
+from chatdesk.tasks.writing_changes import DocumentOpened
 from chatdesk.ui import theme
 from chatdesk.ui.search.box import SearchBox
 from chatdesk.ui.widgets.picker import Entry, Picker
@@ -64,6 +65,24 @@ def test_enter_opens_at_the_message(desk, box, qtbot):
     qtbot.keyClick(box.field, Qt.Key.Key_Return)
     assert desk.shelf.said("show") == [("c", "m7")]
     assert box.is_left
+
+
+def test_a_document_is_opened_on_the_desk_at_the_words(desk, box, qtbot):
+    asked = []
+    desk.tasks.writing.open = asked.append
+    found = Hit("", "Voyage", None, None, "…the boat sails", ((5, 4),), 1_700_000_000.0, "d7")
+    search(desk, box, qtbot, "boat", [found])
+    assert titles(box) == ["Voyage"]
+    assert box.entries.index(0).data(Qt.ItemDataRole.AccessibleTextRole).count("Document") == 1
+    qtbot.keyClick(box.field, Qt.Key.Key_Return)
+    assert desk.window.pages.shown == "write"
+    page = desk.window.pages.writing
+    assert asked == ["d7"]
+    for id, text in (("other", "a boat"), ("d7", "All of it:\nthe boat sails")):  # the one that was open came first
+        page.take(DocumentOpened(Document(id, id, "", {}, 1.0, 1.0), DocumentText(text)))
+    assert asked == ["d7", "d7"]
+    assert page.editor.textCursor().selectedText() == "boat"
+    assert page.find_bar.field.text() == "boat"
 
 
 def test_a_click_opens_and_the_focus_goes_back(desk, box, qtbot):

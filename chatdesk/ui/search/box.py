@@ -1,10 +1,10 @@
-"""Search over everything: titles and messages of all conversations, on all branches, while one types.
+"""Search over everything: titles and messages of all conversations, on all branches, and documents, while one types.
 
 Nothing is searched here: the shelf does it, and its answer is shown when it belongs to what stands in the line.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
@@ -20,11 +20,20 @@ _PAUSE_MS = 60
 _NEWEST = 30
 
 
+class DocumentPlace(NamedTuple):
+    """A document, and the words in it that were found; none where its title was."""
+
+    document_id: str
+    words: str
+
+
 class SearchBox(Picker):
-    """Chooses ``(conversation id, message id or None)``. An empty line shows the newest conversations."""
+    """Chooses ``(conversation id, message id or None)`` or a `DocumentPlace`. An empty line shows the newest
+    conversations.
+    """
 
     def __init__(self, window: QWidget, shelf: "Shelf", conversations: Sequence[Conversation]) -> None:
-        super().__init__(window, self.tr("Search"), self.tr("Search titles and messages"))
+        super().__init__(window, self.tr("Search"), self.tr("Search titles, messages and documents"))
         self._shelf, self._conversations = shelf, conversations
         self._is_chosen_early = False
         self._pause = QTimer(self, interval=_PAUSE_MS, singleShot=True)
@@ -68,7 +77,17 @@ class SearchBox(Picker):
             self.accept()
 
     def _entry(self, hit: Hit) -> Entry:
+        if hit.document_id:
+            return self._document(hit)
         value, aside = (hit.conversation_id, hit.message_id), when(hit.created_at)
         if hit.message_id is None:
             return Entry(value, hit.snippet, hit.matches, aside)
         return Entry(value, hit.title or self.tr("New chat"), (), aside, hit.snippet, hit.matches)
+
+    def _document(self, hit: Hit) -> Entry:
+        aside = self.tr("Document") + " · " + when(hit.created_at)
+        if hit.snippet == hit.title:
+            return Entry(DocumentPlace(hit.document_id, ""), hit.title, hit.matches, aside)
+        words = hit.snippet[hit.matches[0][0] :][: hit.matches[0][1]] if hit.matches else ""
+        title = hit.title or self.tr("Untitled")
+        return Entry(DocumentPlace(hit.document_id, words), title, (), aside, hit.snippet, hit.matches)

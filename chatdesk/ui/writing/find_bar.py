@@ -68,6 +68,15 @@ class FindBar(QFrame):
         self.field.selectAll()
         self.look()
 
+    def seek(self, words: str) -> None:
+        """Look for these from the beginning."""
+        self.field.setText(words)
+        self._later.stop()
+        self.show()
+        self.look()
+        if self._found:
+            self._select(self._found[0])
+
     def leave(self) -> None:
         """Close it; nothing is marked any more."""
         self.hide()

@@ -21,6 +21,7 @@ from chatdesk.ui.widgets.drawer import Drawer, Shade
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.wording import grouped
 from chatdesk.ui.writing.boxes import Boxes
+from chatdesk.ui.writing.caution import Caution
 from chatdesk.ui.writing.documents import DocumentList
 from chatdesk.ui.writing.editor import MOST_CHARACTERS, Editor
 from chatdesk.ui.writing.find_bar import FindBar
@@ -63,6 +64,7 @@ class WritingPage(QWidget):
         self._reworked: QTextCursor | None = None
         self._reworked_text = ""
         self._is_focused = False
+        self._sought = "", ""  # a document to be shown, and words in it
         self._tokens = 0
         self._has_after = False
         self._purpose: changes.Purpose = "continue"
@@ -88,14 +90,8 @@ class WritingPage(QWidget):
     def _make_bars(self) -> None:
         self.notice = Label(kind="warning", wrap=True)
         self.notice.hide()
-        self.caution = QFrame()
-        words = self.tr("What a model writes can be wrong or biased. Check statements of fact, above all in news.")
-        understood = TextButton(self.tr("Understood"), kind="link")
-        understood.clicked.connect(self._on_understood)
-        row = QHBoxLayout(self.caution)
-        row.setContentsMargins(theme.scaled(24), theme.scaled(8), theme.scaled(12), theme.scaled(8))
-        row.addWidget(Label(words, kind="small", wrap=True), 1)
-        row.addWidget(understood)
+        self.caution = Caution()
+        self.caution.understood.connect(self._on_understood)
         self.example = TextButton(self.tr("Try it: “{text}”, continued five times").format(text=EXAMPLE), kind="link")
         self.example.clicked.connect(self._on_example)
         self.example.hide()  # until a document is open
@@ -225,8 +221,26 @@ class WritingPage(QWidget):
         self.hint.set_words("")
         self._show_counts()
         self.editor.setFocus()
+        self._show_sought(change.document.id)
         if change.words.damaged:
             self.hint.set_words(self.tr("The disk has damaged this text. What could be read is kept in History."))
+
+    def open_at(self, document_id: str, words: str) -> None:
+        """Open a document where these words stand in it."""
+        self._sought = document_id, words
+        if self.open_id != document_id:
+            self._writing.open(document_id)
+        else:
+            self._show_sought(document_id)
+
+    def _show_sought(self, document_id: str) -> None:
+        id, words = self._sought
+        if id == document_id:
+            self._sought = "", ""
+            if words:
+                self.find_bar.seek(words)
+        elif id:
+            self._writing.open(id)  # the one that was open last came first
 
     def _begin(self, change: changes.WritingStarted) -> None:
         self.header.set_writing(True)
@@ -298,7 +312,7 @@ class WritingPage(QWidget):
         return {
             "send_anyway": self.go_on,
             "continue": self.go_on,
-            "regenerate": self.write_another,
+            "regenerate": self.go_on,  # in place of what is offered
             "drafts": self.write_alternatives,
             "rework": self.header.show_rework,
             "find": self.find_bar.open,
@@ -317,7 +331,7 @@ class WritingPage(QWidget):
         }
 
     def go_on(self) -> None:
-        """Have the text continued at the cursor."""
+        """Have the text continued at the cursor, in place of what is offered there."""
         self.editor.drop_ghost()
         self.editor.setFocus()
         self._writing.go_on(*self._around())
@@ -335,10 +349,6 @@ class WritingPage(QWidget):
         found = self.editor.around(self._writing.most_seen())
         self._has_after = bool(found[1].strip())
         return found
-
-    def write_another(self) -> None:
-        """Another continuation in place of the one that is offered."""
-        self.go_on()
 
     def write_alternatives(self) -> None:
         """Several continuations beside the text."""
