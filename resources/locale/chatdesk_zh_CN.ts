@@ -260,6 +260,17 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Caution</name>
+    <message>
+        <source>What a model writes can be wrong or biased. Check statements of fact, above all in news.</source>
+        <translation>模型写的内容可能有误或带有偏见。请核实其中的事实，尤其是新闻。</translation>
+    </message>
+    <message>
+        <source>Understood</source>
+        <translation>知道了</translation>
+    </message>
+</context>
+<context>
     <name>ChatPage</name>
     <message>
         <source>Open an adapter folder</source>
@@ -2318,8 +2329,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>搜索</translation>
     </message>
     <message>
-        <source>Search titles and messages</source>
-        <translation>搜索标题和消息</translation>
+        <source>Search titles, messages and documents</source>
+        <translation>搜索标题、消息和文档</translation>
     </message>
     <message>
         <source>New chat</source>
@@ -2332,6 +2343,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Nothing was found for “{text}”.</source>
         <translation>没有找到“{text}”。</translation>
+    </message>
+    <message>
+        <source>Document</source>
+        <translation>文档</translation>
+    </message>
+    <message>
+        <source>Untitled</source>
+        <translation>无标题</translation>
     </message>
 </context>
 <context>
@@ -3186,14 +3205,6 @@ Edit a message or write a reply anew to make another.</source>
 </context>
 <context>
     <name>WritingPage</name>
-    <message>
-        <source>What a model writes can be wrong or biased. Check statements of fact, above all in news.</source>
-        <translation>模型写的内容可能有误或带有偏见。请核实其中的事实，尤其是新闻。</translation>
-    </message>
-    <message>
-        <source>Understood</source>
-        <translation>知道了</translation>
-    </message>
     <message>
         <source>Try it: “{text}”, continued five times</source>
         <translation>试一试：把“{text}”续写五次</translation>
