@@ -98,7 +98,8 @@ class Documents(Hashed):
         asked = query(text)
         if not asked.expression:
             return []
-        titles, texts = [], []
+        titles: _List_of_hits = []
+        texts: _List_of_hits = []
         for document in self.list():
             if len(titles) + len(texts) >= limit:
                 break

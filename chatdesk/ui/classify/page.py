@@ -266,7 +266,7 @@ class ClassifyPage(QWidget):
         elif state.is_running:
             self._say("")
         if state.done == state.total or not state.is_running:
-            self.report.show_report(self._classifier.report())
+            self.report.show_report(self._classifier.report() if state.done else None)
         self._show_state()
 
     def _show_state(self) -> None:

@@ -4,7 +4,7 @@ from there.
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from chatdesk.engine.api import ChatMessage, TokenReading
@@ -50,7 +50,7 @@ class TokensDialog(Dialog):
         self.more.clicked.connect(self._on_more)
         self.more.hide()
         self.body.addWidget(self.part, 1)
-        self.body.addWidget(self.more)
+        self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
         self.finished.connect(lambda: inspect.forget())
 
     def take(self, found: tuple[TokenReading, ...] | Notice) -> None:

@@ -50,7 +50,7 @@ class WritingHeader(QFrame):
         self.continue_button = TextButton(self.tr("Continue"), kind="primary")
         self.continue_button.setToolTip(shortcuts.hint("send_anyway", self.tr("Continue at the cursor")))
         self.continue_button.clicked.connect(self._on_continue)
-        self._is_writing = False
+        self._is_writing, self._lacks_model = False, False
         self.alternatives_button = TextButton(self.tr("Alternatives"))
         self.alternatives_button.setToolTip(shortcuts.hint("drafts", self.tr("Several continuations side by side")))
         self.alternatives_button.clicked.connect(self.alternatives_wanted)
@@ -121,7 +121,8 @@ class WritingHeader(QFrame):
 
     def fit(self) -> None:
         """Show the buttons that have room beside the title."""
-        can_go = (self.rework_button, self.alternatives_button, self.model_button)
+        can_go = [self.rework_button, self.alternatives_button]
+        can_go.insert(0 if self._lacks_model else 2, self.model_button)  # without a model nothing else can be done
         fixed = [self.continue_button, self.side_button, self.more_button]
         fixed += [button for button in (self.back_button, self.list_button) if not button.isHidden()]
         gap, margins = self._row.spacing(), self._row.contentsMargins()
@@ -174,6 +175,7 @@ class WritingHeader(QFrame):
             "loading": self.tr("Loading…"),
             "failed": self.tr("No model"),
         }.get(change.state, change.info.name if change.info else change.name)
+        self._lacks_model = change.state in ("none", "failed")
         self.model_button.set_words(words)
         self.fit()
         self.model_button.setToolTip(self.tr("Choose a model"))

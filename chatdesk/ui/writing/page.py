@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from chatdesk.tasks.writing import Writing
     from chatdesk.tasks.writing_changes import WritingChange
 
-LIST_PX, SIDE_PX, NARROW_PX = 248, 312, 1000
+LIST_PX, SIDE_PX = 248, 312
+NARROW_PX, TIGHT_PX = 1160, 860  # below these the right side floats, and the list, too
 EXAMPLE = "I enjoy walking with my cute dog"
 _EXAMPLE_SETTINGS = {"temperature": 0.7, "max_new_tokens": 50, "drafts": 5}
 _TICK_MS, _COUNT_MS = 500, 700
@@ -390,9 +391,8 @@ class WritingPage(QWidget):
 
     def set_window_width(self, width: int) -> None:
         """Let the sides float where there is no room beside the text."""
-        is_narrow = width < theme.scaled(NARROW_PX)
-        self.list_drawer.set_floating(is_narrow, self._settings["show_documents"])
-        self.side_drawer.set_floating(is_narrow, self._settings["show_guidance"])
+        self.list_drawer.set_floating(width < theme.scaled(TIGHT_PX), self._settings["show_documents"])
+        self.side_drawer.set_floating(width < theme.scaled(NARROW_PX), self._settings["show_guidance"])
         self._mark_drawers()
 
     def _on_escape(self) -> None:

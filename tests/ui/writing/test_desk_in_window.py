@@ -3,6 +3,8 @@
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from chatdesk.tasks.changes import ModelChanged
+
 
 def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
     window = desk.window
@@ -39,6 +41,22 @@ def test_the_title_has_room_whatever_stands_beside_the_text(desk, qtbot):
             assert header.rework_button.isVisible() or width < 1280, (width, is_open)
     names = [action.text().split("\t")[0] for action in header.more_button.menu().actions()]
     assert "Rework" in names  # where its button has no room
+
+
+def test_without_a_model_there_is_always_a_way_to_one(desk, qtbot):
+    window = desk.window
+    window.show()
+    window.show_page("write")
+    window.resize(1000, 700)
+    header = window.pages.writing.header
+    header.show_model(ModelChanged("none"))
+    qtbot.wait(1)
+    assert header.model_button.isVisible()
+    assert header.model_button.accessibleName() == "No model"
+    window.resize(1160, 700)  # both sides stand beside the text
+    qtbot.wait(1)
+    assert header.model_button.isVisible()
+    assert not header.rework_button.isVisible()
 
 
 def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
