@@ -65,6 +65,11 @@ class Lab:
         self._opened: list[str] = []
         self._is_closed = False
 
+    @property
+    def own_texts(self) -> Path:
+        """The file for a person's own conversations and documents, where they are to be text of a run."""
+        return self._texts / "chats-and-documents.jsonl"
+
     # -- the list ------------------------------------------------------------------------------------------------------
 
     def refresh(self, then: Callable[[], None] = lambda: None) -> None:

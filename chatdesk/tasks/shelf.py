@@ -142,6 +142,16 @@ class Shelf:
             lambda error: callback(_notice(error)),
         )
 
+    def export_own_texts(self, target: Path, callback: Callable[[Notice | None], None]) -> None:
+        """Write all conversations and documents as text to train on; see `own_texts`."""
+        from chatdesk.tasks import own_texts
+
+        self._store.call(
+            own_texts.own_texts,
+            lambda texts: self._aside(lambda: own_texts.write(texts, target), callback, callback),
+            lambda error: callback(_notice(error)),
+        )
+
     def html_for_print(
         self, what: What, id: str, callback: Callable[[str], None], labels: "Labels | None" = None
     ) -> None:

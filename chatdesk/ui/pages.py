@@ -1,13 +1,15 @@
 """The pages beside the rail: the chat, and those that are made when they are wanted."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
-from chatdesk.tasks.changes import Change
+from chatdesk.tasks.changes import Change, Notice
 from chatdesk.ui.chat.page import ChatPage
 from chatdesk.ui.shelving import Shelving
 
@@ -169,8 +171,18 @@ class Pages(QStackedWidget):
 
             self.lab = LabPage(self._tasks.lab)
             self.lab.talk_wanted.connect(self.talk_wanted)
+            self.lab.own_wanted.connect(self._export_own_texts)
             self._add(self.lab)
         return self.lab
+
+    def _export_own_texts(self, file: Path) -> None:
+        """Write the person's conversations and documents for the lab: its runs never open the store."""
+
+        def wrote(notice: Notice | None) -> None:
+            if self.lab is not None:
+                self.lab.take_own(None if notice is None else UserError(Fault(notice.fault), **notice.fields))
+
+        self._tasks.shelf.export_own_texts(file, wrote)
 
     def _enter(self, page: "ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
         self.setCurrentWidget(page)

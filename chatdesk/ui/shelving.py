@@ -140,16 +140,18 @@ class Shelving(QObject):
         )
 
     def export_all(self) -> None:
-        """Write all conversations into one file."""
+        """Write all conversations into one file; as text to train on with all documents."""
         from chatdesk.ui.widgets.dialogs import choose_target
 
-        kinds = ("json", "markdown", "html", "pdf")
+        kinds = ("json", "markdown", "html", "pdf", "training")
         choose_target(self._window, "chatdesk", kinds, lambda path, kind: self._write(path, kind, "all", ""))
 
     def _write(self, path: Path, kind: str, what: "What", id: str) -> None:
         self._busy()
         if kind == "pdf":
             self._shelf.html_for_print(what, id, lambda html: self._print(html, path), labels())
+        elif kind == "training":
+            self._shelf.export_own_texts(path, lambda notice: self._wrote(path, notice))
         else:
             self._shelf.export(path, what, _kind(kind), id, lambda notice: self._wrote(path, notice), labels())
 

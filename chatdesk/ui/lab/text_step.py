@@ -38,14 +38,16 @@ class Paths(QListWidget):
 
 
 class TextStep(QWidget):
-    """Signals: ``next_wanted``, ``prepare_wanted``, ``changed(plan)``, ``report_shown``. Attributes: ``paths``;
-    ``switches``, by the name of a cleaning step; ``share``; ``prepare_button`` and ``cancel_button``; ``next_button``.
+    """Signals: ``next_wanted``, ``prepare_wanted``, ``own_wanted``, ``changed(plan)``, ``report_shown``.
+
+    Attributes: ``paths``; ``switches``, by the name of a cleaning step; ``share``; ``prepare_button`` and ``cancel_button``; ``next_button``.
     """
 
     next_wanted = Signal()
     changed = Signal(object)
     prepare_wanted = Signal()
     report_shown = Signal()
+    own_wanted = Signal()
 
     def __init__(self, lab: Lab) -> None:
         super().__init__()
@@ -59,6 +61,9 @@ class TextStep(QWidget):
         self.add_files.clicked.connect(self._choose_files)
         self.add_folder = TextButton(self.tr("Add a folder…"), icon="folder")
         self.add_folder.clicked.connect(lambda: choose_folder(self, lambda path: self.add([path]), self.tr("Text")))
+        self.add_own = TextButton(self.tr("Add my chats and documents"), icon="chat")
+        self.add_own.setToolTip(self.tr("Copies them, as they are now, into a file of the lab on this machine."))
+        self.add_own.clicked.connect(self.own_wanted)
         self.remove_button = TextButton(self.tr("Remove"))
         self.remove_button.clicked.connect(lambda: self._remove(self.paths.currentRow()))
         self.empty = Label(
@@ -102,7 +107,7 @@ class TextStep(QWidget):
         body.addWidget(self.paths)
         line = QHBoxLayout()
         line.setSpacing(gap)
-        for button in (self.add_files, self.add_folder, self.remove_button):
+        for button in (self.add_files, self.add_folder, self.add_own, self.remove_button):
             line.addWidget(button)
         line.addStretch()
         body.addLayout(line)
@@ -157,7 +162,7 @@ class TextStep(QWidget):
             switch.blockSignals(False)
             switch.setEnabled(is_free)
         self.share.set_value(min(_SHARES, key=lambda share: abs(share - plan.held_out)))
-        for widget in (self.share, self.add_files, self.add_folder):
+        for widget in (self.share, self.add_files, self.add_folder, self.add_own):
             widget.setEnabled(is_free)
         self.empty.setVisible(not plan.paths and is_free)
         self.remove_button.setVisible(bool(plan.paths) and is_free)

@@ -70,18 +70,19 @@ def choose_target(parent: QWidget, name: str, kinds: tuple[str, ...], done: Call
     dialog = QFileDialog(parent, QCoreApplication.translate("dialogs", "Export"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    filters = {f"{KINDS[kind][0]} (*.{KINDS[kind][1]})": kind for kind in kinds}
+    known = {**KINDS, "training": (QCoreApplication.translate("dialogs", "Text to train on"), "jsonl")}
+    filters = {f"{known[kind][0]} (*.{known[kind][1]})": kind for kind in kinds}
 
     def take(chosen: str) -> None:
         path = Path(chosen)
-        typed = next((kind for kind in kinds if path.suffix.lower() == f".{KINDS[kind][1]}"), None)
+        typed = next((kind for kind in kinds if path.suffix.lower() == f".{known[kind][1]}"), None)
         done(path, typed or filters.get(dialog.selectedNameFilter(), kinds[0]))
 
     dialog.setNameFilters(list(filters))
-    dialog.setDefaultSuffix(KINDS[kinds[0]][1])
-    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(KINDS[filters.get(chosen, kinds[0])][1]))
+    dialog.setDefaultSuffix(known[kinds[0]][1])
+    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(known[filters.get(chosen, kinds[0])][1]))
     dialog.setDirectory(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation))
-    dialog.selectFile(f"{name}.{KINDS[kinds[0]][1]}")
+    dialog.selectFile(f"{name}.{known[kinds[0]][1]}")
     dialog.fileSelected.connect(take)
     dialog.open()
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.training.errands import Done, Going, Refused, errand_command
@@ -244,3 +245,16 @@ def test_a_real_preparation(qtbot, tmp_path):
     assert report.documents == 30
     assert [step.step for step in report.steps] == list(bench.page.run.plan.steps)
     bench.lab.close()
+
+
+def test_own_texts_are_added_once_they_are_written(bench):
+    bench.page.new_button.click()
+    with bench.qtbot.waitSignal(bench.page.own_wanted) as asked:
+        bench.page.steps["text"].add_own.click()
+    [file] = asked.args
+    bench.page.take_own(UserError(Fault.NO_TEXT, path=file.name))
+    assert file.name in bench.page.complaint.text()
+    assert bench.page.run.plan.paths == ()
+    bench.page.take_own(None)
+    assert bench.page.run.plan.paths == (str(file),)
+    assert not bench.page.complaint.isVisible()
