@@ -2624,6 +2624,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>文本</translation>
     </message>
     <message>
+        <source>Add my chats and documents</source>
+        <translation>添加我的对话和文档</translation>
+    </message>
+    <message>
+        <source>Copies them, as they are now, into a file of the lab on this machine.</source>
+        <translation>把它们现在的样子复制到本机实验室的一个文件中。</translation>
+    </message>
+    <message>
         <source>Remove</source>
         <translation>移除</translation>
     </message>
@@ -3353,6 +3361,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Export</source>
         <translation>导出</translation>
+    </message>
+    <message>
+        <source>Text to train on</source>
+        <translation>训练用文本</translation>
     </message>
     <message>
         <source>Import</source>

@@ -40,7 +40,8 @@ class Paths(QListWidget):
 class TextStep(QWidget):
     """Signals: ``next_wanted``, ``prepare_wanted``, ``own_wanted``, ``changed(plan)``, ``report_shown``.
 
-    Attributes: ``paths``; ``switches``, by the name of a cleaning step; ``share``; ``prepare_button`` and ``cancel_button``; ``next_button``.
+    Attributes: ``paths``; ``switches``, by the name of a cleaning step; ``share``; ``prepare_button`` and
+    ``cancel_button``; ``next_button``.
     """
 
     next_wanted = Signal()
