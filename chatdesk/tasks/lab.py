@@ -22,6 +22,8 @@ from chatdesk.training.events import TrainEvent
 
 Kind: TypeAlias = Literal["prepare", "weigh", "judge", "train"]
 MEASURE_S = 20.0
+REPORT = "report.html"
+"""In the folder of a run: its evaluation, to be shared."""
 _SAVE_S = 60.0
 _HANG_S = 5.0
 
@@ -162,12 +164,14 @@ class Lab:
         self._errand("weigh", path, Weigh(str(path / "recipe.toml"), self._run(path).plan.text or None, MEASURE_S))
 
     def judge(self, path: Path) -> None:
-        """Measure the checkpoint of a run on its held-out text."""
+        """Measure the checkpoint of a run on its held-out text and by what it writes. Raises NO_TEXT, LAB_BUSY."""
         run = self._run(path)
         held_out = Path(run.plan.text) / "held-out.jsonl"
         if run.checkpoint is None or not held_out.is_file():
             raise UserError(Fault.NO_TEXT, path=held_out)
-        self._errand("judge", path, Judge(str(run.checkpoint), str(held_out)))
+        train = Path(run.plan.text) / "train.jsonl"
+        html = str(path / REPORT)
+        self._errand("judge", path, Judge(str(run.checkpoint), str(held_out), (str(train),), str(path), html))
 
     def train(self, path: Path) -> None:
         """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE."""

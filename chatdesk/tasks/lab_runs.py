@@ -73,7 +73,7 @@ class History:
                 self._return_to(event.tokens_done)
             case events.Stepped():
                 self._return_to(event.tokens - 1)
-                self.tokens = event.tokens
+                self.tokens, self.preparing = event.tokens, ""
                 self.losses.append((event.tokens, event.loss))
                 self.rates.append((event.tokens, event.learning_rate))
                 self.speeds.append((event.tokens, event.tokens_per_second))

@@ -17,11 +17,12 @@ def continuation(causal: Any, tokenizer: Tokenizer, prompt: str, recipe: Recipe,
     """
     ids = encode_prompt((Turn("user", prompt),) if stage.loss == "replies" else prompt, tokenizer)
     device = causal.get_input_embeddings().weight.device
-    inputs = torch.tensor([ids[-max(1, _context(causal) - recipe.sample_tokens) :]], device=device)
+    new = max(1, min(recipe.sample_tokens, _context(causal) - 1))
+    inputs = torch.tensor([ids[-max(1, _context(causal) - new) :]], device=device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
         torch.manual_seed(recipe.seed)
         made = causal.generate(
-            inputs, attention_mask=torch.ones_like(inputs), generation_config=_how(recipe, tokenizer)
+            inputs, attention_mask=torch.ones_like(inputs), generation_config=_how(recipe, tokenizer, new)
         )
     text: str = tokenizer.decode(made[0, inputs.shape[1] :].tolist())
     return text
@@ -32,7 +33,7 @@ def _context(causal: Any) -> int:
     return int(getattr(causal.config, "max_position_embeddings", None) or causal.config.n_positions)
 
 
-def _how(recipe: Recipe, tokenizer: Tokenizer) -> GenerationConfig:
+def _how(recipe: Recipe, tokenizer: Tokenizer, new: int) -> GenerationConfig:
     """Every value is said: transformers fills what is missing with its own."""
     values = recipe.sampling
     ends = [token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, END_OF_TURN)]
@@ -41,7 +42,7 @@ def _how(recipe: Recipe, tokenizer: Tokenizer) -> GenerationConfig:
     made: GenerationConfig = make(
         do_sample=values.temperature > 0,
         repetition_penalty=values.repetition_penalty,
-        max_new_tokens=recipe.sample_tokens,
+        max_new_tokens=new,
         eos_token_id=ends,
         pad_token_id=ends[0],
         **(chance if values.temperature > 0 else {}),

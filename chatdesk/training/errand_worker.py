@@ -17,6 +17,7 @@ from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, P
 
 _TELL_S = 0.1  # between two lines about the same part
 _STOPPED = 3
+_SAMPLES = 4  # for each prompt
 
 
 def main(argument: str) -> int:
@@ -75,10 +76,18 @@ def _do(errand: Errand, tell: _Teller) -> Done:
 
 
 def _judge(errand: Judge, tell: _Teller) -> Done:
-    from chatdesk.training.evaluate import evaluate_text
+    from chatdesk.training.curves import read_curves
+    from chatdesk.training.html_report import write_report
+    from chatdesk.training.measures import Wanted, measure
+    from chatdesk.training.samples import SampleWishes
 
-    found = evaluate_text(Path(errand.file), Path(errand.model), report=lambda done, all_: tell("scoring", done, all_))
-    return Done(found.to_builtins())
+    file, html = Path(errand.file), Path(errand.html)
+    wanted = Wanted(file, sampled=SampleWishes(_SAMPLES), against=tuple(map(Path, errand.against)))
+    found = measure([Path(errand.model)], wanted, tell)
+    write_report(html, found, [read_curves(Path(errand.run))], file.name)
+    told = found[0].to_builtins()
+    told.pop("samples", None)
+    return Done(told, str(html))
 
 
 if __name__ == "__main__":

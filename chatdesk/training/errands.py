@@ -38,10 +38,15 @@ class Weigh(Struct, frozen=True, tag=True):
 
 
 class Judge(Struct, frozen=True, tag=True):
-    """Measure the checkpoint folder ``model`` on ``file``."""
+    """Measure the checkpoint folder ``model`` on ``file`` and by texts that it writes, in which 8-grams of the files
+    ``against`` are looked for; a report with the curves of the folder ``run`` is written to the file ``html``.
+    """
 
     model: str
     file: str
+    against: tuple[str, ...]
+    run: str
+    html: str
 
 
 Errand: TypeAlias = Prepare | Weigh | Judge

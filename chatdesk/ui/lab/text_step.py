@@ -182,7 +182,7 @@ class TextStep(QWidget):
         had = self._shown
         self._show_report(run.report)
         if run.report is not None and run.report is not had and self.isVisible():
-            QTimer.singleShot(0, self.report_shown.emit)
+            QTimer.singleShot(50, self, self.report_shown.emit)  # after it was laid out
 
     def _show_report(self, report: Report | None) -> None:
         self.report.setVisible(report is not None)

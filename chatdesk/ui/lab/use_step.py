@@ -1,13 +1,14 @@
 """The fourth step: talk to the model, measure it, take it elsewhere."""
 
-import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QLocale, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QWidget
 
-from chatdesk.tasks.lab import Lab, Run
+from chatdesk.tasks.lab import REPORT, Lab, Run
 from chatdesk.ui import theme
 from chatdesk.ui.lab.parts import column
 from chatdesk.ui.widgets.buttons import TextButton
@@ -17,7 +18,7 @@ from chatdesk.ui.widgets.labels import Label
 
 class UseStep(QWidget):
     """Signals: ``talk_wanted(path)``, ``judge_wanted``, ``again_wanted``. Attributes: ``talk_button``,
-    ``judge_button``, ``save_button``, ``again_button``, ``figures``, ``command``.
+    ``judge_button``, ``report_button``, ``save_button``, ``again_button``, ``figures``, ``command``.
     """
 
     talk_wanted = Signal(str)
@@ -35,8 +36,10 @@ class UseStep(QWidget):
         self.folder_button.clicked.connect(self._show_files)
         self.judge_button = TextButton(self.tr("Evaluate"))
         self.judge_button.clicked.connect(self.judge_wanted)
-        self.save_button = TextButton(self.tr("Save the figures…"))
+        self.save_button = TextButton(self.tr("Save the report…"))
         self.save_button.clicked.connect(self._save)
+        self.report_button = TextButton(self.tr("Open the report"))
+        self.report_button.clicked.connect(self._open_report)
         self.again_button = TextButton(self.tr("New run with the same choices"), icon="plus")
         self.again_button.clicked.connect(self.again_wanted)
         self.copy_button = TextButton(self.tr("Copy the command"), icon="copy", kind="link")
@@ -57,11 +60,11 @@ class UseStep(QWidget):
         body.addSpacing(theme.scaled(8))
         body.addWidget(Label(self.tr("How good it is"), kind="section"))
         help_ = self.tr(
-            "Measured on the held-out text. Bits per byte compare any two models: text as it is takes 8, a good "
-            "packing program 2 to 3, large models below 1."
+            "Measured on the held-out text, and by texts that it writes. Bits per byte compare any two "
+            "models: text as it is takes 8, a good packing program 2 to 3, large models below 1."
         )
         body.addWidget(Label(help_, kind="soft", wrap=True))
-        body.addLayout(_line(self.judge_button, self.save_button))
+        body.addLayout(_line(self.judge_button, self.report_button, self.save_button))
         body.addWidget(self.progress)
         body.addWidget(self.figures)
         self._grid = QGridLayout(self.figures)
@@ -92,7 +95,8 @@ class UseStep(QWidget):
             self.progress.setRange(0, work.total)
             self.progress.setValue(work.done)
         found = self._lab.results.get((run.path, "judge"), {})
-        self.save_button.setEnabled(bool(found))
+        for button in (self.save_button, self.report_button):
+            button.setEnabled((run.path / REPORT).is_file() and not is_mine)
         self.figures.setVisible(bool(found))
         while (item := self._grid.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
@@ -102,15 +106,22 @@ class UseStep(QWidget):
             self._grid.addWidget(Label(figure), row, 1, Qt.AlignmentFlag.AlignRight)
         self.command.setText(run.command)
 
-    def _rows(self, found: dict[str, float]) -> list[tuple[str, str]]:
+    def _rows(self, found: dict[str, Any]) -> list[tuple[str, str]]:
         number = QLocale().toString
+        found = {**found, **(found.get("diversity") or {})}
+        for place, share in enumerate(found.get("distinct") or (), 1):
+            found[f"distinct_{place}"] = share
         names = {
             "loss": (self.tr("Loss, nats a token"), 3),
             "perplexity": (self.tr("Perplexity"), 2),
             "bits_per_byte": (self.tr("Bits per byte"), 3),
-            "tokens": (self.tr("Tokens"), 0),
+            "distinct_1": (self.tr("Different words among those it writes"), 3),
+            "distinct_2": (self.tr("Different pairs of words"), 3),
+            "self_bleu": (self.tr("Self-BLEU: how alike its texts are"), 3),
+            "repetition": (self.tr("Repetition: groups of four words written twice in a text"), 3),
+            "copied": (self.tr("Copied: groups of eight words from the training text"), 3),
         }
-        shown = {key: name for key, name in names.items() if key in found}
+        shown = {key: name for key, name in names.items() if found.get(key) is not None}
         return [(words, number(float(found[key]), "f", places)) for key, (words, places) in shown.items()]
 
     def _copy(self) -> None:
@@ -124,18 +135,22 @@ class UseStep(QWidget):
         if self._run is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._run.path)))
 
+    def _open_report(self) -> None:
+        if self._run is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._run.path / REPORT)))
+
     def _save(self) -> None:
         run = self._run
-        if run is None or not (found := self._lab.results.get((run.path, "judge"))):
+        if run is None:
             return
 
         def save(path: Path) -> None:
             try:
-                path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+                shutil.copyfile(run.path / REPORT, path)
             except OSError as error:
                 self.note.setText(self.tr("Not saved: {reason}").format(reason=error.strerror or error))
 
-        choose_place(self, f"{run.name}-figures.json", save)
+        choose_place(self, f"{run.name}.html", save)
 
 
 def _line(*buttons: TextButton) -> QHBoxLayout:

@@ -155,6 +155,7 @@ def test_a_run_is_paused_goes_on_and_is_used(bench):
         page.steps["use"].talk_button.click()
     assert talk.args == [str(page.path / "model")]
     bench.script(bench.errand, Going("scoring", 1, 2), Done({"perplexity": 7.25, "bits_per_byte": 2.0}))
+    (page.path / "report.html").write_text("<html>")  # as the errand does
     page.steps["use"].judge_button.click()
     bench.until(lambda: bench.lab.work is None)
     assert bench.lab.results[page.path, "judge"]["perplexity"] == 7.25
