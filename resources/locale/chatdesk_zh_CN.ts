@@ -3006,10 +3006,6 @@ Edit a message or write a reply anew to make another.</source>
         <translation>评估</translation>
     </message>
     <message>
-        <source>Save the figures…</source>
-        <translation>保存数据…</translation>
-    </message>
-    <message>
         <source>New run with the same choices</source>
         <translation>用相同的选择新建训练</translation>
     </message>
@@ -3030,8 +3026,16 @@ Edit a message or write a reply anew to make another.</source>
         <translation>质量如何</translation>
     </message>
     <message>
-        <source>Measured on the held-out text. Bits per byte compare any two models: text as it is takes 8, a good packing program 2 to 3, large models below 1.</source>
-        <translation>在留出的文本上测量。每字节比特数可用来比较任意两个模型：原样的文本为 8，好的压缩程序为 2 到 3，大型模型低于 1。</translation>
+        <source>Save the report…</source>
+        <translation>保存报告…</translation>
+    </message>
+    <message>
+        <source>Open the report</source>
+        <translation>打开报告</translation>
+    </message>
+    <message>
+        <source>Measured on the held-out text, and by texts that it writes. Bits per byte compare any two models: text as it is takes 8, a good packing program 2 to 3, large models below 1.</source>
+        <translation>在留出的文本上测量，并查看它写出的文字。每字节比特数可用来比较任意两个模型：原样的文本为 8，好的压缩程序为 2 到 3，大型模型低于 1。</translation>
     </message>
     <message>
         <source>On the command line</source>
@@ -3062,8 +3066,24 @@ Edit a message or write a reply anew to make another.</source>
         <translation>每字节比特</translation>
     </message>
     <message>
-        <source>Tokens</source>
-        <translation>词元</translation>
+        <source>Different words among those it writes</source>
+        <translation>所写文字中不同的词</translation>
+    </message>
+    <message>
+        <source>Different pairs of words</source>
+        <translation>不同的词对</translation>
+    </message>
+    <message>
+        <source>Self-BLEU: how alike its texts are</source>
+        <translation>Self-BLEU：各篇文字有多相似</translation>
+    </message>
+    <message>
+        <source>Repetition: groups of four words written twice in a text</source>
+        <translation>重复：同一篇中写了两次的四词组</translation>
+    </message>
+    <message>
+        <source>Copied: groups of eight words from the training text</source>
+        <translation>照抄：取自训练文本的八词组</translation>
     </message>
     <message>
         <source>Not saved: {reason}</source>
