@@ -54,6 +54,11 @@ class Profile:
         return self.root / "presets.toml"
 
     @property
+    def writing_presets(self) -> Path:
+        """The same for the writing desk."""
+        return self.root / "writing-presets.toml"
+
+    @property
     def prompts(self) -> Path:
         """TOML file with the person's changes to the prompts of the writing desk."""
         return self.root / "prompts.toml"

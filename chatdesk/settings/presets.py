@@ -1,19 +1,24 @@
-"""Presets: a system prompt and sampling under a name. Five come with the program, the others are the person's own.
+"""Presets: values of some options under a name. Some come with the program, the others are the person's own.
 
-The own ones and the one for new conversations are kept in ``presets.toml`` of the profile. A preset says all of
-`NAMES`: an option it does not name is meant to be as the checkpoint says.
+Those of the chat are a system prompt and sampling, those of the writing desk sampling and guidance. Own ones, and the
+one for new conversations, are kept in a file of the profile. A preset says all of its names: an option it gives no
+value is meant to be as the checkpoint says.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings import toml_file
-from chatdesk.settings.options import CHAT
+from chatdesk.settings.options import CHAT, WRITING, Option
 
 NAMES = tuple(name for name in CHAT if name not in ("seed", "overflow"))
-"""The options a preset is about: what is said before and how words are chosen."""
+"""The options a preset of the chat is about: what is said before and how words are chosen."""
+
+WRITING_NAMES = tuple(name for name in WRITING if name not in ("seed", "memory"))
+"""Those of the writing desk; what a text is about is its own."""
 
 _OWN = "own:"
 
@@ -40,13 +45,21 @@ def own_key(name: str) -> str:
 class Presets:
     """All presets in the order of a menu: the supplied ones, then the own ones by name.
 
-    ``supplied``: the file that comes with the program, ``path``: the person's own, which may be missing.
-    Attributes: ``complaints``, one error for each thing that was wrong with the own file.
+    ``supplied``: the file that comes with the program, ``path``: the person's own, which may be missing; ``names`` of
+    ``options``: what a preset is about. Attributes: ``names``; ``complaints``, one error for each thing that was wrong
+    with the own file.
     """
 
-    def __init__(self, supplied: Path, path: Path, language: str = "en") -> None:
-        self._path = path
-        self._supplied = [_supplied(entry, language) for entry in toml_file.read(supplied)[0]["preset"]]
+    def __init__(
+        self,
+        supplied: Path,
+        path: Path,
+        language: str = "en",
+        names: tuple[str, ...] = NAMES,
+        options: Mapping[str, Option] = CHAT,
+    ) -> None:
+        self._path, self.names, self._options = path, names, options
+        self._supplied = [self._made(entry, language) for entry in toml_file.read(supplied)[0]["preset"]]
         self._own: dict[str, Preset] = {}
         self._default = ""
         self.complaints: list[UserError] = []
@@ -58,7 +71,7 @@ class Presets:
 
     def matching(self, values: dict[str, Any]) -> Preset | None:
         """The preset a conversation is set to: what is set, without the seed, is what the preset says."""
-        wanted = {name: value for name, value in values.items() if name in NAMES}
+        wanted = {name: value for name, value in values.items() if name in self.names}
         return next((preset for preset in self.all() if preset.values == wanted), None)
 
     @property
@@ -73,7 +86,7 @@ class Presets:
 
     def save(self, name: str, values: dict[str, Any]) -> Preset:
         """Keep an own preset; one of that name is replaced. Raises `UserError` when it cannot be kept."""
-        preset = Preset(own_key(name), name, _checked(values))
+        preset = Preset(own_key(name), name, self._checked(values))
         self._own[name] = preset
         self._write()
         return preset
@@ -91,7 +104,7 @@ class Presets:
         for entry in entries if isinstance(entries, list) else []:
             try:
                 name = str(entry["name"])
-                self._own[name] = Preset(own_key(name), name, _checked(entry["values"]))
+                self._own[name] = Preset(own_key(name), name, self._checked(entry["values"]))
             except (UserError, KeyError, TypeError, AttributeError) as error:
                 self.complaints.append(UserError(Fault.BROKEN_TEXT, path=self._path, reason=error))
 
@@ -99,12 +112,13 @@ class Presets:
         own = [{"name": preset.name, "values": preset.values} for preset in self._own.values()]
         toml_file.replace(self._path, {"default": self._default, "preset": own})
 
+    def _made(self, entry: dict[str, Any], language: str) -> Preset:
+        """A supplied one, with its words in a language."""
+        values = dict(entry["values"])
+        if said := entry.get("system_prompt"):
+            values["system_prompt"] = said.get(language, said["en"])
+        return Preset(entry["key"], entry["name"].get(language, entry["name"]["en"]), self._checked(values))
 
-def _supplied(entry: dict[str, Any], language: str) -> Preset:
-    prompt = entry["system_prompt"].get(language, entry["system_prompt"]["en"])
-    name = entry["name"].get(language, entry["name"]["en"])
-    return Preset(entry["key"], name, _checked(entry["values"] | {"system_prompt": prompt}))
-
-
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: CHAT[name].check(value) for name, value in values.items() if name in NAMES and value is not None}
+    def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in values.items() if name in self.names and value is not None}
+        return {name: self._options[name].check(value) for name, value in given.items()}

@@ -27,9 +27,9 @@ from chatdesk.ui.widgets import dialogs
 
 if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
-    from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
+    from chatdesk.ui.widgets.presets import PresetButton
 
 SMALL_PX = 640
 _TICK_MS = 500
@@ -129,14 +129,14 @@ class MainWindow(QMainWindow):
 
     def _complete_page(self) -> None:
         from chatdesk.settings.presets import Presets
-        from chatdesk.ui.chat.presets import PresetButton
+        from chatdesk.ui.widgets.presets import PresetButton
 
         self.page.complete()
         language = application.language(self._settings["language"])
         supplied = paths.resources() / "presets" / "presets.toml"
         presets = Presets(supplied, self._profile.presets, language)
         self._complaints = [*self._settings.complaints, *presets.complaints]
-        self._presets = PresetButton(self._chat, presets)
+        self._presets = PresetButton(self._chat.set_setting, presets)
         self.page.panel.set_presets(self._presets)
 
     def apply(self, change: Change) -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget
 
+from chatdesk import paths
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import Change, Notice
+from chatdesk.ui import application
 from chatdesk.ui.chat.page import ChatPage
 from chatdesk.ui.shelving import Shelving
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from chatdesk.ui.lab.page import LabPage
     from chatdesk.ui.models.page import ModelsPage
     from chatdesk.ui.settings.page import SettingsPage
+    from chatdesk.ui.widgets.presets import PresetButton
     from chatdesk.ui.writing.page import WritingPage
 
 
@@ -146,8 +149,21 @@ class Pages(QStackedWidget):
             self.writing.exact_wanted.connect(self.exact_wanted)
             self.writing.focus_wanted.connect(self.focus_wanted)
             self._add(self.writing)
+            self.writing.side.set_presets(self._writing_presets())
             self.writing.set_window_width(self.window().width())
         return self.writing
+
+    def _writing_presets(self) -> "PresetButton":
+        from chatdesk.settings.options import WRITING
+        from chatdesk.settings.presets import WRITING_NAMES, Presets
+        from chatdesk.ui.widgets.presets import PresetButton
+
+        supplied = paths.resources() / "presets" / "writing.toml"
+        language = application.language(self._settings["language"])
+        presets = Presets(supplied, self._profile.writing_presets, language, WRITING_NAMES, WRITING)
+        button = PresetButton(self._tasks.writing.set_setting, presets, has_default=False)
+        button.show_values(self._tasks.writing.values)
+        return button
 
     def _made_inspect(self) -> "InspectPage":
         if self.inspect is None:

@@ -137,6 +137,7 @@ class ScriptedWriting(ScriptedShelf):
 
     def __init__(self) -> None:
         super().__init__()
+        self.values: dict[str, Any] = {}
         self.generating = ScriptedShelf()
 
     def make_prompts(self) -> WritingPrompts:

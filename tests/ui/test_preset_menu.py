@@ -2,8 +2,10 @@ import pytest
 from PySide6.QtWidgets import QInputDialog, QMessageBox
 
 from chatdesk import paths
-from chatdesk.settings.presets import NAMES, Presets
+from chatdesk.settings.options import WRITING
+from chatdesk.settings.presets import NAMES, WRITING_NAMES, Presets
 from chatdesk.tasks.changes import SettingsChanged
+from chatdesk.tasks.writing_changes import WritingSettings
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
@@ -102,3 +104,29 @@ def test_presets_speak_the_language_of_the_window(desk, qtbot):
     desk.settings["language"] = "zh_CN"
     qtbot.waitUntil(lambda: desk.page is not old)
     assert "严谨" in menu(desk.window._presets)
+
+
+def test_the_writing_desk_has_presets_of_its_own(desk):
+    desk.tasks.writing.values = {"temperature": 0.5, "memory": "A keeper."}
+    desk.window.show_page("write")
+    page = desk.window.pages.writing
+    button = page.side._presets
+    assert button.text().strip() == "Own values"
+    actions = menu(button)
+    assert "Surprising" in actions
+    assert not any("new chats" in text for text in actions)
+    desk.tasks.writing.calls.clear()
+    actions["Surprising"].trigger()
+    said = {name: value for _, name, value in desk.tasks.writing.calls}
+    assert (said["temperature"], said["drafts"], said["note"]) == (1.3, 8, None)
+    assert not {"memory", "seed"} & set(said)  # those are the text's own
+    page.take(WritingSettings({"temperature": 0.4, "top_p": 0.9, "repetition_penalty": 1.05, "memory": "x"}, {}))
+    assert button.text().strip() == "Close to the text"
+    button._save("Mine")
+    own = Presets(supplied(), desk.profile.writing_presets, "en", WRITING_NAMES, WRITING).all()[-1]
+    assert own.values == {"temperature": 0.4, "top_p": 0.9, "repetition_penalty": 1.05}
+    assert kept(desk).all()[-1].name != "Mine"
+
+
+def supplied():
+    return paths.resources() / "presets" / "writing.toml"

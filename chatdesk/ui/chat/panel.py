@@ -11,8 +11,8 @@ from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
-    from chatdesk.ui.chat.presets import PresetButton
     from chatdesk.ui.widgets.option_rows import OptionRow
+    from chatdesk.ui.widgets.presets import PresetButton
 
 
 class SettingsPanel(QFrame):

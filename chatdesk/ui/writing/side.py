@@ -12,6 +12,7 @@ from chatdesk.ui.writing.cards import Cards
 
 if TYPE_CHECKING:
     from chatdesk.ui.widgets.option_rows import OptionRow
+    from chatdesk.ui.widgets.presets import PresetButton
 
 
 class Side(QFrame):
@@ -26,6 +27,7 @@ class Side(QFrame):
         super().__init__()
         self.setObjectName("panel")
         self.rows: dict[str, OptionRow] = {}
+        self._presets: PresetButton | None = None
         self.cards = Cards()
         self._parts = QStackedWidget()
         self._parts.addWidget(self._make_guidance())
@@ -57,7 +59,7 @@ class Side(QFrame):
 
         content = QWidget()
         content.setObjectName("content")
-        rows = QVBoxLayout(content)
+        rows = self._rows_column = QVBoxLayout(content)
         rows.setContentsMargins(theme.scaled(19), theme.scaled(4), theme.scaled(19), theme.scaled(16))
         rows.setSpacing(theme.scaled(16))
         for name, option in WRITING.items():
@@ -74,6 +76,11 @@ class Side(QFrame):
         area.setAccessibleName(self.tr("Guidance"))
         return area
 
+    def set_presets(self, button: "PresetButton") -> None:
+        """Offer presets above the rows."""
+        self._presets = button
+        self._rows_column.insertWidget(0, button)
+
     def show_cards(self) -> None:
         """Turn to the alternatives."""
         self.cards_tab.setChecked(True)
@@ -81,5 +88,7 @@ class Side(QFrame):
 
     def set_values(self, values: dict[str, object], defaults: dict[str, object]) -> None:
         """Show what is set, and the defaults for the rest."""
+        if self._presets is not None:
+            self._presets.show_values(values)
         for name, row in self.rows.items():
             row.show_value(values.get(name), defaults.get(name, WRITING[name].default))

@@ -1,28 +1,27 @@
-"""The menu of presets at the top of a conversation's settings."""
+"""The menu of presets at the top of the settings of a conversation or a document."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
 
 from chatdesk.errors import UserError
-from chatdesk.settings.presets import NAMES, Preset, Presets
+from chatdesk.settings.presets import Preset, Presets
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialogs import ask_text, ask_whether, tell
 
-if TYPE_CHECKING:
-    from chatdesk.tasks.chat import Chat
-
 
 class PresetButton(TextButton):
-    """Names the preset the conversation is set to, and offers the others."""
+    """Names the preset that is set, and offers the others. ``set_value``: takes an option's name and value;
+    ``has_default``: whether one can be kept for new conversations.
+    """
 
-    def __init__(self, chat: "Chat", presets: Presets) -> None:
+    def __init__(self, set_value: Callable[[str, Any], object], presets: Presets, has_default: bool = True) -> None:
         super().__init__("", icon="chevron-down", icon_behind=True)
-        self._chat, self._presets = chat, presets
+        self._set_value, self._presets, self._has_default = set_value, presets, has_default
         self._values: dict[str, Any] = {}
         self.menu_of_presets = QMenu(self)
         self.menu_of_presets.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button
@@ -31,7 +30,7 @@ class PresetButton(TextButton):
         self.show_values({})
 
     def show_values(self, values: dict[str, Any]) -> None:
-        """Name the preset that fits the values of the conversation."""
+        """Name the preset that fits what is set."""
         self._values = dict(values)
         found = self._presets.matching(values)
         name = found.name if found is not None else self._name_of_none()
@@ -41,7 +40,7 @@ class PresetButton(TextButton):
     def use_default(self) -> None:
         """Set a new conversation to the preset that is kept for new ones, if there is one."""
         if (default := self._presets.default) is not None:
-            apply(self._chat, default)
+            self.apply(default)
 
     def _name_of_none(self) -> str:
         return self.tr("Own values") if self._is_set() else self.tr("No preset")
@@ -50,17 +49,18 @@ class PresetButton(TextButton):
         menu, now = self.menu_of_presets, self._presets.matching(self._values)
         menu.clear()
         plain = now is None and not self._is_set()
-        self._add(menu, self.tr("No preset"), lambda: apply(self._chat, None), plain)
+        self._add(menu, self.tr("No preset"), lambda: self.apply(None), plain)
         menu.addSeparator()
         last_own = False
         for preset in self._presets.all():
             if preset.is_own and not last_own:
                 menu.addSeparator()
             last_own = preset.is_own
-            self._add(menu, preset.name, partial(apply, self._chat, preset), preset == now)
+            self._add(menu, preset.name, partial(self.apply, preset), preset == now)
         menu.addSeparator()
         menu.addAction(self.tr("Save as preset…")).triggered.connect(lambda: self._ask_name())
-        self._add_default(menu, now)
+        if self._has_default:
+            self._add_default(menu, now)
         if now is not None and now.is_own:
             delete = menu.addAction(self.tr("Delete “{name}”…").format(name=now.name).replace("&", "&&"))
             delete.triggered.connect(lambda: self._ask_delete(now))
@@ -80,7 +80,7 @@ class PresetButton(TextButton):
         )
 
     def _is_set(self) -> bool:
-        return any(name in NAMES for name in self._values)
+        return any(name in self._presets.names for name in self._values)
 
     @staticmethod
     def _add(menu: QMenu, words: str, done: Callable[[], object], is_checked: bool) -> Any:
@@ -99,7 +99,7 @@ class PresetButton(TextButton):
 
     def _ask_delete(self, preset: Preset) -> None:
         question = self.tr("Delete the preset “{name}”?").format(name=preset.name)
-        facts = self.tr("Chats that use it keep their values.")
+        facts = self.tr("What uses it keeps its values.")
         does = self.tr("Delete")
         ask_whether(self.window(), question, facts, does, lambda: self._keep(lambda: self._presets.delete(preset.key)))
 
@@ -110,8 +110,7 @@ class PresetButton(TextButton):
             tell(self.window(), sentence_of(error))
         self.show_values(self._values)
 
-
-def apply(chat: "Chat", preset: Preset | None) -> None:
-    """Set the open conversation to a preset; None: to what the checkpoint says. The seed stays as it is."""
-    for name in NAMES:
-        chat.set_setting(name, preset.values.get(name) if preset is not None else None)
+    def apply(self, preset: Preset | None) -> None:
+        """Set all that a preset is about; None: to what the checkpoint says. The rest stays as it is."""
+        for name in self._presets.names:
+            self._set_value(name, preset.values.get(name) if preset is not None else None)
