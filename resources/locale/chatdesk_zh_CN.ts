@@ -2117,8 +2117,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>要删除预设“{name}”吗？</translation>
     </message>
     <message>
-        <source>Chats that use it keep their values.</source>
-        <translation>正在使用它的对话保留原有的值。</translation>
+        <source>What uses it keeps its values.</source>
+        <translation>使用它的内容会保留各自的数值。</translation>
     </message>
     <message>
         <source>Delete</source>
