@@ -164,7 +164,7 @@ def opens_window(request: Request) -> bool:
 def program(request: Request, display: bool) -> list[str]:
     """Arguments for the venv's Python: the tests, the window, or the terminal chat where no display is."""
     if request.command == "test":
-        return ["-m", "pytest", *request.arguments]
+        return ["-m", "pytest", "-n2", "--dist=loadfile", *request.arguments]  # two at a time, a file stays together
     terminal = ["chat"] if opens_window(request) and not display else []
     return ["-m", "chatdesk", *terminal, *request.arguments]
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MYPY
-
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CODE_FOLDERS = ["chatdesk", "tests", "packaging"]
@@ -47,10 +45,8 @@ def test_ruff_finds_nothing():
 
 
 @pytest.mark.timeout(600)  # without a cache it reads torch's types, too
-def test_types_are_right(request):
-    mypy = request.config.stash[MYPY]  # has run beside the other tests
-    words, _ = mypy.communicate()
-    assert mypy.returncode == 0, words
+def test_types_are_right():
+    check(sys.executable, "-m", "mypy")
     check(sys.executable, "-m", "mypy", "--strict", "packaging/bootstrap.py")
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chatdesk.engine.api import Engine, Failed
@@ -11,7 +12,6 @@ from chatdesk.engine.child import child_command
 from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.fake import FakeEngine
 from chatdesk.errors import Fault
-from tests.conftest import children
 from tests.contracts.contract import LONG, reply, run, tokens
 from tests.contracts.measuring import MeasuringContract
 from tests.engine.checkpoints import make_checkpoint
@@ -22,7 +22,7 @@ class PipedContract(MeasuringContract):
 
     def test_a_killed_process_comes_back_with_its_model(self, loaded: Engine) -> None:
         expected = tokens(run(loaded, reply()))
-        engines = children()
+        engines = psutil.Process().children()
         events = loaded.run(reply(sampling=LONG))
         found = list(itertools.islice(events, 3))
         for child in engines:

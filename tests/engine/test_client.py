@@ -38,11 +38,15 @@ from chatdesk.engine.child import child_command, child_environment
 from chatdesk.engine.client import EngineClient, PipedEngine
 from chatdesk.engine.wire import ENDINGS, pack
 from chatdesk.errors import Fault, UserError
-from tests.conftest import children
 
 WAIT_S = 30
 FAKE = [*child_command(), "--fake", '{"tokens_per_s": 2000, "context_length": 1000000000}']
 ENDLESS = Sampling(max_new_tokens=10**6)
+
+
+def children() -> list[psutil.Process]:
+    """The processes that the tests have begun and that are still there."""
+    return psutil.Process().children()
 
 
 class Desk:

@@ -144,7 +144,7 @@ def test_where_a_window_can_be_opened(boot, platform, env, display):
         (["run", "--", "--profile", "p"], False, ["-m", "chatdesk", "chat", "--profile", "p"]),
         (["run", "--", "--profile", "p"], True, ["-m", "chatdesk", "--profile", "p"]),
         (["run", "--", "complete", "Once"], False, ["-m", "chatdesk", "complete", "Once"]),
-        (["test", "--", "-q"], False, ["-m", "pytest", "-q"]),
+        (["test", "--", "-q"], False, ["-m", "pytest", "-n2", "--dist=loadfile", "-q"]),
     ],
 )
 def test_what_is_started(boot, argv, display, command):

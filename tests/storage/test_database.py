@@ -7,6 +7,8 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -171,7 +173,7 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path, child_command, kind, 
             shutil.copytree(build, folder, dirs_exist_ok=True)
     recovered = ["half"] if titles else []
     before = everything(folder)
-    for parent in (folder, *list(folder.parents)[:3]):
+    for parent in (folder, *(each for each in folder.parents if Path(tempfile.gettempdir()) in each.parents)):
         os.chmod(parent, 0o755)
     for entry in folder.iterdir():
         entry.chmod(0o444)

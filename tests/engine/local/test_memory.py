@@ -10,7 +10,6 @@ from msgspec import structs
 from chatdesk.engine.api import Generate, Load, Loaded, TokenEvent
 from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.local import LocalEngine
-from tests.conftest import children
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import NEUTRAL, generate, load
 from tests.engine.local.greedy import WORDS, prompt_of
@@ -30,7 +29,7 @@ def test_no_growth_over_many_generations(tmp_path, generations):
     """New prompts, branches, drafts, cancels at any token, another model every hundred requests."""
     folders = [make_checkpoint(tmp_path / kind, kind) for kind in KINDS]
     engine, source = PipedEngine(), random.Random(1)
-    (child,) = children()
+    (child,) = psutil.Process().children()
     words: list[str] = []
     seen: dict[int, float] = {}
     for i in range(generations):
