@@ -14,6 +14,7 @@ import msgspec
 
 from chatdesk.errors import UserError
 from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
+from chatdesk.training.process import step_back
 
 _TELL_S = 0.1  # between two lines about the same part
 _STOPPED = 3
@@ -29,6 +30,7 @@ def main(argument: str) -> int:
         lines.write(msgspec.json.encode(event) + b"\n")
         lines.flush()
 
+    step_back()  # also that a measurement is of what a training gets
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         say(_do(msgspec.json.decode(argument, type=Errand), _Teller(say)))
