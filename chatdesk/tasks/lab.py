@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.ports import Post, aside
 from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
 from chatdesk.training.events import TrainEvent
+
+if TYPE_CHECKING:
+    from chatdesk.library.catalogue import Entry
 
 Kind: TypeAlias = Literal["prepare", "weigh", "judge", "train"]
 MEASURE_S = 20.0
@@ -51,7 +54,8 @@ class Work:
 
 class Lab:
     """Attributes: ``runs``, the last changed first; ``work``; ``results``, by folder and kind, of errands; ``flops``,
-    operations a second as measured, None before; ``complaints``, by folder, what went wrong last; ``on_change``.
+    operations a second as measured, None before; ``complaints``, by folder, what went wrong last; ``on_change`` and
+    ``find_checkpoints``, set by whoever assembles.
     """
 
     def __init__(self, folder: Path, texts: Path, log: Path, commands: Commands, post: Post) -> None:
@@ -63,6 +67,7 @@ class Lab:
         self.complaints: dict[Path, UserError] = {}
         self.flops: float | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.find_checkpoints: Callable[[Callable[[list[Entry]], None]], None] = lambda then: None
         self._process: LineProcess | None = None
         self._opened: list[str] = []
         self._is_closed = False
@@ -88,6 +93,11 @@ class Lab:
     def run(self, path: Path) -> Run | None:
         """The run in that folder."""
         return next((run for run in self.runs if run.path == path), None)
+
+    def base_of(self, checkpoint: Path) -> str:
+        """The checkpoint that an adapter of a run belongs to; empty for what stands by itself."""
+        run = self.run(checkpoint.parent)
+        return run.plan.start if run is not None and checkpoint.name == "adapter" else ""
 
     def create(self, name: str, plan: Plan | None = None) -> Path:
         """Begin a new run with a plan; its folder. Raises CANNOT_WRITE."""

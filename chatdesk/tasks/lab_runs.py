@@ -27,11 +27,17 @@ from chatdesk.training.recipe import Recipe, load_recipe
 
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
+CAN_START = "start" in Recipe.__struct_fields__
+"""Whether a run can go on from a checkpoint."""
+
+_RATE_OF_LORA, _RATE_OF_ALL = 2e-4, 3e-5  # usual ones for AdamW
 
 
 class Plan(Struct, frozen=True):
     """What a person has chosen. ``text``: folder of the prepared text, or of an opened recipe's files; empty until
     there is one. ``size``: None where the recipe came from elsewhere and is taken as it is.
+    ``start``: a checkpoint folder to go on from, empty for a new model; ``rank``: of a LoRA adapter for it, 0 to train
+    all its weights.
     """
 
     paths: tuple[str, ...] = ()
@@ -39,7 +45,8 @@ class Plan(Struct, frozen=True):
     held_out: float = 0.02
     text: str = ""
     size: Size | None = Size()
-    preset: str = ""
+    start: str = ""
+    rank: int = 8
 
 
 @dataclass
@@ -287,6 +294,14 @@ def make_recipe(plan: Plan, text_bytes: int, has_held_out: bool) -> Recipe:
     }
     if size.kind != "gpt2":
         values["model"]["kind"] = size.kind
+    if plan.start:
+        values |= {"start": {"checkpoint": plan.start}, "optimizer": "adamw"}
+        del values["model"]
+        rate = _RATE_OF_LORA if plan.rank else _RATE_OF_ALL
+        if plan.rank:
+            values["lora"] = {"rank": plan.rank, "alpha": 2 * plan.rank}
+        turn = {"loss": "replies", "isolate": True, "learning_rate": rate, "final_learning_rate": rate / 10}
+        values["stages"][0] |= turn
     try:
         return msgspec.convert(values, Recipe)
     except msgspec.ValidationError as error:

@@ -4,6 +4,7 @@ The list of keys is built when it is wanted, and so are most pages. Another lang
 """
 
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
 from chatdesk import paths
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
-from chatdesk.tasks import changes
+from chatdesk.tasks import adapters, changes
 from chatdesk.tasks.changes import AttachmentsChanged, Change, ListChanged, ModelChanged, SettingsChanged, StatusChanged
 from chatdesk.ui import application, theme
 from chatdesk.ui.attaching import Attaching
@@ -240,8 +241,11 @@ class MainWindow(QMainWindow):
         self.close()
 
     def _talk_to(self, path: str) -> None:
-        """A chat with a model of the lab."""
-        self._tasks.models.load(path)
+        """A chat with a model of the lab, or with one and the adapter that was trained for it."""
+        base = self._tasks.lab.base_of(Path(path))
+        if base:
+            adapters.choose(self._settings, base, path)
+        self._tasks.models.load(base or path)
         self.show_page("chat")
         self.page.new_chat()
 

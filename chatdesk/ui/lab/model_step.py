@@ -1,15 +1,19 @@
 """The second step: the size of the model, and what it asks for, said while a slider moves."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
+from shiboken6 import isValid
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.library.catalogue import Entry
 from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.settings.options import Option
 from chatdesk.tasks.lab import Lab, Run
+from chatdesk.tasks.lab_runs import CAN_START
 from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
 from chatdesk.training.recipe import ModelShape
 from chatdesk.ui import theme
@@ -58,7 +62,8 @@ _MINUTES = (5, 10, 30, 120)
 
 
 class ModelStep(QWidget):
-    """Signals: ``changed(plan)``, ``weigh_wanted``, ``next_wanted``. Attributes: ``presets``, buttons by name; ``rows``
+    """Signals: ``changed(plan)``, ``weigh_wanted``, ``next_wanted``. Attributes: ``origin`` and
+    ``method``, of a checkpoint to go on from; ``presets``, buttons by name; ``rows``
     by field; ``facts``; ``measure_button``; ``fit_buttons`` by minutes; ``next_button``.
     """
 
@@ -70,6 +75,7 @@ class ModelStep(QWidget):
         super().__init__()
         self._lab = lab
         self._run: Run | None = None
+        self._known: set[str] = set()
         self.presets: dict[str, TextButton] = {}
         group = QButtonGroup(self)
         group.setExclusive(False)
@@ -81,6 +87,12 @@ class ModelStep(QWidget):
         kinds = {"gpt2": "GPT-2"} | ({"llama": "Llama"} if "kind" in ModelShape.__struct_fields__ else {})
         self.kind = ChoiceButton(self.tr("Architecture"), kinds)
         self.kind.chosen.connect(lambda: self._set("kind", self.kind.value))
+        self.origin = self._make_origin(())
+        self.method = ChoiceButton(
+            self.tr("What is trained"),
+            {8: self.tr("An adapter (LoRA)"), 32: self.tr("A larger adapter"), 0: self.tr("All weights")},
+        )
+        self.method.chosen.connect(self._on_method)
         self.rows = {name: NumberRow(option, resettable=False) for name, option in FIELDS.items()}
         for row in self.rows.values():
             row.changed.connect(self._set)
@@ -102,9 +114,12 @@ class ModelStep(QWidget):
     def _lay_out(self) -> None:
         body = column(self)
         line = QHBoxLayout()
+        line.setSpacing(theme.scaled(8))
         line.addWidget(Label(self.tr("Size"), kind="section"))
         line.addStretch()
-        line.addWidget(self.kind)
+        for button in (self.origin, self.method, self.kind):
+            line.addWidget(button)
+        self._origin_line = line
         body.addLayout(line)
         flow = Flow(theme.scaled(8))
         flow.add(*self.presets.values())
@@ -139,7 +154,9 @@ class ModelStep(QWidget):
             button.setChecked(size is not None and replace(size, passes=0) == replace(PRESETS[name][1], passes=0))
         text_bytes = run.report.train_bytes if run.report else 0
         hint = self.tr("The recipe says the model; change it there.")
-        if size is not None:
+        if run.plan.start:
+            hint = self.tr("It goes on from this checkpoint, which is left as it is.")
+        elif size is not None:
             hint = self.tr("Prepare a text first; its amount says which size suits it.")
             if text_bytes:
                 name = translated(PRESETS[proposed(text_bytes)][0])
@@ -147,6 +164,7 @@ class ModelStep(QWidget):
                 hint = text.format(size=short_bytes(text_bytes), name=name)
         self.hint.setText(hint)
         self._fields.setVisible(size is not None)
+        self._show_origin(run)
         if size is not None:
             self.kind.set_value(size.kind if size.kind in ("gpt2", "llama") else "gpt2")
             for name, row in self.rows.items():
@@ -168,6 +186,9 @@ class ModelStep(QWidget):
             return self.tr("{tokens} tokens are read in all.").format(
                 tokens=number(run.recipe.token_count if run.recipe else 0)
             )
+        if run.plan.start:
+            tokens = size.tokens(text_bytes) if text_bytes else 0
+            return self.tr("{tokens} tokens are read in all.").format(tokens=number(tokens))
         parts = [
             self.tr("{parameters} parameters").format(parameters=number(size.parameters)),
             self.tr("about {size} of memory").format(size=short_bytes(size.memory_bytes)),
@@ -179,6 +200,44 @@ class ModelStep(QWidget):
                 seconds = tokens * size.flops_per_token / self._lab.flops
                 parts.append(self.tr("about {time} on this machine").format(time=duration(seconds)))
         return " · ".join(parts)
+
+    def enter(self) -> None:
+        """The step is shown: look for checkpoints to go on from."""
+        if CAN_START:
+            self._lab.find_checkpoints(self._show_checkpoints)
+
+    def _make_origin(self, entries: Sequence[Entry]) -> ChoiceButton:
+        loadable = {str(entry.path): entry.name for entry in entries if entry.fault is None}
+        button = ChoiceButton(self.tr("Begin with"), {"": self.tr("A new model")} | loadable)
+        button.chosen.connect(self._on_origin)
+        return button
+
+    def _show_checkpoints(self, entries: list[Entry]) -> None:
+        if not isValid(self):
+            return
+        old, self.origin = self.origin, self._make_origin(entries)
+        self._known = {str(entry.path) for entry in entries if entry.fault is None}
+        self._origin_line.replaceWidget(old, self.origin)
+        old.deleteLater()
+        if self._run is not None:
+            self.show_run(self._run)
+
+    def _show_origin(self, run: Run) -> None:
+        """A model that is there already has its sizes."""
+        start, is_free = run.plan.start, run.plan.size is not None and not run.has_begun
+        self.origin.setVisible(CAN_START)
+        self.origin.setEnabled(is_free)
+        if not start or start in self._known:
+            self.origin.set_value(start)
+        self.method.setVisible(bool(start))
+        self.method.setEnabled(is_free)
+        self.method.set_value(run.plan.rank if run.plan.rank in (0, 8, 32) else 8)
+        self.kind.setVisible(not start)
+        for button in self.presets.values():
+            button.setVisible(not start)
+        for name, row in self.rows.items():
+            row.setVisible(not start or name in ("context", "passes"))
+        self.measure_button.setVisible(not start)
 
     # -- what the person does ------------------------------------------------------------------------------------------
 
@@ -195,6 +254,14 @@ class ModelStep(QWidget):
         run = self._run
         if run is not None and run.plan.size is not None and run.report is not None and self._lab.flops is not None:
             self._keep(fitted(run.plan.size, run.report.train_bytes, seconds, self._lab.flops))
+
+    def _on_origin(self) -> None:
+        if self._run is not None:
+            self.changed.emit(msgspec.structs.replace(self._run.plan, start=self.origin.value))
+
+    def _on_method(self) -> None:
+        if self._run is not None:
+            self.changed.emit(msgspec.structs.replace(self._run.plan, rank=self.method.value))
 
     def _keep(self, size: Size) -> None:
         if self._run is not None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from chatdesk.errors import UserError
 from chatdesk.tasks.lab import Lab, Plan, Run
@@ -90,7 +91,7 @@ class LabPage(QWidget):
         self._follow.timeout.connect(self.follow)
         self._connect()
         self._lay_out()
-        lab.on_change = self._follow.start
+        lab.on_change = lambda: self._follow.start() if isValid(self) else None  # another language builds it anew
         self.follow()
 
     def _connect(self) -> None:
@@ -247,6 +248,8 @@ class LabPage(QWidget):
         """Show one of the four steps of the chosen run."""
         self._parts.setCurrentIndex(list(self.steps).index(name))
         self.tabs[name].setChecked(True)
+        if name == "model":
+            self.steps["model"].enter()
         self.follow()
 
     def _show_report(self) -> None:

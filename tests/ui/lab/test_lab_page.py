@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 
 from chatdesk.errors import Fault, UserError
@@ -259,3 +260,33 @@ def test_own_texts_are_added_once_they_are_written(bench):
     bench.page.take_own(None)
     assert bench.page.run.plan.paths == (str(file),)
     assert not bench.page.complaint.isVisible()
+
+
+def test_news_after_the_page_was_built_anew(bench):
+    news = bench.lab.on_change
+    shiboken6.delete(bench.page)
+    news()  # another language deletes the page and makes the next one only when it is wanted
+    assert not shiboken6.isValid(bench.page)
+    bench.page = LabPage(bench.lab)
+    bench.qtbot.addWidget(bench.page)
+    bench.page.new_button.click()
+    bench.qtbot.waitUntil(lambda: bench.page.model.rowCount() == 1)
+
+
+@pytest.mark.skipif(not lab_runs.CAN_START, reason="recipes cannot begin with a checkpoint")
+def test_a_run_goes_on_from_a_checkpoint(bench):
+    from tests.ui.scripted import ScriptedCheckpoints
+
+    bench.prepared()
+    bench.lab.find_checkpoints = ScriptedCheckpoints().refresh
+    page, model = bench.page, bench.page.steps["model"]
+    page.show_step("model")
+    model.origin._on_chosen("/models/my-gpt2")
+    page.follow()
+    recipe = lab_runs.read(page.path).recipe
+    assert recipe.start.checkpoint == "/models/my-gpt2"
+    assert recipe.lora.rank == 8
+    assert not model.rows["layers"].isVisible()
+    model.method._on_chosen(0)
+    assert lab_runs.read(page.path).recipe.lora is None
+    assert bench.lab.base_of(page.path / "adapter") == "/models/my-gpt2"
