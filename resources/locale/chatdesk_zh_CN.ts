@@ -1890,6 +1890,22 @@ Edit a message or write a reply anew to make another.</source>
         <translation>架构</translation>
     </message>
     <message>
+        <source>What is trained</source>
+        <translation>训练的部分</translation>
+    </message>
+    <message>
+        <source>An adapter (LoRA)</source>
+        <translation>适配器（LoRA）</translation>
+    </message>
+    <message>
+        <source>A larger adapter</source>
+        <translation>较大的适配器</translation>
+    </message>
+    <message>
+        <source>All weights</source>
+        <translation>全部权重</translation>
+    </message>
+    <message>
         <source>Measure the time it takes</source>
         <translation>测量所需时间</translation>
     </message>
@@ -1912,6 +1928,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>The recipe says the model; change it there.</source>
         <translation>模型由配方决定；请在配方中修改。</translation>
+    </message>
+    <message>
+        <source>It goes on from this checkpoint, which is left as it is.</source>
+        <translation>从这个检查点继续；检查点本身保持不变。</translation>
     </message>
     <message>
         <source>Prepare a text first; its amount says which size suits it.</source>
@@ -1944,6 +1964,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>about {time} on this machine</source>
         <translation>在这台电脑上约 {time}</translation>
+    </message>
+    <message>
+        <source>Begin with</source>
+        <translation>起点</translation>
+    </message>
+    <message>
+        <source>A new model</source>
+        <translation>新模型</translation>
     </message>
 </context>
 <context>
