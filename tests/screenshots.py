@@ -1,4 +1,5 @@
-"""Takes the pictures of README from the real program with the model in the box: ``python tests/screenshots.py OUT``.
+"""Takes the pictures of README from the real program with the model in the box: ``python tests/screenshots.py OUT``,
+or those of the lab with ``OUT lab``, a quarter of an hour.
 
 Run it on a screen (or under Xvfb) with a font for Chinese. Not a test: a picture is for eyes. The screen is
 photographed, so that menus and dialogs are in the pictures; nothing else may lie over the window.
@@ -7,8 +8,10 @@ photographed, so that menus and dialogs are in the pictures; nothing else may li
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from chatdesk.ui.shortcuts import KeyedAction
 from chatdesk.ui.widgets.picker import Picker
 from tests.library.hub_server import Model, serve
 
+_TALKS = 4000
 SAMPLE = """\
 Each position asks every earlier one **how much it matters**, and takes a weighted mean of what they hold:
 
@@ -313,6 +317,44 @@ def inside(first: Photographer) -> None:
     first.take("classify")
 
 
+def lab(out: Path, minutes: int = 5) -> None:
+    """From five megabytes of talks to a model that talks, step by step; says how long it took."""
+    first = Photographer(out, theme="light", language="en")
+    first.desk.window.resize(1280, 800)
+    first.load()
+    talks, began = Path(first._folder.name) / "talks.jsonl", time.monotonic()
+    maker = resources() / "starter" / "make_exchanges.py"
+    subprocess.run([sys.executable, str(maker), str(talks), str(_TALKS)], check=True)
+    first.do("lab")
+    page, work = first.desk.window.pages.lab, first.desk.lab
+    assert page is not None
+    page.new_button.click()
+    page.take([talks])
+    page.steps["text"].prepare_button.click()
+    first.wait(lambda: work.work is None, 300)
+    first.take("lab-text")
+    page.show_step("model")
+    page.steps["model"].measure_button.click()
+    first.wait(lambda: work.work is None, 300)
+    page.steps["model"].fit_buttons[minutes].click()
+    first.take("lab-model")
+    page.show_step("train")
+    page.steps["train"].start_button.click()
+    first.wait(lambda: work.work is None, 3000)
+    first.take("lab-train")
+    page.show_step("use")
+    page.steps["use"].judge_button.click()
+    first.wait(lambda: work.work is None, 600)
+    first.take("lab-use")
+    page.steps["use"].talk_button.click()
+    first.wait(lambda: first.model is not None and first.model.path.endswith("model") and first.model.state == "ready")
+    for text in ("Hello!", "Who are you?", "What does temperature do?"):
+        first.say(text)
+    first.take("lab-talk")
+    print(f"{time.monotonic() - began:.0f} s from the text to the talk", work.complaints)
+    first.close()
+
+
 def pictures(out: Path) -> None:
     """Take them all."""
     first = Photographer(out, theme="light", language="en")
@@ -346,4 +388,4 @@ if __name__ == "__main__":
     chosen.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as models_of_nobody:
         os.environ["HF_HUB_CACHE"] = models_of_nobody
-        pictures(chosen)
+        (lab if sys.argv[2:] == ["lab"] else pictures)(chosen)

@@ -103,7 +103,9 @@ class TrainStep(QWidget):
         self.state.setText(self._words(run, is_mine))
         self._show_curves(run)
         texts = [
-            self.tr("{tokens} tokens: {prompt}▸{text}").format(tokens=short_count(tokens), prompt=prompt, text=text)
+            self.tr("{tokens} tokens: “{prompt}” → {text}").format(
+                tokens=short_count(tokens), prompt=prompt, text=" ".join(text.split())
+            )
             for tokens, prompt, text in reversed(history.samples[-_SAMPLES:])
         ]
         self.samples.setText("\n\n".join(texts))

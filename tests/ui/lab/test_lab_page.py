@@ -137,7 +137,7 @@ def test_a_run_is_paused_goes_on_and_is_used(bench):
     train.start_button.click()
     bench.until(lambda: page.run.history.samples)
     assert train.start_button.text().strip() == "Pause"
-    assert "Once▸ upon a time" in train.samples.text()
+    assert "“Once” → upon a time" in train.samples.text()
     assert "4K of 10K tokens" in train.state.text()
     assert page.run.history.seconds_left == pytest.approx(3.0)
     train.start_button.click()
