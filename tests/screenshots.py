@@ -29,7 +29,7 @@ from chatdesk.ui.shortcuts import KeyedAction
 from chatdesk.ui.widgets.picker import Picker
 from tests.library.hub_server import Model, serve
 
-_TALKS = 4000
+_TALKS = 8200  # about five megabytes
 SAMPLE = """\
 Each position asks every earlier one **how much it matters**, and takes a weighted mean of what they hold:
 
