@@ -2887,8 +2887,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>暂停</translation>
     </message>
     <message>
-        <source>{tokens} tokens: {prompt}▸{text}</source>
-        <translation>{tokens} 词元：{prompt}▸{text}</translation>
+        <source>{tokens} tokens: “{prompt}” → {text}</source>
+        <translation>{tokens} 词元：“{prompt}” → {text}</translation>
     </message>
     <message>
         <source>Preparing: {what}</source>
