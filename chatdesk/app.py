@@ -188,8 +188,13 @@ def _lab(profile: Profile, post: "Post") -> "Lab":
     from chatdesk.training.errands import errand_command
     from chatdesk.training.events import worker_command
 
-    commands = Commands(worker_command(), errand_command(), child_environment(None))
+    commands = Commands(worker_command(), errand_command(), child_environment(None), _command("compare"))
     return Lab(profile.runs, profile.texts, profile.lab_log, commands, post)
+
+
+def _command(name: str) -> list[str]:
+    """How to start a command of the command line."""
+    return [sys.executable, name] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "chatdesk", name]
 
 
 def _looking(

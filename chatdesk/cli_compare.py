@@ -42,7 +42,8 @@ def compare(
     """
     folders = {"a": safety.check(first), "b": safety.check(second)}
     names = [name_and_source(each, starter())[0] for each in folders.values()]
-    how = f"{first.resolve()} {second.resolve()} {text} {max_new_tokens} {temperature} {dtype}"
+    stamps = " ".join(f"{folder.folder.resolve()} {_stamp(folder.folder)}" for folder in folders.values())
+    how = f"{stamps} {text} {max_new_tokens} {temperature} {dtype}"
     about = About(names[0], names[1], read_prompts(prompts), seed, how)
     comparison = Comparison(about, out or context.obj.compared / f"{about.digest}.jsonl")
     sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
@@ -54,6 +55,11 @@ def compare(
             break
         comparison.vote(question.index, choice)
     _print(comparison, as_json)
+
+
+def _stamp(folder: Path) -> int:
+    """When the weights were written: answers of older ones are another comparison."""
+    return max((file.stat().st_mtime_ns for file in folder.glob("*.safetensors")), default=0)
 
 
 def _answer(

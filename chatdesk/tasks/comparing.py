@@ -78,6 +78,16 @@ class Comparison:
         except OSError as error:
             raise UserError(Fault.CANNOT_WRITE, path=journal, reason=error.strerror or error) from None
 
+    @classmethod
+    def read(cls, journal: Path) -> "Comparison":
+        """The comparison of a file, which no other process writes any more. Raises ``BROKEN_TEXT``."""
+        try:
+            with journal.open("rb") as file:
+                about = msgspec.json.decode(file.readline(), type=About)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise UserError(Fault.BROKEN_TEXT, path=journal, reason=error) from None
+        return cls(about, journal)
+
     def _resume(self) -> None:
         data = self.journal.read_bytes() if self.journal.exists() else b""
         whole = data[: data.rfind(b"\n") + 1]

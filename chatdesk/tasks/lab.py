@@ -3,6 +3,7 @@
 All methods belong to the tasks' thread. The window reads `runs` and `work` after each ``on_change``.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library import safety
 from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab_process import LineProcess
 from chatdesk.tasks.lab_runs import History, Plan, Run
@@ -23,7 +25,7 @@ from chatdesk.training.events import TrainEvent
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
 
-Kind: TypeAlias = Literal["prepare", "weigh", "judge", "train"]
+Kind: TypeAlias = Literal["prepare", "weigh", "judge", "train", "compare"]
 MEASURE_S = 20.0
 REPORT = "report.html"
 """In the folder of a run: its evaluation, to be shared."""
@@ -33,11 +35,14 @@ _HANG_S = 5.0
 
 @dataclass(frozen=True)
 class Commands:
-    """How the children are started: ``train`` is followed by the recipe and its options, ``errand`` by JSON."""
+    """How the children are started: ``train`` is followed by the recipe and its options, ``errand`` by JSON,
+    ``compare`` by two checkpoints and options.
+    """
 
     train: Sequence[str]
     errand: Sequence[str]
     environment: Mapping[str, str] | None = None
+    compare: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Lab:
         self.work: Work | None = None
         self.results: dict[tuple[Path, Kind], dict[str, Any]] = {}
         self.complaints: dict[Path, UserError] = {}
+        self.compared: dict[Path, Path] = {}
         self.flops: float | None = None
         self.on_change: Callable[[], None] = lambda: None
         self.find_checkpoints: Callable[[Callable[[list[Entry]], None]], None] = lambda then: None
@@ -183,6 +189,31 @@ class Lab:
         html = str(path / REPORT)
         self._errand("judge", path, Judge(str(run.checkpoint), str(held_out), (str(train),), str(path), html))
 
+    def compare(self, path: Path, other: Path, prompts: Sequence[str]) -> None:
+        """Let the checkpoint of a run and another one answer prompts, into the file of a `Comparison`.
+
+        Answers that are there are kept, as long as the models and the prompts are the same. Raises LAB_BUSY, NO_TEXT,
+        CANNOT_WRITE, and what `safety.check` raises.
+        """
+        run = self._run(path)
+        if run.checkpoint is None or not prompts:
+            raise UserError(Fault.NO_TEXT, path=path)
+        folders = [safety.check(folder).folder for folder in (run.checkpoint, other)]
+        stamps = [str(file.stat().st_mtime_ns) for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+        digest = hashlib.sha256("\n".join([*map(str, folders), *stamps, *prompts]).encode()).hexdigest()
+        file = path / "compared" / f"{digest[:16]}.jsonl"
+        asked = file.with_suffix(".txt")
+        try:
+            file.parent.mkdir(exist_ok=True)
+            asked.write_text("\n".join(prompts) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(Fault.CANNOT_WRITE, path=asked, reason=error.strerror or error) from None
+        options = ["--prompts", str(asked), "--out", str(file), "--seed", str(int(digest[:8], 16)), "--json"]
+        self.compared[path] = file
+        self._start("compare", path, [*self._commands.compare, *map(str, folders), *options], lambda line: lambda: None)
+        if self._process is not None:
+            self._process.stop()  # no votes come that way: it ends when all is answered
+
     def train(self, path: Path) -> None:
         """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE."""
         run = self._run(path)
@@ -196,7 +227,10 @@ class Lab:
         """Ask what is at work to end: a training saves first."""
         if self._process is not None and self.work is not None:
             self.work = replace(self.work, is_stopping=True)
-            self._process.stop()
+            if self.work.kind == "compare":
+                self._process.end()  # it reads nothing, and each of its answers is on the disk
+            else:
+                self._process.stop()
             self.on_change()
 
     def close(self) -> None:
@@ -285,7 +319,7 @@ class Lab:
             self._read_again(path)
             if run.history.fault is None and code not in (0, 2) and not work.is_stopping:
                 self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
-        elif code not in (0, 2) and not work.is_stopping:
+        elif code not in ((0,) if work.kind == "compare" else (0, 2)) and not work.is_stopping:
             self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
         self.on_change()
 

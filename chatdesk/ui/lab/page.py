@@ -20,10 +20,12 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from chatdesk.errors import UserError
+from chatdesk.paths import starter
 from chatdesk.tasks.lab import Lab, Plan, Run
 from chatdesk.ui import theme
 from chatdesk.ui.dropping import dropped_files
 from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.lab.compare_step import CompareStep
 from chatdesk.ui.lab.model_step import ModelStep
 from chatdesk.ui.lab.parts import scrolled
 from chatdesk.ui.lab.run_list import RunDelegate, RunModel
@@ -40,7 +42,7 @@ class LabPage(QWidget):
     """Signals: ``back_wanted``; ``talk_wanted(path)``; ``own_wanted(file)``, to be answered by `take_own`.
 
     Attributes: ``back_button``; ``view`` and ``model`` of the runs;
-    ``new_button``, ``open_button``; ``tabs`` and ``steps``, by "text", "model", "train" and "use"; ``name``;
+    ``new_button``, ``open_button``; ``tabs`` and ``steps``, by "text", "model", "train", "use" and "compare"; ``name``;
     ``complaint``; ``run``, the chosen one.
     """
 
@@ -84,6 +86,7 @@ class LabPage(QWidget):
         )
         self.steps: dict[str, Any] = {
             "text": TextStep(lab), "model": ModelStep(lab), "train": TrainStep(lab), "use": UseStep(lab),
+            "compare": CompareStep(lab, starter()),
         }  # fmt: skip
         self.tabs: dict[str, TextButton] = {}
         self._said: UserError | None = None
@@ -95,7 +98,7 @@ class LabPage(QWidget):
         self.follow()
 
     def _connect(self) -> None:
-        text, model, train, use = self.steps.values()
+        text, model, train, use, compare = self.steps.values()
         for step in (text, model):
             step.changed.connect(self._change)
         text.prepare_wanted.connect(lambda: self._try(self._lab.prepare))
@@ -108,6 +111,9 @@ class LabPage(QWidget):
         train.use_wanted.connect(lambda: self.show_step("use"))
         use.judge_wanted.connect(lambda: self._try(self._lab.judge))
         use.again_wanted.connect(self._again)
+        compare.compare_wanted.connect(
+            lambda other, prompts: self._try(lambda path: self._lab.compare(path, other, prompts))
+        )
         use.talk_wanted.connect(self.talk_wanted)
 
     # -- the look ------------------------------------------------------------------------------------------------------
@@ -185,6 +191,7 @@ class LabPage(QWidget):
             "model": self.tr("2 Model"),
             "train": self.tr("3 Train"),
             "use": self.tr("4 Use"),
+            "compare": self.tr("5 Compare"),
         }
         for name, words in names.items():
             tab = self.tabs[name] = TextButton(words)
@@ -245,7 +252,7 @@ class LabPage(QWidget):
         self.complaint.setVisible(bool(wrong))
 
     def show_step(self, name: str) -> None:
-        """Show one of the four steps of the chosen run."""
+        """Show one of the steps of the chosen run."""
         self._parts.setCurrentIndex(list(self.steps).index(name))
         self.tabs[name].setChecked(True)
         if name == "model":

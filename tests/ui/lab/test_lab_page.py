@@ -2,7 +2,9 @@
 
 import json
 import queue
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ import shiboken6
 from PySide6.QtCore import Qt
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.paths import starter
 from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.training.errands import Done, Going, Refused, errand_command
@@ -247,6 +250,43 @@ def test_a_real_preparation(qtbot, tmp_path):
     assert report.documents == 30
     assert [step.step for step in report.steps] == list(bench.page.run.plan.steps)
     bench.lab.close()
+
+
+COMPARE = """
+import sys
+from pathlib import Path
+from chatdesk.tasks.comparing import About, Comparison, read_prompts
+told = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+about = About("mine", "other", read_prompts(Path(told["--prompts"])), int(told["--seed"]))
+made = Comparison(about, Path(told["--out"]))
+for side in "ab":
+    for index in made.missing(side):
+        made.answer(side, index, f"<b>{side}</b> {index}")
+assert sys.stdin.read() == ""  # as the real one, it goes on to read votes
+"""
+
+
+def test_two_models_are_compared_blind(bench):
+    bench.prepared()
+    bench.lab._commands = replace(bench.lab._commands, compare=[sys.executable, "-c", COMPARE])
+    shutil.copytree(starter(), bench.page.path / "model")
+    bench.script(bench.training, Began(5000, 10_000, 0), Finished(str(bench.page.path / "model"), 10_000, 9.0))
+    bench.page.steps["train"].start_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    step = bench.page.steps["compare"]
+    bench.page.show_step("compare")
+    assert not step.start_button.isEnabled()
+    step.prompts.setPlainText("One?\n\nTwo?\nThree?")
+    step.start_button.click()
+    assert step.cancel_button.isVisible()
+    bench.until(lambda: bench.lab.work is None)
+    assert step.prompt.text() == "One?"
+    while step.left.isVisible():
+        assert "mine" not in step.tally.text()
+        step.votes["left" if step.left.text().startswith("<b>a") else "right"].click()
+    assert "mine: 3" in step.tally.text()
+    assert "chance" in step.tally.text()
+    assert not step.votes["left"].isVisible()
 
 
 def test_own_texts_are_added_once_they_are_written(bench):
