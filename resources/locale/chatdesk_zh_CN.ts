@@ -437,6 +437,85 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>CompareStep</name>
+    <message>
+        <source>Compare with…</source>
+        <translation>与之比较…</translation>
+    </message>
+    <message>
+        <source>Prompts, one a line</source>
+        <translation>提示词，每行一个</translation>
+    </message>
+    <message>
+        <source>One prompt a line; both models answer all of them.</source>
+        <translation>每行一个提示词；两个模型都会全部作答。</translation>
+    </message>
+    <message>
+        <source>Let both answer</source>
+        <translation>让两者作答</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Progress of the answers</source>
+        <translation>作答进度</translation>
+    </message>
+    <message>
+        <source>Left is better</source>
+        <translation>左边更好</translation>
+    </message>
+    <message>
+        <source>Right is better</source>
+        <translation>右边更好</translation>
+    </message>
+    <message>
+        <source>Alike</source>
+        <translation>差不多</translation>
+    </message>
+    <message>
+        <source>Both bad</source>
+        <translation>都不好</translation>
+    </message>
+    <message>
+        <source>Side by side, blind</source>
+        <translation>并排盲评</translation>
+    </message>
+    <message>
+        <source>This model and another one answer the same prompts. Which of them stands on the left changes from prompt to prompt; it is told when all votes are given.</source>
+        <translation>这个模型和另一个模型回答相同的提示词。哪个在左边随提示词变化；全部评完后才会揭晓。</translation>
+    </message>
+    <message>
+        <source>Left</source>
+        <translation>左</translation>
+    </message>
+    <message>
+        <source>Right</source>
+        <translation>右</translation>
+    </message>
+    <message>
+        <source>(nothing)</source>
+        <translation>（无）</translation>
+    </message>
+    <message>
+        <source>{done} of {total} prompts voted on</source>
+        <translation>已评 {done} / {total} 个提示词</translation>
+    </message>
+    <message>
+        <source>The answers are not all there. Let both answer again: it goes on.</source>
+        <translation>回答尚不完整。再次让两者作答即可继续。</translation>
+    </message>
+    <message>
+        <source>{first}: {a} · {second}: {b} · alike: {same} · both bad: {bad}. Sign test: p = {p}.</source>
+        <translation>{first}：{a} · {second}：{b} · 差不多：{same} · 都不好：{bad}。符号检验：p = {p}。</translation>
+    </message>
+    <message>
+        <source>The difference may well be chance.</source>
+        <translation>差异很可能只是偶然。</translation>
+    </message>
+</context>
+<context>
     <name>Composer</name>
     <message>
         <source>Another file was not attached.</source>
@@ -1561,6 +1640,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>4 Use</source>
         <translation>4 使用</translation>
+    </message>
+    <message>
+        <source>5 Compare</source>
+        <translation>5 比较</translation>
     </message>
     <message>
         <source>My model</source>
