@@ -7,8 +7,9 @@ anything is unpacked.
 import io
 import re
 import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.transfer import files
@@ -25,6 +26,12 @@ _HEADING = re.compile(r"(#{1,6}) (.+)")
 _NO_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+Progress: TypeAlias = Callable[[float], object]
+"""Told how much is done, from 0 to 1: a .docx takes nearly a second for each million characters."""
+
+T = TypeVar("T")
+
+
 class Paper(NamedTuple):
     """A file's name without its ending, and its text with ``\\n`` as the line's end."""
 
@@ -32,7 +39,11 @@ class Paper(NamedTuple):
     text: str
 
 
-def read(path: Path) -> Paper:
+def _nobody(share: float) -> None:
+    """Wants to know."""
+
+
+def read(path: Path, progress: Progress = _nobody) -> Paper:
     """The text of a file. Raises `UserError` for one that is gone, too large, or no text."""
     name = safe_name(path.name)
     try:
@@ -44,13 +55,13 @@ def read(path: Path) -> Paper:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UserError(Fault.BROKEN_TEXT, path=name, reason=error.strerror or error) from error
-    text = _of_docx(data, name) if path.suffix.lower() == ".docx" else decoded(data, name)
+    text = _of_docx(data, name, progress) if path.suffix.lower() == ".docx" else decoded(data, name)
     return Paper(safe_name(path.stem), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def write(path: Path, title: str, text: str) -> None:
+def write(path: Path, title: str, text: str, progress: Progress = _nobody) -> None:
     """Write a text as its file's ending says. Raises ``DISK_FULL`` or ``CANNOT_WRITE``; an older file stays then."""
-    files.write(path, _docx(title, text) if path.suffix.lower() == ".docx" else text.encode())
+    files.write(path, _docx(title, text, progress) if path.suffix.lower() == ".docx" else text.encode())
 
 
 def _too_large(name: str, size: int) -> UserError:
@@ -59,7 +70,16 @@ def _too_large(name: str, size: int) -> UserError:
     )
 
 
-def _of_docx(data: bytes, name: str) -> str:
+def _counted(items: Iterable[T], total: int, progress: Progress) -> Iterator[T]:
+    """The items; the progress is told each hundredth of them."""
+    step = max(1, total // 100)
+    for number, item in enumerate(items):
+        if number % step == 0:
+            progress(min(1.0, number / max(1, total)))
+        yield item
+
+
+def _of_docx(data: bytes, name: str, progress: Progress) -> str:
     import docx
     from docx.text.paragraph import Paragraph
 
@@ -72,7 +92,7 @@ def _of_docx(data: bytes, name: str) -> str:
         levels = {style.style_id: (style.name or "").removeprefix("Heading ") for style in document.styles}
         return "\n".join(
             _words(each, levels) if isinstance(each, Paragraph) else _cells(each)
-            for each in document.iter_inner_content()
+            for each in _counted(document.iter_inner_content(), len(document.element.body), progress)
         )
     except UserError:
         raise
@@ -89,12 +109,13 @@ def _cells(table: "Table") -> str:
     return "\n".join("\t".join(cell.text for cell in row.cells) for row in table.rows)
 
 
-def _docx(title: str, text: str) -> bytes:
+def _docx(title: str, text: str, progress: Progress) -> bytes:
     import docx
 
     document, target = docx.Document(), io.BytesIO()
     document.core_properties.title = _clean(title)
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    for line in _counted(lines, len(lines), progress):
         heading = _HEADING.fullmatch(line)
         document.add_paragraph(
             _clean(heading[2] if heading else line), f"Heading {len(heading[1])}" if heading else None

@@ -285,26 +285,34 @@ class Writing:
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def import_file(self, path: Path) -> None:
-        """Make a document of a file and open it, or say why not."""
+    def import_file(self, path: Path, progress: Callable[[float], None] = lambda share: None) -> None:
+        """Make a document of a file and open it, or say why not. ``progress``: told how much is read, from 0 to 1."""
         from chatdesk.tasks import papers
 
         def then(paper: "Paper") -> None:
             self.new(paper.title, paper.text)
 
-        aside(self._post, lambda: papers.read(path), then, self._failed)
+        aside(self._post, lambda: papers.read(path, self._posted(progress)), then, self._failed)
 
-    def export(self, path: Path, callback: Callable[[Notice | None], None]) -> None:
+    def export(
+        self,
+        path: Path,
+        callback: Callable[[Notice | None], None],
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
         """Write the open document into a file; its ending says how: .md, .docx, else plain text."""
         from chatdesk.tasks import papers
 
         text, title = self.words().text, self.document.title if self.document else ""
         aside(
             self._post,
-            lambda: papers.write(path, title, text),
+            lambda: papers.write(path, title, text, self._posted(progress)),
             lambda _: callback(None),
             lambda error: callback(Notice(error.fault, error.fields)),
         )
+
+    def _posted(self, progress: Callable[[float], None]) -> Callable[[float], None]:
+        return lambda share: self._post(lambda: progress(share))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -72,3 +72,15 @@ def test_a_zip_that_is_no_docx_and_one_that_unpacks_without_end_are_named(tmp_pa
     path.write_bytes(target.getvalue())
     assert fault(path) is Fault.BROKEN_TEXT
     assert fault(docx(tmp_path / "bomb.docx", "<a>" + " " * 120_000_000)) is Fault.ATTACHMENT_TOO_LARGE
+
+
+def test_a_long_word_document_says_how_far_it_is(tmp_path):
+    text = "\n".join(f"line {number}" for number in range(450))
+    written = []
+    papers.write(tmp_path / "long.docx", "Long", text, written.append)
+    found = []
+    assert papers.read(tmp_path / "long.docx", found.append).text == text
+    for shares in (written, found):
+        assert 90 <= len(shares) <= 120
+        assert shares == sorted(shares)
+        assert (shares[0], shares[-1] > 0.95) == (0.0, True)

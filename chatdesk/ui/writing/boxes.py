@@ -73,8 +73,14 @@ class Boxes(QObject):
         dialog = QFileDialog(self._page.window(), self.tr("Import a file"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setNameFilters([self.tr("Texts (*.txt *.md *.docx)"), self.tr("All files (*)")])
-        dialog.fileSelected.connect(lambda path: self._writing.import_file(Path(path)))
+        dialog.fileSelected.connect(lambda path: self.read(Path(path)))
         dialog.open()
+
+    def read(self, path: Path) -> None:
+        """Make a document of a file; meanwhile it is said how far it is."""
+        words = self.tr("Reading {name}…").format(name=path.name)
+        self._page.hint.set_words(words)
+        self._writing.import_file(path, lambda share: self._page.hint.set_words(f"{words} {share:.0%}"))
 
     def _choose_export(self, ending: str) -> None:
         dialog = QFileDialog(self._page.window(), self.tr("Export"))
@@ -102,4 +108,6 @@ class Boxes(QObject):
             body = "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines)
             PdfExport(f"<html><head></head><body>{body}</body></html>", path, done, self)
         else:
-            self._writing.export(path, done)
+            words = self.tr("Writing {name}…").format(name=path.name)
+            self._page.hint.set_words(words)
+            self._writing.export(path, done, lambda share: self._page.hint.set_words(f"{words} {share:.0%}"))

@@ -456,3 +456,20 @@ def test_every_control_has_a_name(desk):
             if not widget.objectName().startswith("qt_"):
                 assert widget.accessibleName() or getattr(widget, "text", str)(), widget
     assert Fault.NO_MODEL
+
+
+def test_a_file_that_is_read_or_written_says_how_far_it_is(desk, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(desk.page.hint, "set_words", said.append)
+    desk.editor.insertPlainText("one\ntwo")
+    desk.page.boxes.export(tmp_path / "a.docx")
+    desk.qtbot.waitUntil(
+        lambda: (desk.settle(), (tmp_path / "a.docx").exists() and said[-1] == "Written to a.docx.")[1]
+    )
+    assert said[:2] == ["Writing a.docx…", "Writing a.docx… 0%"]
+    said.clear()
+    desk.page.boxes.read(tmp_path / "a.docx")
+    desk.qtbot.waitUntil(lambda: (desk.settle(), desk.page.header.title.text() == "a")[1])
+    assert said[:2] == ["Reading a.docx…", "Reading a.docx… 0%"]
+    assert said[-1] == ""
+    assert desk.editor.toPlainText() == "one\ntwo"
