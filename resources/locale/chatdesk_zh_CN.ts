@@ -164,6 +164,10 @@
         <translation>所有文件 (*)</translation>
     </message>
     <message>
+        <source>Reading {name}…</source>
+        <translation>正在读取 {name}…</translation>
+    </message>
+    <message>
         <source>Export</source>
         <translation>导出</translation>
     </message>
@@ -174,6 +178,10 @@
     <message>
         <source>Written to {name}.</source>
         <translation>已写入 {name}。</translation>
+    </message>
+    <message>
+        <source>Writing {name}…</source>
+        <translation>正在写入 {name}…</translation>
     </message>
 </context>
 <context>
