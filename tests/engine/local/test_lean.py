@@ -226,6 +226,24 @@ def test_a_cancelled_reply_goes_on_as_if_it_had_not_been(folder, monkeypatch):
     engine.close()
 
 
+def test_eight_bits_of_several_tokens_are_those_of_single_ones(tmp_path, monkeypatch):
+    """To the last bit: weights read once for all make no difference to what is guessed ahead."""
+    engine = loaded(make_checkpoint(tmp_path, "llama", config=WIDE), "int8")
+    monkeypatch.setattr(steps, "TRIALS", 0)
+    batch = engine._loaded()._cache.take(ids := [5, 6, 7, 8, 9, 10])
+    batch.extend([ids])
+    batch.step([11])
+    batch.step([12])
+    batch.read(fed := [13, 14, 15, 16])  # by the model's own forward; it makes the step
+    batch.trim(8)
+    several = batch.read(fed).clone()
+    assert 0 in batch._steps
+    batch.trim(8)
+    single = torch.cat([batch.step([i]).clone() for i in fed])
+    assert torch.equal(several, single)
+    engine.close()
+
+
 def test_a_stop_while_a_step_is_made_and_checked(folder):
     """It ends at once; the token before it counts, and the step is made with a later one."""
     engine = loaded(folder("llama"))

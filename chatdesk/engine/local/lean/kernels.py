@@ -142,6 +142,14 @@ def _activate(then: Any, x: Any) -> Any:
 
 
 @kernel
+def _several_dots(code: Any, kind: Any, weights: Any, inputs: Any, stride: Any, width: Any, results: Any) -> None:
+    if code == PACKED_ROWS:
+        octets.packed_dots(weights, inputs, stride, width // octets.GROUP, results)
+    else:
+        dots(kind, weights, inputs, stride, width, results)
+
+
+@kernel
 def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
     first, end = _share(op.height, _ALIGNED, thread, threads)
@@ -158,8 +166,8 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
         count = min(_ALIGNED, end - start)
         for lane in range(count):
             weights, row = op.weight + (start + lane) * size, 0
-            while row + TOGETHER <= rows and code == ROWS:
-                dots(kind, weights, source + 4 * row * stride, 4 * stride, width, together)
+            while row + TOGETHER <= rows:
+                _several_dots(code, kind, weights, source + 4 * row * stride, 4 * stride, width, together)
                 for each in range(TOGETHER):
                     totals[row + each, lane] = together[each]
                 row += TOGETHER

@@ -29,7 +29,7 @@ from chatdesk.engine.local.lean.assembly import (
     sum_of,
     vector,
 )
-from chatdesk.engine.local.lean.vectors import f32, i16
+from chatdesk.engine.local.lean.vectors import TOGETHER, f32, i16
 
 GROUP = 64
 PACKED = 36
@@ -53,26 +53,45 @@ def pack(x: Any, width: Any, packed: Any) -> None:
         f32(place)[GROUP // 2] = most / np.float32(_MOST)
 
 
+def _totals(builder: Any, weights: Any, inputs: list[Any], groups: Any) -> list[Any]:
+    """Vectors whose sums are the products of a row with each of the inputs; weights are read and widened once."""
+    pairs = external(builder, "llvm.x86.avx512.pmaddw.d.512", _numbers, _words, _words)
+    totals = [build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in inputs]
+    with loop(builder, groups) as (group, _):
+        row, halves = moved(builder, weights, group, GROUP), (0, 1)
+        wide = [builder.sext(builder.load(at(builder, row, 32 * half, _octets), align=1), _words) for half in halves]
+        for packed, total in zip(inputs, totals, strict=True):
+            x = moved(builder, packed, group, 4 * PACKED)
+            words = [builder.load(at(builder, x, 64 * half, _words), align=4) for half in halves]
+            sums = builder.add(*(builder.call(pairs, [wide[half], words[half]]) for half in halves))
+            unit = spread(builder, builder.load(at(builder, x, 2 * GROUP, FLOAT), align=4), _floats)
+            product = builder.fmul(builder.sitofp(sums, _floats), unit, flags=FLAGS)
+            builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
+    return [builder.load(total) for total in totals]
+
+
 def _generate_dot(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
     weights, packed, groups = arguments
-    pairs = external(builder, "llvm.x86.avx512.pmaddw.d.512", _numbers, _words, _words)
-    total = build.alloca_once_value(builder, all_of(_floats, 0.0))
-    with loop(builder, groups) as (group, _):
-        row, x = moved(builder, weights, group, GROUP), moved(builder, packed, group, 4 * PACKED)
-        sums = []
-        for half in range(2):
-            eight = builder.load(at(builder, row, 32 * half, _octets), align=1)
-            words = builder.load(at(builder, x, 64 * half, _words), align=4)
-            sums.append(builder.call(pairs, [builder.sext(eight, _words), words]))
-        unit = spread(builder, builder.load(at(builder, x, 2 * GROUP, FLOAT), align=4), _floats)
-        product = builder.fmul(builder.sitofp(builder.add(*sums), _floats), unit, flags=FLAGS)
-        builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
-    return sum_of(builder, builder.load(total))
+    (total,) = _totals(builder, weights, [packed], groups)
+    return sum_of(builder, total)
+
+
+def _generate_dots(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    weights, packed, stride, groups, results = arguments
+    inputs = [moved(builder, packed, stride, each) for each in range(TOGETHER)]
+    for number, total in enumerate(_totals(builder, weights, inputs, groups)):
+        builder.store(sum_of(builder, total), at(builder, results, 4 * number, FLOAT))
+    return context.get_dummy_value()
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _packed_dot(_context: Any, _weights: Any, _packed: Any, _groups: Any) -> Any:
     return types.float32(types.int64, types.int64, types.int64), _generate_dot
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _packed_dots(_context: Any, _weights: Any, _packed: Any, _stride: Any, _groups: Any, _results: Any) -> Any:
+    return types.void(*[types.int64] * 5), _generate_dots
 
 
 @kernel
@@ -82,3 +101,10 @@ def packed_dot(weights: Any, packed: Any, groups: Any) -> Any:
     Only where the processor `HAS_BYTE_PRODUCTS`; nothing is computed elsewhere.
     """
     return _packed_dot(weights, packed, groups) if HAS_BYTE_PRODUCTS else np.float32(0.0)
+
+
+@kernel
+def packed_dots(weights: Any, packed: Any, stride: Any, groups: Any, results: Any) -> None:
+    """As `packed_dot` with `TOGETHER` inputs, ``stride`` bytes apart, into ``results``, an array of float32."""
+    if HAS_BYTE_PRODUCTS:
+        _packed_dots(weights, packed, stride, groups, results.ctypes.data)
