@@ -15,7 +15,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ _CHINESE = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CHINESE}]|[^\W{_CHINESE}]+(?:['’][^\W{_CHINESE}]+)*|[^\w\s]")
 _SMOOTH = 0.1
 _MULTIPLIER = 0x9E3779B97F4A7C15  # odd, so that no bit of a word is lost in a product
-_GROUP = 2000  # documents looked through in one numpy call
 
 Words = Sequence[str]
 
@@ -165,16 +163,18 @@ class Copies:
         for done, file in enumerate(files):
             tell(done, len(files))
             passages = (words_of(text) for document in readers.read(file) for text in texts(document))
-            while group := list(islice(passages, _GROUP)):
-                self.take(group)
+            for words in passages:
+                self.take([words])
         tell(len(files), len(files))
 
     def take(self, passages: Sequence[Words]) -> None:
         """Look into some passages; an n-gram does not reach from one into the next."""
         if not len(self._wanted):
             return
-        seen = np.unique(np.concatenate([_hashes(words, self._order) for words in passages]))
-        self._is_found |= np.isin(self._wanted, seen, assume_unique=True)
+        for words in passages:
+            hashes = _hashes(words, self._order)
+            places = np.searchsorted(self._wanted, hashes).clip(max=len(self._wanted) - 1)
+            self._is_found[places[self._wanted[places] == hashes]] = True
 
     def shares(self) -> list[float | None]:
         """Of each group the share of its n-grams that were found; None where it has none."""
