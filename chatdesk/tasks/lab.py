@@ -4,6 +4,7 @@ All methods belong to the tasks' thread. The window reads `runs` and `work` afte
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -315,6 +316,9 @@ class Lab:
             self._process.end()
             self._process = None
         run = self.run(path)
+        if work.kind == "prepare" and work.is_stopping:
+            for half in self._texts.glob("*.part"):  # what it has left is of no use
+                shutil.rmtree(half, ignore_errors=True)
         if work.kind == "train" and run is not None:
             self._read_again(path)
             if run.history.fault is None and code not in (0, 2) and not work.is_stopping:

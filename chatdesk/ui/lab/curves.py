@@ -16,7 +16,7 @@ from chatdesk.library.figures import short_count
 from chatdesk.ui import theme
 
 Points = Sequence[tuple[int, float]]
-ROLES = ("accent", "code_string", "code_number", "code_keyword", "code_name")
+ROLES = ("accent", "code_number", "code_keyword", "warning", "code_name")
 """Colours of several runs, in turn."""
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 48, 12, 30, 26

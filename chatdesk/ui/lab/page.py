@@ -229,8 +229,12 @@ class LabPage(QWidget):
 
     def enter(self) -> None:
         """The page is shown: look at the disk."""
-        self._lab.refresh()
-        (self.view if self._lab.runs else self.new_button).setFocus()
+        self.new_button.setFocus()
+        self._lab.refresh(self._focus_list)
+
+    def _focus_list(self) -> None:
+        if isValid(self) and self._lab.runs and self.new_button.hasFocus():
+            self.view.setFocus()
 
     def follow(self) -> None:
         """Show everything as it is now."""

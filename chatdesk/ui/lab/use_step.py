@@ -30,7 +30,7 @@ class UseStep(QWidget):
         self._lab = lab
         self._run: Run | None = None
         self.note = Label(kind="soft", wrap=True)
-        self.talk_button = TextButton(self.tr("Talk to it"), icon="chat", kind="primary")
+        self.talk_button = TextButton(self.tr("Talk to it"), kind="primary")
         self.talk_button.clicked.connect(self._talk)
         self.folder_button = TextButton(self.tr("Show its files"), icon="folder")
         self.folder_button.clicked.connect(self._show_files)
