@@ -15,7 +15,7 @@ import lzma
 import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -218,7 +218,13 @@ class TokenArrays:
         return len(self.tokens)
 
 
-def tokenise(documents: Iterable[Document], tokenizer: "Tokenizer", folder: Path) -> TokenArrays:
+Encode: TypeAlias = Callable[[Iterable[Document], "Tokenizer"], Iterator[tuple[list[int], list[int]]]]
+"""As `encode_documents`."""
+
+
+def tokenise(
+    documents: Iterable[Document], tokenizer: "Tokenizer", folder: Path, encode: Encode = encode_documents
+) -> TokenArrays:
     """Write the arrays of a source into ``folder`` (whole or not at all) and map them. Raises ``NO_TEXT``."""
     if folder.is_dir():
         return TokenArrays(folder)
@@ -229,7 +235,7 @@ def tokenise(documents: Iterable[Document], tokenizer: "Tokenizer", folder: Path
     starts, position = [], 0
     listening = _Listener(documents)
     with (half / "tokens.bin").open("wb") as tokens, (half / "replies.bin").open("wb") as replies:
-        for ids, marks in encode_documents(listening, tokenizer):
+        for ids, marks in encode(listening, tokenizer):
             starts.append(position)
             position += len(ids)
             tokens.write(np.asarray(ids, dtype).tobytes())

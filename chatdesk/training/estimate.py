@@ -19,8 +19,10 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes
 from chatdesk.training.corpus import text_bytes, wanted_bytes
 from chatdesk.training.feed import Inputs
-from chatdesk.training.model import LossModel, count_parameters, new_model
+from chatdesk.training.model import LossModel, count_parameters, is_in_block, keep_less, new_model
+from chatdesk.training.origins import FromCheckpoint, borrowed, sized
 from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, load_recipe
+from chatdesk.training.run_folder import RunFolder, trained
 from chatdesk.training.trainer import make_optimizers
 
 OPTIMAL = 20
@@ -77,9 +79,10 @@ def estimate(
     stages = []
     for index, stage in enumerate(recipe.stages):
         tell(stage.name)
-        stages.append(_stage(recipe, index, stage, device, seconds / len(recipe.stages)))
+        stages.append(_stage(recipe, path, index, device, seconds / len(recipe.stages)))
     tokens = _text_tokens(recipe, path, text)
-    proposed = propose(tokens, recipe.model.vocabulary, recipe.model.context) if tokens else None
+    shape = _shape_of(recipe, path) if recipe.model else None
+    proposed = propose(tokens, shape.vocabulary, shape.context) if tokens and shape else None
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     return Estimate(name, tuple(stages), tokens, proposed)
 
@@ -111,28 +114,48 @@ def _text_tokens(recipe: Recipe, path: Path, text: Path | None) -> int:
     return int(sum(map(text_bytes, found)) / wanted_bytes(1))
 
 
-def _stage(recipe: Recipe, index: int, stage: Stage, device: torch.device, seconds: float) -> StageEstimate:
+def _shape_of(recipe: Recipe, path: Path) -> ModelShape:
+    shape = recipe.shape
+    return sized(shape, borrowed(path.parent / Path(shape.tokenizer).expanduser())) if shape.tokenizer else shape
+
+
+def _model(recipe: Recipe, path: Path, index: int, device: torch.device) -> LossModel:
+    """The model of a stage, on the device. Raises DOES_NOT_FIT before a new one is made."""
+    if recipe.start is not None:
+        origin = FromCheckpoint(recipe, path, RunFolder(path.parent), device)
+        origin.encoder.close()
+        return origin.make(index).to(device)
+    shape, name = _shape_of(recipe, path), recipe.stages[index].name
     with torch.device("meta"):
-        empty = new_model(recipe.model, 0, recipe.seed, recipe.layers_in(index))
-    parameters = count_parameters(empty)
-    held = _state_bytes(empty, recipe)
+        held = _state_bytes(new_model(shape, 0, recipe.seed, recipe.layers_in(index)), recipe)
     free = torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available
     if held > free:
         total = f"{short_bytes(free)} free"
-        raise UserError(Fault.DOES_NOT_FIT, name=f"The stage {stage.name}", needed=short_bytes(held), total=total)
-    model = new_model(recipe.model, 0, recipe.seed, recipe.layers_in(index)).to(device)
+        raise UserError(Fault.DOES_NOT_FIT, name=f"The stage {name}", needed=short_bytes(held), total=total)
+    return new_model(shape, 0, recipe.seed, recipe.layers_in(index)).to(device)
+
+
+def _stage(recipe: Recipe, path: Path, index: int, device: torch.device, seconds: float) -> StageEstimate:
+    stage, model = recipe.stages[index], _model(recipe, path, index, device)
+    parameters, held = count_parameters(model), _state_bytes(model, recipe)
+    if recipe.checkpointing:
+        keep_less(model)
+    model.train()
     step = _Step(model, recipe, stage, device)
     saved = step.saved_bytes()
     speed = step.speed(seconds)
     tokens = stage.step_count * stage.tokens_per_step
-    return StageEstimate(stage.name, parameters, tokens, speed, tokens / speed, held + saved * stage.batch)
+    return StageEstimate(
+        stage.name, parameters, tokens, speed, tokens / speed, held + saved * (stage.batch // stage.accumulate)
+    )
 
 
 def _state_bytes(model: LossModel, recipe: Recipe) -> int:
-    """Weights, gradients, and what the optimizers keep: two numbers for each parameter, Muon one."""
-    named = list(model.named_parameters())
-    inner = sum(v.numel() for n, v in named if recipe.optimizer == "muon" and ".h." in n and v.dim() == 2)
-    return _FLOAT * (4 * count_parameters(model) - inner)
+    """Weights, gradients, and what the optimizers keep: two numbers for each trained parameter, Muon one."""
+    named = list(trained(model))
+    inner = sum(v.numel() for n, v in named if recipe.optimizer == "muon" and is_in_block(n) and v.dim() == 2)
+    weights = sum(value.nbytes for value in model.parameters())
+    return weights + _FLOAT * (3 * sum(value.numel() for _, value in named) - inner)
 
 
 class _Step:
@@ -201,6 +224,7 @@ class _Step:
 
     def _inputs(self, rows: int) -> Inputs:
         size = rows, self._stage.sequence
-        tokens = torch.randint(self._recipe.model.vocabulary, size, device=self._device)
+        vocabulary = self._model.causal.get_input_embeddings().num_embeddings
+        tokens = torch.randint(vocabulary, size, device=self._device)
         places = torch.arange(self._stage.sequence, device=self._device).expand(size)
         return tokens, tokens, places % _DOCUMENT if self._stage.isolate else None, torch.ones_like(tokens).bool()

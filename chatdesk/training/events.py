@@ -79,6 +79,15 @@ class Finished(Struct, frozen=True, tag=True):
     seconds: float
 
 
+class StoppedEarly(Struct, frozen=True, tag=True):
+    """The held-out loss gets no better: the stage ends with the weights of ``best_step``, whose loss was ``loss``."""
+
+    stage: str
+    step: int
+    best_step: int
+    loss: float
+
+
 class Paused(Struct, frozen=True, tag=True):
     """The run was asked to stop; it goes on from ``step`` of ``stage``, where it is saved."""
 
@@ -95,7 +104,9 @@ class Failed(Struct, frozen=True, tag=True):
     fields: dict[str, str]
 
 
-TrainEvent: TypeAlias = Preparing | Began | Stepped | HeldOut | Sampled | Saved | Changed | Paused | Finished | Failed
+TrainEvent: TypeAlias = (
+    Preparing | Began | Stepped | HeldOut | Sampled | Saved | Changed | StoppedEarly | Paused | Finished | Failed
+)
 Report: TypeAlias = Callable[[TrainEvent], None]
 
 WORKER_FLAG = "--training-process"

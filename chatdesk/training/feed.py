@@ -51,6 +51,17 @@ def on_device(inputs: Inputs, device: torch.device) -> Inputs:
     )
 
 
+def split(inputs: Inputs, parts: int) -> list[Inputs]:
+    """The rows in up to ``parts`` equal parts."""
+    tokens, targets, positions, counted = (None if each is None else each.chunk(parts) for each in inputs)
+    assert tokens is not None
+    assert targets is not None
+    assert counted is not None
+    return [
+        (tokens[i], targets[i], None if positions is None else positions[i], counted[i]) for i in range(len(tokens))
+    ]
+
+
 def ahead(make: Callable[[int], Ready], steps: range) -> Generator[Ready, None, None]:
     """``make`` of each step in order, up to `_AHEAD` of them before they are asked for."""
     with ThreadPoolExecutor(_THREADS, "batches") as pool:

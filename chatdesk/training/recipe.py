@@ -16,48 +16,91 @@
     learning_rate = 3e-3
     sources = [{ file = "books.jsonl.xz", weight = 60 }, { file = "articles.jsonl.xz", weight = 40 }]
 
+Instead of ``[model]``, ``[start]`` names a checkpoint to go on from, and ``[lora]`` trains an adapter for it alone:
+
+    [start]
+    checkpoint = "models/small"
+    [lora]
+    rank = 8
+    alpha = 16
+
 A file is looked for in the text folder given with the run, then beside the recipe. A weight is a share of the stage's
 tokens. Unknown keys are refused: a key that is accepted and ignored is a lie. No torch here.
 """
 
 import hashlib
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+import tomli_w
 from msgspec import Meta, Struct
 
 from chatdesk.errors import Fault, UserError
 
 VERSION = 1
+LEAST_VOCABULARY = 261
+"""Each byte and the special tokens."""
 
 Positive = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 Name = Annotated[str, Meta(min_length=1)]
 
 
-class Source(Struct, frozen=True, forbid_unknown_fields=True):
+class Source(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file of text and its share of the tokens (any unit: the weights of a stage are summed)."""
 
     file: Name
     weight: Annotated[float, Meta(gt=0)] = 1.0
 
 
-class ModelShape(Struct, frozen=True, forbid_unknown_fields=True):
-    """The sizes of a GPT-2: ``context`` in tokens, ``width`` a multiple of ``heads``."""
+class ModelShape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A new model: ``context`` in tokens, ``width`` a multiple of ``heads``. Input and output share a matrix.
 
-    vocabulary: Annotated[int, Meta(ge=261, le=1_000_000)]
+    The tokenizer is trained on the run's text with ``vocabulary`` tokens, or taken from the folder ``tokenizer`` (a
+    checkpoint's, a preparation's, with its tokenizer.json), whose size then counts; the marks of a dialogue are added.
+    ``key_value_heads``: of a Llama whose heads share keys and values in groups; 0: each has its own.
+    """
+
+    vocabulary: Annotated[int, Meta(ge=0, le=1_000_000)]
     context: Positive
     width: Positive
     layers: Positive
     heads: Positive
+    kind: Literal["gpt2", "llama"] = "gpt2"
+    key_value_heads: Annotated[int, Meta(ge=0)] = 0
+    tokenizer: str = ""
 
 
-class Stage(Struct, frozen=True, forbid_unknown_fields=True):
+class Start(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The folder of the checkpoint to go on from; a relative one is looked for beside the recipe.
+
+    Its tokenizer and chat template are kept. Any causal model that chatdesk loads will do.
+    """
+
+    checkpoint: Name
+
+
+class Lora(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An adapter of low rank (Hu et al. 2021, https://arxiv.org/abs/2106.09685) instead of all weights.
+
+    What it adds is multiplied by ``alpha / rank``. ``targets``: ends of the names of layers; without any, all linear
+    layers but the output.
+    """
+
+    rank: Annotated[int, Meta(ge=1, le=4096)] = 8
+    alpha: Annotated[float, Meta(gt=0)] = 16.0
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    targets: tuple[Name, ...] = ()
+
+
+class Stage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One part of a run, with its own text and schedule.
 
-    ``sequence`` is in tokens, ``batch`` in sequences. The length is ``tokens`` or ``steps``, one of the two.
+    ``sequence`` is in tokens, ``batch`` in sequences; ``accumulate``: in so many parts a batch is computed, which takes
+    less memory for the same result. The length is ``tokens`` or ``steps``, one of the two.
     ``loss``: on every token, or on the assistant's replies (and prose) alone. ``isolate``: a document sees only itself
     and its positions start at 0, as in a real conversation; otherwise it also sees what was packed before it.
     The learning rate rises over ``warmup_steps`` and falls along a cosine to ``final_learning_rate``.
@@ -77,6 +120,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
     isolate: bool = False
     held_out: tuple[Source, ...] = ()
     layers: Positive | None = None
+    accumulate: Positive = 1
 
     @property
     def step_count(self) -> int:
@@ -89,7 +133,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
         return self.sequence * self.batch
 
 
-class SamplingDefaults(Struct, frozen=True, forbid_unknown_fields=True):
+class SamplingDefaults(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the finished checkpoint suggests to sample; 0 turns top-k and min-p off, ``max_new_tokens`` is a length.
 
     Every value is written: transformers 5 fills what is missing with its own (top-k 50).
@@ -103,7 +147,7 @@ class SamplingDefaults(Struct, frozen=True, forbid_unknown_fields=True):
     max_new_tokens: Positive = 256
 
 
-class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A whole run. ``weight_decay`` and ``clip`` (of the gradient's norm) hold for all stages.
 
     With ``muon`` the matrices inside the blocks are trained by Muon at the stage's learning rate, all other parameters
@@ -111,11 +155,15 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
     Every ``held_out_every_steps`` and at a stage's end the loss on held-out text is measured, and each of
     ``sample_prompts`` is continued by up to ``sample_tokens``; in a stage that learns replies it is asked as a message.
+    With ``patience`` a stage ends after so many measurements without a better loss, and takes the weights of the best;
+    0 is off. ``checkpointing`` computes the blocks twice and so keeps less in memory for the backward pass.
     """
 
     version: int
-    model: ModelShape
     stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
+    model: ModelShape | None = None
+    start: Start | None = None
+    lora: Lora | None = None
     seed: Annotated[int, Meta(ge=0)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -126,12 +174,21 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     save_every_seconds: Annotated[float, Meta(gt=0)] = 180.0
     sample_prompts: tuple[Name, ...] = ()
     sample_tokens: Positive = 60
+    patience: Annotated[int, Meta(ge=0)] = 0
+    checkpointing: bool = False
     sampling: SamplingDefaults = SamplingDefaults()
 
     def layers_in(self, stage: int) -> int:
         """Blocks of the model while stage number ``stage`` is trained; before the first: -1."""
         grown = [part.layers for part in self.stages[: stage + 1] if part.layers is not None]
-        return max([self.model.layers, *grown])
+        return max([self.shape.layers, *grown])
+
+    @property
+    def shape(self) -> ModelShape:
+        """The new model's; a recipe with ``start`` has none."""
+        if self.model is None:
+            raise LookupError("the recipe begins with a checkpoint")
+        return self.model
 
     @property
     def hash(self) -> str:
@@ -168,6 +225,13 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe as `load_recipe` reads it, without what is as usual; the file is replaced whole."""
+    half = path.with_name(path.name + ".part")
+    half.write_text(tomli_w.dumps(msgspec.to_builtins(recipe)), encoding="utf-8")
+    os.replace(half, path)
+
+
 def _sentence(message: str) -> str:
     """The validator's words with the key first: "stages[0].batch: Expected `int` >= 1"."""
     what, _, where = message.partition(" - at `$")
@@ -180,19 +244,54 @@ def _sentence(message: str) -> str:
 
 def _contradiction(recipe: Recipe) -> str | None:
     """What is wrong although each value alone is right."""
-    shape = recipe.model
-    if shape.width % shape.heads:
-        return f"model.width ({shape.width}) is not a multiple of model.heads ({shape.heads})"
+    if recipe.lora and not recipe.start:
+        return "lora needs start: an adapter changes a checkpoint"
+    if (recipe.model is None) == (recipe.start is None):
+        return "give either model, for a new one, or start, for a checkpoint to go on from"
+    reason = _wrong_shape(recipe.model) if recipe.model else _wrong_start(recipe)
+    if reason:
+        return reason
+    if recipe.patience and not all(stage.held_out for stage in recipe.stages):
+        return "patience needs held_out in every stage"
     names = [stage.name for stage in recipe.stages]
     for index, stage in enumerate(recipe.stages):
         where = f"stages[{index}]"
         if (stage.tokens is None) == (stage.steps is None):
             return f"{where}: give either tokens or steps"
-        if stage.sequence > shape.context:
-            return f"{where}.sequence ({stage.sequence}) is longer than model.context ({shape.context})"
+        if recipe.model and stage.sequence > recipe.model.context:
+            return f"{where}.sequence ({stage.sequence}) is longer than model.context ({recipe.model.context})"
+        if stage.batch % stage.accumulate:
+            return f"{where}.batch ({stage.batch}) is not a multiple of accumulate ({stage.accumulate})"
         if stage.name in names[:index]:
             return f"{where}.name ({stage.name}) is used twice"
     return None
+
+
+def _wrong_shape(shape: ModelShape) -> str | None:
+    if shape.width % shape.heads:
+        return f"model.width ({shape.width}) is not a multiple of model.heads ({shape.heads})"
+    if not shape.tokenizer and shape.vocabulary < LEAST_VOCABULARY:
+        return f"model.vocabulary ({shape.vocabulary}) is below {LEAST_VOCABULARY}: every byte and mark needs a token"
+    if shape.kind == "gpt2" and shape.key_value_heads:
+        return "model.key_value_heads is for kind = llama"
+    if shape.kind == "llama" and (shape.width // shape.heads) % 2:
+        return f"model.width / model.heads ({shape.width // shape.heads}) is odd, and Llama turns pairs of numbers"
+    if shape.key_value_heads and shape.heads % shape.key_value_heads:
+        return f"model.heads ({shape.heads}) is not a multiple of model.key_value_heads ({shape.key_value_heads})"
+    return None
+
+
+def _wrong_start(recipe: Recipe) -> str | None:
+    if any(stage.layers for stage in recipe.stages):
+        return "layers in a stage is for a new model; a checkpoint keeps its blocks"
+    if recipe.lora and recipe.optimizer == "muon":
+        return "optimizer = muon is for whole matrices; choose adamw with lora"
+    return None
+
+
+def find_checkpoint(start: Start, recipe: Path) -> Path:
+    """The folder of the checkpoint that a recipe begins with."""
+    return (recipe.parent / Path(start.checkpoint).expanduser()).resolve()
 
 
 def find_file(name: str, recipe: Path, text: Path | None) -> Path:

@@ -16,6 +16,7 @@ from chatdesk.training.events import (
     Sampled,
     Saved,
     Stepped,
+    StoppedEarly,
     TrainEvent,
 )
 
@@ -46,32 +47,46 @@ class Terminal:
     def show(self, event: TrainEvent) -> None:
         """Take in one event."""
         match event:
-            case Preparing():
-                self._say(f"{event.what} …")
             case Began():
-                resumed = f", {event.tokens_done:,} of them done" if event.tokens_done else ""
-                self._say(f"{event.parameters / 1e6:.2f} million parameters, {event.tokens_total:,} tokens{resumed}")
                 self._bar.update(self._task, total=event.tokens_total, completed=event.tokens_done)
             case Stepped():
                 self._bar.update(self._task, completed=event.tokens, description=_line(event))
-            case HeldOut():
-                self._say(f"{event.stage}, step {event.step}: held-out loss {event.loss:.4f}")
-            case Sampled():
-                self._say(f"{event.stage}, step {event.step}: “{event.prompt}” → “{shown_on_a_line(event.text)}”")
-            case Paused():
-                self._say(f"stopped and saved at {event.stage}, step {event.step}; the same command goes on from there")
-            case Saved():
-                self._say(f"{event.stage}, step {event.step}: saved, the model so far is in {event.path}")
-            case Changed():
-                self._say(f"the recipe was changed; from {event.stage}, step {event.step}, the new one holds")
-            case Finished():
-                self._say(f"finished after {event.tokens:,} tokens, {event.seconds / 60:.1f} minutes")
-
-    def _say(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False)
+        if text := _words(event):
+            self._bar.console.print(text, highlight=False, markup=False)
 
 
-def shown_on_a_line(text: str) -> str:
+def _words(event: TrainEvent) -> str:
+    """What stays on the terminal of an event; empty for those that only move the bar."""
+    match event:
+        case Preparing():
+            return f"{event.what} …"
+        case Began():
+            resumed = f", {event.tokens_done:,} of them done" if event.tokens_done else ""
+            return f"{event.parameters / 1e6:.2f} million parameters, {event.tokens_total:,} tokens{resumed}"
+        case Changed():
+            return f"the recipe was changed; from {event.stage}, step {event.step}, the new one holds"
+        case Finished():
+            return f"finished after {event.tokens:,} tokens, {event.seconds / 60:.1f} minutes"
+        case HeldOut() | Sampled() | StoppedEarly() | Paused() | Saved():
+            return f"{event.stage}, step {event.step}: {_news(event)}"
+    return ""
+
+
+def _news(event: HeldOut | Sampled | StoppedEarly | Paused | Saved) -> str:
+    match event:
+        case HeldOut():
+            return f"held-out loss {event.loss:.4f}"
+        case Sampled():
+            return f"“{event.prompt}” → “{_on_a_line(event.text)}”"
+        case StoppedEarly():
+            return f"ended early; the best loss was {event.loss:.4f} at step {event.best_step}, whose weights are taken"
+        case Paused():
+            return "stopped and saved; the same command goes on from here"
+        case Saved():
+            return f"saved, the model so far is in {event.path}"
+
+
+def _on_a_line(text: str) -> str:
     """A model's words without line breaks and control characters, which would move what stands on the terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

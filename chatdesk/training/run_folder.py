@@ -8,14 +8,16 @@ data/               tokenised text, made once
 state.safetensors   weights, optimizer and position in one file, replaced atomically: old or new, never half
 after-NAME.safetensors   the state at the end of stage NAME (a hard link where the disk can);
                     put it in the place of state.safetensors to redo what followed
+best.safetensors    under patience: the state with the least loss on held-out text in the stage
 events.jsonl        all events, for plots; after a kill the steps since the last save are told twice
-model/              the model as an ordinary checkpoint, as of the last save
+model/              the model as an ordinary checkpoint, as of the last save; of a run with lora instead:
+adapter/            the adapter
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,11 +35,17 @@ from chatdesk.training.recipe import Recipe
 
 
 class Position(Struct, frozen=True):
-    """Where a run stands: ``step`` steps of stage number ``stage`` are done; ``tokens`` were shown in all."""
+    """Where a run stands: ``step`` steps of stage number ``stage`` are done; ``tokens`` were shown in all.
+
+    Of the stage: ``best_loss`` on held-out text, measured after ``best_step``, and how many were ``worse`` since then.
+    """
 
     stage: int = 0
     step: int = 0
     tokens: int = 0
+    best_loss: float | None = None
+    best_step: int = 0
+    worse: int = 0
 
 
 class Change(Struct, frozen=True):
@@ -61,7 +69,9 @@ class RunFolder:
         self.tokenizer = root / "tokenizer"
         self.data = root / "data"
         self.model = root / "model"
+        self.adapter = root / "adapter"
         self.events = root / "events.jsonl"
+        self.best = root / "best.safetensors"
         self.recipe = root / "recipe.toml"
         self._state = root / "state.safetensors"
         self._about = root / "run.json"
@@ -90,9 +100,10 @@ class RunFolder:
         Raises ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes`` cannot mend it: the
         model, the seed and the finished stages must be the same.
         """
-        old = self.model.with_name(self.model.name + ".old")
-        if old.is_dir() and not self.model.exists():  # killed between two renames
-            os.replace(old, self.model)
+        for result in (self.model, self.adapter):
+            old = result.with_name(result.name + ".old")
+            if old.is_dir() and not result.exists():  # killed between two renames
+                os.replace(old, result)
         if self.events.is_file() and not self.events.read_bytes().endswith(b"\n"):  # killed within a line
             with self.events.open("ab") as file:
                 file.write(b"\n")
@@ -130,7 +141,7 @@ class RunFolder:
     def save(self, at: Position, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         """Replace the state, durably."""
         tensors = {}
-        for name, parameter in model.named_parameters():
+        for name, parameter in trained(model):
             tensors[f"model/{name}"] = parameter.detach()
             values = _owner(parameter, optimizers).state.get(parameter, {})
             tensors |= {f"optimizer/{name}/{key}": value for key, value in values.items()}
@@ -149,26 +160,27 @@ class RunFolder:
             raise
         os.replace(half, self._state)
 
-    def keep(self, stage: str) -> None:
-        """Keep the state as it is now under the name of the stage that has just ended."""
-        kept = self.root / f"after-{stage}.safetensors"
+    def keep(self, name: str) -> None:
+        """Keep the state as it is now under another name, too."""
+        kept = self.root / f"{name}.safetensors"
         kept.unlink(missing_ok=True)
         try:
             os.link(self._state, kept)
         except OSError:  # a file system without hard links
             shutil.copyfile(self._state, kept)
 
-    def load(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
-        """Put the saved state into ``model`` and ``optimizers``; nothing happens when there is none.
+    def load(self, model: nn.Module, optimizers: Sequence[Optimizer], state: Path | None = None) -> None:
+        """Put the saved state, the last or another, into ``model`` and ``optimizers``; without one nothing happens.
 
         Blocks of the model that are not in the state, because it grows now, keep their fresh weights.
         """
-        if not self._state.is_file():
+        state = state or self._state
+        if not state.is_file():
             return
-        with safe_open(self._state, "pt") as file, torch.no_grad():
+        with safe_open(state, "pt") as file, torch.no_grad():
             stored = set(file.keys())
             blocks = {_block(key) for key in stored if key.startswith("model/")}
-            for name, parameter in model.named_parameters():
+            for name, parameter in trained(model):
                 if _block(f"model/{name}") not in blocks:
                     continue
                 parameter.copy_(file.get_tensor(f"model/{name}"))
@@ -180,9 +192,14 @@ class RunFolder:
                 }
 
 
+def trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that a run changes, by name."""
+    return ((name, value) for name, value in model.named_parameters() if value.requires_grad)
+
+
 def _block(key: str) -> str:
     """The part of the model that a weight belongs to: its block, or itself."""
-    head, found, tail = key.partition(".h.")
+    head, found, tail = key.partition(".layers." if ".layers." in key else ".h.")
     return f"{head}{found}{tail.split('.')[0]}" if found else key
 
 
@@ -196,4 +213,12 @@ def _owner(parameter: nn.Parameter, optimizers: Sequence[Optimizer]) -> Optimize
 
 def _past(recipe: Recipe, stage: int) -> tuple[object, ...]:
     """All that has already shaped a run that stands in ``stage``."""
-    return (recipe.model, recipe.seed, recipe.precision, recipe.optimizer, recipe.stages[:stage])
+    return (
+        recipe.model,
+        recipe.start,
+        recipe.lora,
+        recipe.seed,
+        recipe.precision,
+        recipe.optimizer,
+        recipe.stages[:stage],
+    )

@@ -4,7 +4,7 @@ A run that was killed goes on from its last save with the same text in the same 
 other chance in it: it ends where the unbroken run would have ended, but for rounding. Started in several processes by
 ``accelerate launch``, each takes its rows of every batch, and the first alone writes.
 
-Non-goal: other architectures than GPT-2.
+What it begins with and what it leaves is the matter of `origins`.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from msgspec.structs import replace
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
@@ -26,12 +28,10 @@ from torch.optim import AdamW, Optimizer
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.continuing import continuation
 from chatdesk.training.corpus import (
-    END_OF_TEXT,
     Document,
     TokenArrays,
     sample_documents,
     text_bytes,
-    token_id,
     tokenise,
     wanted_bytes,
 )
@@ -46,15 +46,17 @@ from chatdesk.training.events import (
     Sampled,
     Saved,
     Stepped,
+    StoppedEarly,
     TrainEvent,
 )
-from chatdesk.training.feed import Ready, ahead, make_ready, on_device
-from chatdesk.training.model import LossModel, count_parameters, export, new_model
+from chatdesk.training.feed import Ready, ahead, make_ready, on_device, split
+from chatdesk.training.model import LossModel, blocks_of, count_parameters, is_in_block, keep_less
 from chatdesk.training.order import Order, held_out_batches
+from chatdesk.training.origins import FromCheckpoint, NewModel, Origin
 from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
-from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+from chatdesk.training.tokenizer import train_tokenizer
 
 BETAS = (0.9, 0.95)  # as in GPT-3 (Brown et al. 2020, appendix B): the usual choice for small batches of text
 _TOKENIZER_BYTES = 20_000_000  # enough for stable merges in vocabularies of up to about 50,000
@@ -102,9 +104,7 @@ def train(
         try:
             with accelerator.main_process_first():
                 changed = folder.claim(read, recipe, accept_changes)
-            run = _Run(accelerator, read, files, folder, report)
-            run.stop = stop or run.stop
-            return run.work(changed)
+            return _Run(accelerator, read, files, folder, report, stop or threading.Event()).work(recipe, changed)
         finally:
             folder.unlock()
 
@@ -125,8 +125,8 @@ def make_optimizers(model: LossModel, recipe: Recipe) -> list[Optimizer]:
     update of a block's matrix orthogonal; after 0.37 million tokens a model of 6 million parameters had a held-out loss
     of 5.69 with it and of 6.33 with AdamW alone.
     """
-    named = list(model.named_parameters())
-    inner = [value for name, value in named if recipe.optimizer == "muon" and ".h." in name and value.dim() == 2]
+    named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    inner = [value for name, value in named if recipe.optimizer == "muon" and is_in_block(name) and value.dim() == 2]
     outer = [value for _, value in named if not any(value is other for other in inner)]
     rate = recipe.other_rate if inner else 1.0
     groups = [
@@ -143,7 +143,13 @@ class _Run:
     """One call of `train`: the recipe and what is at work on it."""
 
     def __init__(
-        self, accelerator: Accelerator, recipe: Recipe, files: dict[str, Path], folder: RunFolder, report: Report
+        self,
+        accelerator: Accelerator,
+        recipe: Recipe,
+        files: dict[str, Path],
+        folder: RunFolder,
+        report: Report,
+        stop: threading.Event,
     ) -> None:
         self._accelerator = accelerator
         self._mine = slice(accelerator.process_index, None, accelerator.num_processes)  # of the rows of a batch
@@ -153,31 +159,33 @@ class _Run:
         self._listener = report
         self._began = time.monotonic()
         self._saved = self._began
-        self.stop = threading.Event()
+        self._stop = stop
 
-    def work(self, changed: bool) -> Path | None:
+    def work(self, path: Path, changed: bool) -> Path | None:
         """All stages that are left, then the finished checkpoint; None when it was stopped before."""
         try:
-            return self._work(changed)
+            return self._work(path, changed)
         except _Stop:
             at = self._folder.position()
             stage = self._recipe.stages[min(at.stage, len(self._recipe.stages) - 1)]
-            self._report(Paused(stage.name, at.step, at.tokens, str(self._folder.model)))
+            self._report(Paused(stage.name, at.step, at.tokens, str(self._folder.root)))
             return None
+        finally:
+            self._origin.encoder.close()
 
-    def _work(self, changed: bool) -> Path:
-        with self._accelerator.main_process_first():
-            self._tokenizer = self._make_tokenizer()
+    def _work(self, path: Path, changed: bool) -> Path:
         recipe, at = self._recipe, self._folder.position()
-        self._prepare(recipe.layers_in(at.stage))
+        with self._accelerator.main_process_first():
+            self._origin = self._begin(path)
+        self._prepare(at.stage)
         if changed:
             stage = recipe.stages[min(at.stage, len(recipe.stages) - 1)]
             self._report(Changed(stage.name, at.step, recipe.hash))
         self._report(Began(count_parameters(self._model), recipe.token_count, at.tokens))
         for index in range(at.stage, len(recipe.stages)):
             at = self._stage(index, at)
-        self._report(Finished(str(self._folder.model), at.tokens, time.monotonic() - self._began))
-        return self._folder.model
+        self._report(Finished(str(self._origin.result), at.tokens, time.monotonic() - self._began))
+        return self._origin.result
 
     def _report(self, event: TrainEvent) -> None:
         if not self._accelerator.is_main_process:
@@ -188,37 +196,39 @@ class _Run:
     def _until_stopped(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents, until the run is to stop: tokenising may take long, and begins anew when it was cut."""
         for document in documents:
-            if self.stop.is_set():
+            if self._stop.is_set():
                 raise _Stop
             yield document
 
     def _is_stopped(self, step: int) -> bool:
         """Whether to stop after this step. Several processes must agree, which costs time, so they ask seldom."""
         if self._accelerator.num_processes == 1:
-            return self.stop.is_set()
+            return self._stop.is_set()
         if step % _STEPS_BETWEEN_STOPS:
             return False
-        asked = torch.tensor(float(self.stop.is_set()), device=self._accelerator.device)
+        asked = torch.tensor(float(self._stop.is_set()), device=self._accelerator.device)
         return bool(self._mean(asked).item() > 0)
 
     # what is needed before the first step
 
-    def _make_tokenizer(self) -> Tokenizer:
-        """The run's tokenizer; trained when the run folder has none."""
-        recipe, folder = self._recipe, self._folder.tokenizer
-        if not (folder / "tokenizer.json").is_file():
-            self._report(Preparing("training the tokenizer"))
-            tokenizer = train_tokenizer(self._until_stopped(self._tokenizer_sample()), recipe.model.vocabulary)
-            save_tokenizer(tokenizer, folder, recipe.model.context)
-        return load_tokenizer(folder)
+    def _begin(self, path: Path) -> Origin:
+        if self._recipe.start is None:
+            return NewModel(self._recipe, path, self._folder, self._train_tokenizer)
+        self._report(Preparing("loading the checkpoint"))
+        return FromCheckpoint(self._recipe, path, self._folder, self._accelerator.device)
 
-    def _prepare(self, layers: int) -> None:
+    def _train_tokenizer(self) -> Tokenizer:
+        self._report(Preparing("training the tokenizer"))
+        return train_tokenizer(self._until_stopped(self._tokenizer_sample()), self._recipe.shape.vocabulary)
+
+    def _prepare(self, stage: int) -> None:
         """Model and optimizers as the last save left them, but for blocks that are new.
 
         ``_shared`` is ``_model``, wrapped for several processes and, on CUDA, compiled.
         """
-        end_id = token_id(self._tokenizer, END_OF_TEXT)
-        self._model = new_model(self._recipe.model, end_id, self._recipe.seed, layers)
+        self._model = self._origin.make(stage)
+        if self._recipe.checkpointing:
+            keep_less(self._model)
         optimizers = make_optimizers(self._model, self._recipe)
         self._shared, *self._optimizers = self._accelerator.prepare(self._model, *optimizers)
         self._folder.load(self._model, self._optimizers)
@@ -243,7 +253,12 @@ class _Run:
         folder = self._folder.data / f"{file.name.split('.')[0]}-{key}"
         if not folder.is_dir():
             self._report(Preparing(f"tokenising {source.file}"))
-            tokenise(self._until_stopped(sample_documents(file, wanted, seed)), self._tokenizer, folder)
+            tokenise(
+                self._until_stopped(sample_documents(file, wanted, seed)),
+                self._origin.encoder.tokenizer,
+                folder,
+                self._origin.encoder.encode,
+            )
         return TokenArrays(folder)
 
     # a stage
@@ -251,71 +266,116 @@ class _Run:
     def _stage(self, index: int, at: Position) -> Position:
         """The steps of a stage that are left; the position is then the beginning of the next stage."""
         stage, seed = self._recipe.stages[index], self._recipe.seed + index
-        if self._recipe.layers_in(index) > len(self._model.causal.transformer.h):
+        if self._recipe.model and self._recipe.layers_in(index) > len(blocks_of(self._model.causal)):
             self._accelerator.wait_for_everyone()  # the first process may still be writing what the others read now
-            self._prepare(self._recipe.layers_in(index))
+            self._prepare(index)
         budget = stage.step_count * stage.tokens_per_step
         with self._accelerator.main_process_first():
             arrays = [self._arrays(source, budget * share, seed) for source, share in _shares(stage)]
             unseen = [self._arrays(source, 4 * _HELD_OUT_TOKENS, seed) for source in stage.held_out]
         order = Order(stage, arrays, seed)
-        windows = _HELD_OUT_TOKENS // stage.sequence
-        held_out = [
-            make_ready(batch, slice(None), stage.isolate, self._accelerator.device)
-            for source in unseen
-            for batch in held_out_batches(stage, source, windows)
-        ]
+        held_out = self._held_out(stage, unseen)
         meter = _Meter(stage)
         steps = range(at.step, stage.step_count)
         for step, ready in zip(steps, ahead(lambda step: self._make_ready(order, step, stage), steps), strict=True):
             rate = learning_rate(stage, step)
-            loss = self._step(ready, rate)
-            at = Position(index, step + 1, at.tokens + stage.tokens_per_step)
+            loss = self._step(ready, rate, stage.accumulate, hash((seed, step, self._accelerator.process_index)))
+            at = replace(at, stage=index, step=step + 1, tokens=at.tokens + stage.tokens_per_step)
             if event := meter.add(loss, rate, at):
                 self._report(event)
             last = step + 1 == stage.step_count
             if last or (step + 1) % self._recipe.held_out_every_steps == 0:
-                self._evaluate(stage, step + 1, held_out)
+                at = self._judged(at, stage, self._evaluate(stage, step + 1, held_out))
                 meter.pause()
-            stopped = not last and self._is_stopped(step + 1)
-            if stopped or (not last and time.monotonic() - self._saved > self._recipe.save_every_seconds):
+            if last or self._is_over(at, stage):
+                break
+            if (stopped := self._is_stopped(step + 1)) or self._is_due():
                 self._save(at, stage)
                 meter.pause()
             if stopped:
                 raise _Stop
+        return self._end(index, at)
+
+    def _end(self, index: int, at: Position) -> Position:
+        """Save what the stage leaves: under patience its best weights."""
+        stage = self._recipe.stages[index]
+        if at.best_loss is not None and at.worse:
+            self._accelerator.wait_for_everyone()
+            self._folder.load(self._model, self._optimizers, self._folder.best)
         at = Position(index + 1, 0, at.tokens)
         self._save(at, stage)
         if self._accelerator.is_main_process:
-            self._folder.keep(stage.name)
+            self._folder.keep(f"after-{stage.name}")
         return at
 
-    def _evaluate(self, stage: Stage, step: int, held_out: list[Ready]) -> None:
-        """The loss on held-out text, and sample texts."""
-        if held_out:
-            self._report(HeldOut(stage.name, step, self._measure(held_out)))
+    def _held_out(self, stage: Stage, sources: list[TokenArrays]) -> list[Ready]:
+        """The batches that are measured, kept ready."""
+        windows = _HELD_OUT_TOKENS // stage.sequence
+        return [
+            make_ready(batch, slice(None), stage.isolate, self._accelerator.device)
+            for source in sources
+            for batch in held_out_batches(stage, source, windows)
+        ]
+
+    def _is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._saved > self._recipe.save_every_seconds
+
+    def _is_over(self, at: Position, stage: Stage) -> bool:
+        """Whether patience has come to its end."""
+        is_over = 0 < self._recipe.patience <= at.worse
+        if is_over:
+            self._report(StoppedEarly(stage.name, at.step, at.best_step, at.best_loss or 0.0))
+        return is_over
+
+    def _judged(self, at: Position, stage: Stage, loss: float | None) -> Position:
+        """The position with what the loss says of it; the best one so far is kept where it may be needed."""
+        if loss is None or not self._recipe.patience:
+            return at
+        if at.best_loss is not None and loss >= at.best_loss:
+            return replace(at, worse=at.worse + 1)
+        at = replace(at, best_loss=loss, best_step=at.step, worse=0)
+        self._save(at, stage)
+        if self._accelerator.is_main_process:
+            self._folder.keep(self._folder.best.stem)
+        return at
+
+    def _evaluate(self, stage: Stage, step: int, held_out: list[Ready]) -> float | None:
+        """The loss on held-out text, if there is any, and sample texts."""
+        loss = self._measure(held_out) if held_out else None
+        if loss is not None:
+            self._report(HeldOut(stage.name, step, loss))
         if self._accelerator.is_main_process:
             self._model.eval()
             for prompt in self._recipe.sample_prompts:
-                text = continuation(self._model.causal, self._tokenizer, prompt, self._recipe, stage)
+                text = continuation(self._model.causal, self._origin.encoder, prompt, self._recipe, stage)
                 self._report(Sampled(stage.name, step, prompt, text))
+        return loss
 
     def _make_ready(self, order: Order, step: int, stage: Stage) -> Ready:
         return make_ready(order.batch(step), self._mine, stage.isolate, self._accelerator.device)
 
-    def _step(self, ready: Ready, rate: float) -> Tensor:
-        """One update; the mean loss of the batch over all processes, not yet waited for."""
+    def _step(self, ready: Ready, rate: float, accumulate: int, chance: int) -> Tensor:
+        """One update, computed in parts; the mean loss of the batch over all processes, not yet waited for."""
         self._model.train()
+        if self._recipe.lora:  # its dropout draws the same again when a run is resumed
+            torch.manual_seed(chance % (1 << 63))
         for group in self._groups():
             group["lr"] = rate * group["rate"]
         # several processes take the mean of their gradients, so that each part must weigh as many times more
         weight = self._accelerator.num_processes / ready.counted
-        loss = self._shared(*on_device(ready.inputs, self._accelerator.device)) * weight
-        self._accelerator.backward(loss)
+        parts = split(ready.inputs, accumulate)
+        loss = torch.zeros((), device=self._accelerator.device)
+        for number, inputs in enumerate(parts, 1):
+            with nullcontext() if number == len(parts) else self._accelerator.no_sync(self._shared):
+                part = self._shared(*on_device(inputs, self._accelerator.device)) * weight
+                self._accelerator.backward(part)
+            loss += part.detach()
         self._accelerator.clip_grad_norm_(self._model.parameters(), self._recipe.clip)
         for optimizer in self._optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        return self._mean(loss.detach())
+        return self._mean(loss)
 
     def _mean(self, value: Tensor) -> Tensor:
         """The mean over the processes."""
@@ -338,9 +398,9 @@ class _Run:
         if not self._accelerator.is_main_process:
             return
         self._folder.save(at, self._model, self._optimizers)
-        export(self._model, self._folder.tokenizer, self._recipe.sampling, self._folder.model)
+        self._origin.export(self._model)
         self._saved = time.monotonic()
-        self._report(Saved(stage.name, at.step or stage.step_count, str(self._folder.model)))
+        self._report(Saved(stage.name, at.step or stage.step_count, str(self._origin.result)))
 
 
 class _Meter:

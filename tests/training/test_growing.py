@@ -11,12 +11,12 @@ SHAPE = ModelShape(vocabulary=300, context=32, width=16, layers=2, heads=2)
 SOURCE = Source("a.jsonl")
 RECIPE = Recipe(
     1,
-    SHAPE,
     (
         Stage("one", (SOURCE,), 8, 2, 0.01, steps=2),
         Stage("two", (SOURCE,), 8, 2, 0.01, steps=2, layers=4),
         Stage("three", (SOURCE,), 8, 2, 0.01, steps=2),
     ),
+    SHAPE,
 )
 
 

@@ -9,8 +9,11 @@ import pytest
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.recipe import find_file, load_recipe
+from chatdesk.training.recipe import write_recipe as save
 
 WriteRecipe = Callable[..., Path]
+START = "[start]\ncheckpoint = 'base'\n"
+ADAMW = ('optimizer = "muon"\n', "")
 
 
 def test_a_good_recipe(write_recipe: WriteRecipe) -> None:
@@ -42,6 +45,15 @@ def test_the_hash_is_of_the_meaning(write_recipe: WriteRecipe) -> None:
         ("steps = 40", "", "stages[0]: give either tokens or steps"),
         ("sequence = 32", "sequence = 33", "stages[1].sequence (33) is longer than model.context (32)"),
         ("heads = 2", "heads = 3", "model.width (16) is not a multiple of model.heads (3)"),
+        ("vocabulary = 320", "vocabulary = 260", "model.vocabulary (260) is below 261"),
+        ("heads = 2", "heads = 2\nkey_value_heads = 1", "is for kind = llama"),
+        ("heads = 2", 'heads = 2\nkind = "llama"\nkey_value_heads = 3', "not a multiple of model.key_value_heads (3)"),
+        ("heads = 2", 'heads = 16\nkind = "llama"', "is odd"),
+        ("heads = 2", 'heads = 2\nkind = "bert"', "model.kind"),
+        ("[model]", f"{START}[model]", "give either model, for a new one, or start"),
+        ("[model]", "[lora]\n[model]", "lora needs start"),
+        ("batch = 2", "batch = 2\naccumulate = 3", "stages[0].batch (2) is not a multiple of accumulate (3)"),
+        ("seed = 3", "seed = 3\npatience = 2", "patience needs held_out in every stage"),
         ('name = "talk"', 'name = "prose"', "stages[1].name (prose) is used twice"),
         ('[{ file = "talks.jsonl" }]', "[]", "stages[1].sources"),
         ("version = 1", "version = 2", "version 2; this program reads version = 1"),
@@ -80,3 +92,13 @@ def test_reading_a_recipe_needs_no_torch() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'accelerate', 'tokenizers')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_written_recipe_is_the_same(write_recipe: Callable[..., Path], tmp_path: Path) -> None:
+    shape = "[model]\nvocabulary = 320\ncontext = 32\nwidth = 16\nlayers = 1\nheads = 2\n"
+    for changes in ((), ((shape, f"{START}[lora]\nrank = 3\n"), ADAMW)):
+        read = load_recipe(write_recipe(*changes))
+        save(read, tmp_path / "again.toml")
+        assert load_recipe(tmp_path / "again.toml") == read
+    assert "rank = 3" in (tmp_path / "again.toml").read_text()
+    assert "top_k" not in (tmp_path / "again.toml").read_text()  # what is as usual is left out

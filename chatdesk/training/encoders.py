@@ -1,0 +1,137 @@
+"""How a run's documents become tokens: in its own form of a dialogue, or as a checkpoint's chat template has it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
+from chatdesk.engine.local.tokens import Tokens
+from chatdesk.library.dialogues import DIALOGUES
+from chatdesk.training.corpus import (
+    END_OF_TEXT,
+    END_OF_TURN,
+    Document,
+    Turn,
+    encode_documents,
+    encode_prompt,
+    token_id,
+)
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Marked = tuple[list[int], list[int]]
+
+
+class OwnEncoder:
+    """For a tokenizer with our special tokens. ``ends``: tokens that end a reply; the first fills up."""
+
+    def __init__(self, tokenizer: "Tokenizer") -> None:
+        self.tokenizer = tokenizer
+        self.ends = (token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, END_OF_TURN))
+
+    def encode(self, documents: Iterable[Document], _tokenizer: "Tokenizer") -> Iterator[Marked]:
+        """As `encode_documents`."""
+        return encode_documents(documents, self.tokenizer)
+
+    def prompt(self, document: Document) -> list[int]:
+        """As `encode_prompt`."""
+        return encode_prompt(document, self.tokenizer)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class TemplateEncoder:
+    """For a checkpoint: its tokenizer, and its chat template, or a plain dialogue where it has none.
+
+    What a reply adds to the prompt in front of it counts, up to the token that ends it. ``ends``: as of `OwnEncoder`.
+    """
+
+    def __init__(self, tokens: Tokens, ends: Iterable[int]) -> None:
+        self.tokenizer = tokens.backend
+        self.ends = tuple(sorted(ends, key=lambda end: end != tokens.eos_id))
+        self._tokens = tokens
+        self._template = tokens.chat_template or DIALOGUES["plain"].template
+        self._renderer = TemplateRenderer(tokens.special)
+
+    def close(self) -> None:
+        """End the process that renders."""
+        self._renderer.close()
+
+    def encode(self, documents: Iterable[Document], _tokenizer: "Tokenizer") -> Iterator[Marked]:
+        """Ids and marks (1 where a token counts under ``loss = "replies"``) of each document."""
+        for document in documents:
+            yield self._prose(document) if isinstance(document, str) else self._dialogue(document)
+
+    def prompt(self, document: Document) -> list[int]:
+        """The beginning of a document that the model is to go on with."""
+        text = document if isinstance(document, str) else self._render(document, True)
+        return self._led(self._tokens.encode(text))
+
+    def _prose(self, text: str) -> Marked:
+        ids = [*self._led(self._tokens.encode(text)), *self.ends[:1]]
+        return ids, [1] * len(ids)
+
+    def _dialogue(self, turns: Sequence[Turn]) -> Marked:
+        text = self._render(turns, False)
+        spans = list(self._spans(turns, text))
+        pieces = self._pieces(text, [begin for begin, _ in spans])
+        ids = [token for token, _, _ in pieces]
+        marks = [0] * len(ids)
+        for begin, end in spans:
+            within = [i for i, (_, first, last) in enumerate(pieces) if last > begin and first < end]
+            ended = max((i for i in within if ids[i] in self.ends), default=len(ids))
+            for i in within:
+                marks[i] = int(i <= ended)
+        led = self._led(ids)
+        marks = [0] * (len(led) - len(ids)) + marks
+        if self.ends and not set(led[-2:]) & set(self.ends):  # a newline may follow
+            led, marks = [*led, self.ends[0]], [*marks, int(turns[-1].role == "assistant")]
+        return led, marks
+
+    def _pieces(self, text: str, begins: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Each token with where it begins and ends in the text.
+
+        The text is cut where a reply begins, as a prompt ends there when the model answers; unless the tokenizer puts
+        something of its own in front of a piece.
+        """
+        cut: list[tuple[int, int, int]] = []
+        for begin, end in pairwise([0, *begins, len(text)]):
+            encoding = self.tokenizer.encode(text[begin:end], add_special_tokens=False)
+            pairs = zip(encoding.ids, encoding.offsets, strict=True)
+            cut += [(token, begin + first, begin + last) for token, (first, last) in pairs]
+        whole = self.tokenizer.encode(text, add_special_tokens=False)
+        decode = self._tokens.decode
+        if decode([token for token, _, _ in cut], skip_special=False) == decode(whole.ids, skip_special=False):
+            return cut
+        return [(token, *offsets) for token, offsets in zip(whole.ids, whole.offsets, strict=True)]
+
+    def _spans(self, turns: Sequence[Turn], text: str) -> Iterator[tuple[int, int]]:
+        """Where the replies stand in the text. A template may fold earlier ones; those do not count."""
+        for number, turn in enumerate(turns):
+            if turn.role != "assistant" or not number:
+                continue
+            before, after = self._render(turns[:number], True), self._render(turns[: number + 1], False)
+            if text.startswith(before) and text.startswith(after):
+                yield len(before), len(after)
+
+    def _render(self, turns: Sequence[Turn], is_prompt: bool) -> str:
+        try:
+            return self._rendered(turns, is_prompt)
+        except TemplateError:
+            if len(turns) < 2 or turns[0].role != "system":
+                raise
+            first = Turn(turns[1].role, f"{turns[0].text}\n\n{turns[1].text}")  # it takes no system message
+            return self._rendered([first, *turns[2:]], is_prompt)
+
+    def _rendered(self, turns: Sequence[Turn], is_prompt: bool) -> str:
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+        return self._renderer.render(self._template, messages, add_generation_prompt=is_prompt)
+
+    def _led(self, ids: list[int]) -> list[int]:
+        leading = list(self._tokens.leading)
+        return ids if ids[: len(leading)] == leading else leading + ids
+
+
+Encoder = OwnEncoder | TemplateEncoder
