@@ -39,7 +39,7 @@ class LossModel(nn.Module):
 
     def forward(self, inputs: Tensor, targets: Tensor, positions: Tensor | None, counted: Tensor) -> Tensor:
         """The summed loss; the caller divides, since several parts may make one step."""
-        walk = _WALKS.get(type(self.causal).__name__)
+        walk = WALKS.get(type(self.causal).__name__)
         if walk is None:
             return self._whole(inputs, targets, positions, counted)
         hidden = walk(self.causal, inputs, positions)
@@ -97,10 +97,11 @@ def _seen(inputs: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor | No
     return positions, (document[:, :, None] == document[:, None, :]).tril()[:, None]
 
 
-_WALKS: dict[str, Callable[[Any, Tensor, Tensor | None], Tensor]] = {
+WALKS: dict[str, Callable[[Any, Tensor, Tensor | None], Tensor]] = {
     "GPT2LMHeadModel": _gpt2,
     "LlamaForCausalLM": _llama,
 }
+"""By class: how the last hidden states are reached without transformers' own forward."""
 
 
 def blocks_of(causal: Any) -> Any:
