@@ -17,7 +17,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -142,10 +142,12 @@ def text_bytes(path: Path) -> int:
 
 
 def sample_documents(path: Path, wanted_bytes: float, seed: int) -> Iterator[Document]:
-    """About ``wanted_bytes`` of a file, documents drawn evenly from all of it, in the file's order."""
+    """About ``wanted_bytes`` of a file, documents drawn evenly from all of it, in the file's order; at least one."""
     share = wanted_bytes / text_bytes(path)
     draw = random.Random(f"{seed} {path.name}")
-    return (document for document in read_documents(path) if draw.random() < share)
+    drawn = (document for document in read_documents(path) if draw.random() < share)
+    first = next(drawn, None)
+    return chain([first], drawn) if first is not None else islice(read_documents(path), 1)
 
 
 def encode_documents(documents: Iterable[Document], tokenizer: "Tokenizer") -> Iterator[tuple[list[int], list[int]]]:

@@ -15,6 +15,7 @@ import torch
 from msgspec.structs import replace
 from tokenizers import Tokenizer
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.api import Load
 from chatdesk.engine.local.loading import Checkpoint, load
@@ -118,6 +119,7 @@ class FromCheckpoint:
             r=lora.rank,
             lora_alpha=lora.alpha,  # type: ignore[arg-type]  # a float does as well
             lora_dropout=lora.dropout,
+            fan_in_fan_out=any(isinstance(layer, Conv1D) for layer in causal.modules()),  # GPT-2 keeps them turned
             target_modules=list(lora.targets) or "all-linear",
             task_type="CAUSAL_LM",
         )

@@ -159,3 +159,9 @@ def test_arrays_are_made_once_and_whole(tokenizer: Tokenizer, tmp_path: Path) ->
 def test_bytes_are_those_of_the_words() -> None:
     assert size_bytes("Één") == 5
     assert size_bytes(TALK) == len("Be kind.HelloHello!Bye")
+
+
+def test_a_file_of_one_document_is_never_left_out(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("The river runs to the sea. " * 100)
+    drawn = [list(sample_documents(tmp_path / "long.txt", 10, seed)) for seed in range(3)]
+    assert drawn == [["The river runs to the sea. " * 100]] * 3
