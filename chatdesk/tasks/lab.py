@@ -76,7 +76,7 @@ class Lab:
         self.on_change: Callable[[], None] = lambda: None
         self.find_checkpoints: Callable[[Callable[[list[Entry]], None]], None] = lambda then: None
         self._process: LineProcess | None = None
-        self._opened: list[str] = []
+        self._opened = lab_runs.opened(folder)
         self._is_closed = False
 
     @property
@@ -123,6 +123,7 @@ class Lab:
                 raise UserError(Fault.NO_RUN, path=path)
             if self.run(path) is None:
                 self._opened.append(str(path))
+                lab_runs.write_opened(self.folder, self._opened)
                 self.runs.insert(0, lab_runs.read(path))
                 self.on_change()
             return path

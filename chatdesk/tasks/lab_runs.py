@@ -27,6 +27,7 @@ from chatdesk.training.recipe import Recipe, load_recipe
 
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
+_OPENED = "opened.txt"
 CAN_START = "start" in Recipe.__struct_fields__
 """Whether a run can go on from a checkpoint."""
 
@@ -156,6 +157,19 @@ def survey(folder: Path, others: Iterable[str] = ()) -> list[Run]:
     found = [path for path in folder.glob("*") if path.is_dir() and _is_run(path)] if folder.is_dir() else []
     found += [path for other in others if (path := Path(other)).is_dir() and path not in found]
     return [read(path) for path in sorted(found, key=_changed, reverse=True)]
+
+
+def opened(folder: Path) -> list[str]:
+    """Folders of runs from elsewhere that were opened once."""
+    try:
+        return (folder / _OPENED).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def write_opened(folder: Path, paths: Iterable[str]) -> None:
+    """Keep them. Raises CANNOT_WRITE."""
+    _write(folder / _OPENED, "\n".join(paths).encode())
 
 
 def _is_run(path: Path) -> bool:

@@ -38,7 +38,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
         return [low]
     step = (high - low) / most
     unit = 10.0 ** math.floor(math.log10(step))
-    step = next(unit * each for each in (1, 2, 2.5, 5, 10) if unit * each >= step * 0.999)
+    step = next(unit * each for each in (1, 2, 5, 10) if unit * each >= step * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 

@@ -212,6 +212,18 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(bench):
     assert "holds no training run" in page.complaint.text()
 
 
+def test_a_run_from_elsewhere_is_opened_and_found_again(bench, tmp_path_factory):
+    away = tmp_path_factory.mktemp("away") / "far run"
+    away.mkdir()
+    (away / "run.json").write_text("{}")
+    (away / "events.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, [Began(5000, 10_000, 0), *steps(1, 3)])))
+    bench.page.open(away)
+    assert bench.page.run.history.state == "paused"  # its process was killed
+    assert bench.page.run.history.tokens == 3000
+    again = Lab(bench.folder / "runs", bench.folder / "texts", bench.folder / "log", Commands([], []), print)
+    assert again._opened == [str(away)]
+
+
 def test_a_broken_plan_is_listed_and_left_alone(bench):
     broken = bench.folder / "runs" / "old"
     broken.mkdir(parents=True)
