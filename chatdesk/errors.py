@@ -244,15 +244,15 @@ SENTENCES: dict[Fault, str] = {
         "The engine belongs to another version of the program (it speaks protocol {found}, this one {known}). "
         "Install chatdesk again.",
     ),
-    Fault.ATTACHMENT_FOLDER: QT_TRANSLATE_NOOP("errors", "{name} is a folder. Attach the text files in it."),
+    Fault.ATTACHMENT_FOLDER: QT_TRANSLATE_NOOP("errors", "{name} is a folder. Choose the text files in it."),
     Fault.ATTACHMENT_BINARY: QT_TRANSLATE_NOOP(
-        "errors", "{name} is not a text file. Save what it says as plain text and attach that."
+        "errors", "{name} is not a text file. Save what it says as plain text and choose that."
     ),
     Fault.ATTACHMENT_ENCODING: QT_TRANSLATE_NOOP(
-        "errors", "{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and attach it again."
+        "errors", "{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and choose it again."
     ),
     Fault.ATTACHMENT_TOO_LARGE: QT_TRANSLATE_NOOP(
-        "errors", "{name} has {size} MB, and a file may have {most} MB. Attach the part that matters."
+        "errors", "{name} has {size} MB, and a file may have {most} MB. Choose a file with the part that matters."
     ),
     Fault.ATTACHMENTS_TOO_LARGE: QT_TRANSLATE_NOOP(
         "errors",

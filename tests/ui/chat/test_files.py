@@ -204,7 +204,7 @@ def test_why_files_are_not_there(desk, composer):
     before = composer.height()
     desk.chat.say(AttachingFailed(tuple(said)))
     lines = composer._problems.text().splitlines()
-    assert lines[0] == "0.jpg is not a text file. Save what it says as plain text and attach that."
+    assert lines[0] == "0.jpg is not a text file. Save what it says as plain text and choose that."
     assert (len(lines), lines[3]) == (4, "2 more files were not attached.")
     assert composer.height() > before
     desk.chat.say(AttachingFailed(tuple(said[:4])))
