@@ -3677,20 +3677,20 @@ Edit a message or write a reply anew to make another.</source>
         <translation>引擎属于另一个版本的程序（它用协议 {found}，本程序用 {known}）。请重新安装 chatdesk。</translation>
     </message>
     <message>
-        <source>{name} is a folder. Attach the text files in it.</source>
-        <translation>{name} 是文件夹。请附加其中的文本文件。</translation>
+        <source>{name} is a folder. Choose the text files in it.</source>
+        <translation>{name} 是文件夹。请选择其中的文本文件。</translation>
     </message>
     <message>
-        <source>{name} is not a text file. Save what it says as plain text and attach that.</source>
-        <translation>{name} 不是文本文件。请将其内容另存为纯文本后再附加。</translation>
+        <source>{name} is not a text file. Save what it says as plain text and choose that.</source>
+        <translation>{name} 不是文本文件。请将其内容另存为纯文本后再选择。</translation>
     </message>
     <message>
-        <source>{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and attach it again.</source>
-        <translation>{name} 的编码不是 UTF-8、UTF-16 或 GB18030。请另存为 UTF-8 后重新附加。</translation>
+        <source>{name} is in none of UTF-8, UTF-16 and GB18030. Save it as UTF-8 and choose it again.</source>
+        <translation>{name} 的编码不是 UTF-8、UTF-16 或 GB18030。请另存为 UTF-8 后重新选择。</translation>
     </message>
     <message>
-        <source>{name} has {size} MB, and a file may have {most} MB. Attach the part that matters.</source>
-        <translation>{name} 有 {size} MB，每个文件最多 {most} MB。请只附加需要的部分。</translation>
+        <source>{name} has {size} MB, and a file may have {most} MB. Choose a file with the part that matters.</source>
+        <translation>{name} 有 {size} MB，而单个文件最多 {most} MB。请选择只含所需部分的文件。</translation>
     </message>
     <message>
         <source>{name} was not attached: the files of one message may have {most} million characters. Send it with the next one.</source>
