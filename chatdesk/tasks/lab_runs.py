@@ -15,22 +15,19 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-import tomli_w
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.lab_text import USUAL, Report
 from chatdesk.training import events
+from chatdesk.training import recipe as recipes
 from chatdesk.training.events import TrainEvent
 from chatdesk.training.recipe import Recipe, load_recipe
 
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
 _OPENED = "opened.txt"
-CAN_START = "start" in Recipe.__struct_fields__
-"""Whether a run can go on from a checkpoint."""
-
 _RATE_OF_LORA, _RATE_OF_ALL = 2e-4, 3e-5  # usual ones for AdamW
 
 
@@ -248,15 +245,10 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Keep a recipe as a file that the command line reads. Raises CANNOT_WRITE."""
-    values = {key: value for key, value in _plain(msgspec.to_builtins(recipe)).items() if value != {}}
-    _write(path / "recipe.toml", tomli_w.dumps(values).encode())
-
-
-def _plain(value: Any) -> Any:
-    """TOML knows no null."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if each is not None}
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+    try:
+        recipes.write_recipe(recipe, path / "recipe.toml")
+    except OSError as error:
+        raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
 
 
 def _write(path: Path, data: bytes) -> None:

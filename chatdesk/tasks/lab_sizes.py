@@ -38,8 +38,8 @@ class Size:
 
     @property
     def inner(self) -> int:
-        """Width inside the gated part of a Llama's block: eight thirds, in steps of 64."""
-        return 64 * math.ceil(8 * self.width / 3 / 64)
+        """Width inside the gated part of a Llama's block: eight thirds, in steps of 16."""
+        return 16 * math.ceil(8 * self.width / 48)
 
     @property
     def batch(self) -> int:

@@ -13,9 +13,7 @@ from chatdesk.library.catalogue import Entry
 from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.settings.options import Option
 from chatdesk.tasks.lab import Lab, Run
-from chatdesk.tasks.lab_runs import CAN_START
 from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
-from chatdesk.training.recipe import ModelShape
 from chatdesk.ui import theme
 from chatdesk.ui.lab.parts import column, duration, translated
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
@@ -84,7 +82,7 @@ class ModelStep(QWidget):
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, chosen=name: self._choose(chosen))
             group.addButton(button)
-        kinds = {"gpt2": "GPT-2"} | ({"llama": "Llama"} if "kind" in ModelShape.__struct_fields__ else {})
+        kinds = {"gpt2": "GPT-2", "llama": "Llama"}
         self.kind = ChoiceButton(self.tr("Architecture"), kinds)
         self.kind.chosen.connect(lambda: self._set("kind", self.kind.value))
         self.origin = self._make_origin(())
@@ -203,8 +201,7 @@ class ModelStep(QWidget):
 
     def enter(self) -> None:
         """The step is shown: look for checkpoints to go on from."""
-        if CAN_START:
-            self._lab.find_checkpoints(self._show_checkpoints)
+        self._lab.find_checkpoints(self._show_checkpoints)
 
     def _make_origin(self, entries: Sequence[Entry]) -> ChoiceButton:
         loadable = {str(entry.path): entry.name for entry in entries if entry.fault is None}
@@ -225,7 +222,6 @@ class ModelStep(QWidget):
     def _show_origin(self, run: Run) -> None:
         """A model that is there already has its sizes."""
         start, is_free = run.plan.start, run.plan.size is not None and not run.has_begun
-        self.origin.setVisible(CAN_START)
         self.origin.setEnabled(is_free)
         if not start or start in self._known:
             self.origin.set_value(start)

@@ -325,7 +325,6 @@ def test_news_after_the_page_was_built_anew(bench):
     bench.qtbot.waitUntil(lambda: bench.page.model.rowCount() == 1)
 
 
-@pytest.mark.skipif(not lab_runs.CAN_START, reason="recipes cannot begin with a checkpoint")
 def test_a_run_goes_on_from_a_checkpoint(bench):
     from tests.ui.scripted import ScriptedCheckpoints
 
@@ -342,3 +341,9 @@ def test_a_run_goes_on_from_a_checkpoint(bench):
     model.method._on_chosen(0)
     assert lab_runs.read(page.path).recipe.lora is None
     assert bench.lab.base_of(page.path / "adapter") == "/models/my-gpt2"
+    (page.path / "adapter").mkdir()
+    page.show_step("use")
+    use = page.steps["use"]
+    assert "adapter for my-gpt2" in use.note.text()
+    assert use.talk_button.isEnabled()
+    assert not use.judge_button.isEnabled()  # an adapter is no model by itself
