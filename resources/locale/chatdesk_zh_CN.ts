@@ -3169,6 +3169,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>它已在模型页上，名称与训练相同，内容为最近一次保存的状态。</translation>
     </message>
     <message>
+        <source>It is an adapter for {model}. Talking to it loads that model with the adapter.</source>
+        <translation>这是 {model} 的适配器。与它对话时会载入该模型并加上适配器。</translation>
+    </message>
+    <message>
+        <source>the model it was trained on</source>
+        <translation>训练时所用的模型</translation>
+    </message>
+    <message>
         <source>Measuring…</source>
         <translation>正在测量…</translation>
     </message>
