@@ -8,7 +8,10 @@ from chatdesk.tasks.lab_text import STEPS, USUAL
 from chatdesk.training import cleaning
 
 
-@pytest.mark.parametrize("size", [Size(), Size(3, 2, 48, 32, 400), PRESETS["small"][1], Size(3, 2, 40, 32, 400, kind="llama")])
+LLAMA = Size(3, 2, 40, 32, 400, kind="llama")
+
+
+@pytest.mark.parametrize("size", [Size(), Size(3, 2, 48, 32, 400), PRESETS["small"][1], LLAMA])
 def test_parameters_are_those_of_the_model(size):
     from chatdesk.training.model import count_parameters, new_model
 
