@@ -7,7 +7,6 @@ from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
 from chatdesk.tasks.lab_text import STEPS, USUAL
 from chatdesk.training import cleaning
 
-
 LLAMA = Size(3, 2, 40, 32, 400, kind="llama")
 
 
