@@ -323,7 +323,8 @@ def first_words(text: str) -> tuple[str, ...]:
                 for line, _ in zip(lines, range(2 - len(found)), strict=False):
                     document = json.loads(line)
                     whole = document.get("text") or next((turn["text"] for turn in document.get("turns", ())), "")
-                    found.append(" ".join(whole[:200].split()[:6]))
+                    words = whole[:200].split()
+                    found.append(" ".join(words[: min(6, (len(words) + 1) // 2)]))  # something is left to be said
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(filter(None, found))

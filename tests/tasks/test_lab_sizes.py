@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatdesk.tasks.lab_runs import Plan, make_recipe
+from chatdesk.tasks.lab_runs import Plan, first_words, make_recipe
 from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
 from chatdesk.tasks.lab_text import STEPS, USUAL
 from chatdesk.training import cleaning
@@ -30,3 +30,10 @@ def test_more_text_asks_for_a_larger_model():
 def test_a_time_is_kept():
     size = fitted(Size(), 5_000_000, 600, 1e11)
     assert size.tokens(5_000_000) * size.flops_per_token / 1e11 == pytest.approx(600, rel=0.02)
+
+
+def test_prompts_are_how_documents_begin(tmp_path):
+    (tmp_path / "held-out.jsonl").write_text('{"turns": [{"speaker": "user", "text": "Call me David."}]}\n')
+    (tmp_path / "train.jsonl").write_text('{"text": "One two three four five six seven eight nine ten eleven twelve."}\n')
+    assert first_words(str(tmp_path)) == ("Call me", "One two three four five six")
+    assert first_words(str(tmp_path / "none")) == ()
