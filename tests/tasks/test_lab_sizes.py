@@ -34,6 +34,6 @@ def test_a_time_is_kept():
 
 def test_prompts_are_how_documents_begin(tmp_path):
     (tmp_path / "held-out.jsonl").write_text('{"turns": [{"speaker": "user", "text": "Call me David."}]}\n')
-    (tmp_path / "train.jsonl").write_text('{"text": "One two three four five six seven eight nine ten eleven twelve."}\n')
+    (tmp_path / "train.jsonl").write_text('{"text": "One two three four five six seven eight nine ten 11."}\n')
     assert first_words(str(tmp_path)) == ("Call me", "One two three four five six")
     assert first_words(str(tmp_path / "none")) == ()
