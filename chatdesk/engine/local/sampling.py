@@ -2,13 +2,14 @@
 
 The filters mean what transformers' logits processors mean, in the order in which its `generate` applies them:
 repetition penalty, temperature, top-k, top-p, min-p. Instead of sorting the whole vocabulary, the most probable
-`FIRST_LOOK` tokens are selected, and more only while the filters would still keep the last of them.
+`draws.FIRST_LOOK` tokens are selected, and more only while the filters would still keep the last of them.
 
 Every draft draws with a generator of its own on the CPU, one number in [0, 1) a token, by inverting the cumulated
 probabilities. So a draft depends on its seed alone: not on the other drafts, nor on the device.
 
 A GPU is asked for the most probable tokens and what belongs to them, and answers once: the filters work on the CPU,
-where an operation on a hundred numbers takes less time than asking the GPU for it.
+where an operation on a hundred numbers takes less time than asking the GPU for it. Logits that lie on the CPU are
+looked at row by row, by `draws`.
 """
 
 import contextlib
@@ -17,17 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from msgspec import structs
 from torch.nn import functional
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
+from chatdesk.engine.local import draws
 from chatdesk.engine.local.bias import TokenBias
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import SAMPLING
-
-FIRST_LOOK = 128
-"""Tokens selected before the filters are asked whether they want more."""
 
 _PART, _WORTH = 64, 3  # numbers of a row looked at together; how many times more parts than are looked at it takes
 
@@ -117,8 +117,52 @@ class Sampler:
 
         ``NOT_FINITE`` where a row holds NaN, +inf or nothing but -inf.
         """
-        logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
         wanted = self._bias.apply(logits, [self._chosen[i] for i in drafts]) if self._bias else logits
+        if logits.device.type == "cpu":
+            chosen = self._by_row(logits, wanted, drafts)
+        else:
+            chosen = self._at_once(logits, wanted, drafts)
+        for i, choice in zip(drafts, chosen, strict=True):
+            self._chosen[i].append(choice.id)
+        return chosen
+
+    def _by_row(self, logits: torch.Tensor, wanted: torch.Tensor, drafts: Sequence[int]) -> list[Choice]:
+        penalty = _given(self._sampling.repetition_penalty)
+        seen = None if penalty == 1 else self._seen_ids(logits, drafts).numpy()
+        found = []
+        for row, draft in enumerate(drafts):
+            own, scores = logits[row].numpy(), wanted[row].numpy()
+            if seen is not None:
+                scores = scores.copy()
+                again = scores[seen[row]]
+                scores[seen[row]] = np.where(again < 0, again * penalty, again / penalty)
+            found.append(self._from_row(own, scores, draft))
+        return found
+
+    def _from_row(self, own: draws.Numbers, scores: draws.Numbers, draft: int) -> Choice:
+        """Choose from one row; ``own``: the logits before bias and penalty."""
+        most, sampling = float(own.max()), self._sampling
+        highest = float(scores.max())
+        if not (math.isfinite(most) and math.isfinite(highest)):
+            raise UserError(Fault.NOT_FINITE)
+        if sampling.temperature == 0:
+            first = int(scores.argmax())
+            drawn = draws.Drawn(first, float(scores[first]), first, float(scores[first]))
+        else:
+            scores = scores - np.float32(highest)
+            scores /= np.float32(_given(sampling.temperature))
+            top_k, top_p, min_p = _given(sampling.top_k), _given(sampling.top_p), _given(sampling.min_p)
+            drawn = draws.draw(scores, self.numbers(draft, 1)[0], int(top_k), top_p, min_p)
+        total = draws.log_sum(own, most)
+        logprobs = [
+            (int(token), max(float(own[token]) - total, FLOOR), max(drawn.logprob(scores, int(token)), FLOOR))
+            for token in (drawn.id, *(draws.best(own, self._top)[: self._top] if self._top else ()))
+        ]
+        return Choice(*logprobs[0], tuple(logprobs[1:]))
+
+    def _at_once(self, logits: torch.Tensor, wanted: torch.Tensor, drafts: Sequence[int]) -> list[Choice]:
+        """From all rows together, on their device."""
+        logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
         scores = self._penalised(wanted, drafts)
         if self._sampling.temperature == 0:
             ids = scores.argmax(dim=-1, keepdim=True)
@@ -134,8 +178,6 @@ class Sampler:
         if not all(map(math.isfinite, owns)):  # whatever is wrong in a row: what is drawn from it shows it
             raise UserError(Fault.NOT_FINITE)
         tops = self._alternatives(logprobs, kept, kept_logprobs)
-        for i, token_id in zip(drafts, chosen, strict=True):
-            self._chosen[i].append(token_id)
         return [
             Choice(token_id, max(owns[row], FLOOR), max(sampled[row], FLOOR), tops[row])
             for row, token_id in enumerate(chosen)
@@ -231,7 +273,7 @@ def candidates(
     is_top_k = 0 < top_k < vocabulary
     asks_total = top_p < 1 and not is_top_k
     total = torch.logsumexp(scores, dim=-1, keepdim=True) if asks_total else scores[:, :1]
-    look = min(max(FIRST_LOOK, int(top_k) + 1), vocabulary)
+    look = min(max(draws.FIRST_LOOK, int(top_k) + 1), vocabulary)
     while True:
         most, places = best(scores, look)
         ids, values, own, sums = _fetched(places, most, logprobs.gather(1, places), total)

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from transformers import (
 )
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
+from chatdesk.engine.local import draws
 from chatdesk.engine.local.sampling import FLOOR, Sampler, best, candidates, checkpoint_defaults, draw, resolve
 from chatdesk.errors import Fault, UserError
 from tests.engine.local.driving import NEUTRAL
@@ -39,12 +41,27 @@ def theirs(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.T
 
 
 def ours(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Tensor:
-    """The same by `candidates`, over the whole vocabulary."""
+    """The same by `candidates`, over the whole vocabulary, and by `draws` row by row, which has to agree."""
     sampler = Sampler(sampling, seen, 0, len(logits), 0)
     scores = sampler._penalised(logits, range(len(logits))) / sampling.temperature
     ids, logprobs, own = candidates(scores, logits, sampling)
     assert torch.equal(own, logits.gather(1, ids))
-    return torch.full_like(logits, -math.inf).scatter(1, ids, logprobs)
+    found = torch.full_like(logits, -math.inf).scatter(1, ids, logprobs)
+    by_row = torch.stack([row_by_row(row, sampling) for row in scores])
+    differ = torch.isinf(by_row) != torch.isinf(found)
+    assert differ.sum(-1).max() <= 1  # a token at an edge
+    for row in (~differ.any(-1)).nonzero()[:, 0]:
+        torch.testing.assert_close(by_row[row], found[row], atol=1e-4, rtol=1e-4)
+    return by_row if differ.any() else found
+
+
+def row_by_row(scores: torch.Tensor, sampling: Sampling, number: float = 0.5) -> torch.Tensor:
+    """A row's log-probabilities as `draws` has them."""
+    numbers = (scores - scores.max()).numpy()
+    drawn = draws.draw(numbers, number, sampling.top_k, sampling.top_p, sampling.min_p)
+    found = [drawn.logprob(numbers, token) for token in range(len(numbers))]
+    assert math.isfinite(found[drawn.id])
+    return torch.tensor(found)
 
 
 SAMPLINGS = st.builds(
@@ -135,6 +152,52 @@ def test_draws_follow_the_probabilities(sampling):
     index = draw(logprobs.expand(20_000, -1), numbers)
     counts = torch.bincount(ids[0][index[:, 0]], minlength=12)
     assert 0 <= chi_square(counts, probabilities) < 40
+
+
+DRAWN = {
+    "neutral": NEUTRAL,
+    "top-k": structs.replace(NEUTRAL, top_k=40),
+    "few": structs.replace(NEUTRAL, top_p=0.9, min_p=0.2),
+    "top-p of many": structs.replace(NEUTRAL, top_p=0.9),
+    "min-p of some": structs.replace(NEUTRAL, min_p=0.01, top_p=0.999),
+    "min-p of many": structs.replace(NEUTRAL, min_p=0.2, top_p=0.99),
+}
+
+
+@pytest.mark.parametrize("spread", [0.05, 1.0, 4.0])
+@pytest.mark.parametrize("sampling", DRAWN.values(), ids=DRAWN)
+def test_a_row_draws_what_many_rows_draw(sampling, spread):
+    """On the CPU the same number falls on the same token as by `candidates` and `draw`, unless it hits a bound."""
+    scores = spread * torch.randn(1, 6000, generator=torch.Generator().manual_seed(2))
+    numbers = torch.rand(300, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    ids, logprobs, _ = candidates(scores, scores, sampling)
+    index = draw(logprobs.expand(len(numbers), -1), numbers)[:, 0]
+    row = (scores[0] - scores.max()).numpy()
+    found = [draws.draw(row, number, sampling.top_k, sampling.top_p, sampling.min_p) for number in numbers.tolist()]
+    assert sum(one.id != ids[0, i] for one, i in zip(found, index, strict=True)) <= 1
+    for one in found:
+        assert one.logprob(row, one.id) == pytest.approx(float(logprobs[0, ids[0] == one.id]), abs=1e-4)
+
+
+@pytest.mark.parametrize("sampling", DRAWN.values(), ids=DRAWN)
+def test_draws_of_a_row_follow_the_probabilities(sampling):
+    """Chi-square of 5,000 draws, of 600 nearly equal tokens and one likely one, 30 groups; 60 is below 1e-3."""
+    scores = 0.1 * torch.randn(1, 600, generator=torch.Generator().manual_seed(3))
+    scores[0, 77] = 4.0
+    probabilities = theirs(scores, [], sampling).exp()[0]
+    row = (scores[0] - scores.max()).numpy()
+    numbers = torch.rand(5000, generator=torch.Generator().manual_seed(4), dtype=torch.float64).tolist()
+    chosen = [draws.draw(row, number, sampling.top_k, sampling.top_p, sampling.min_p).id for number in numbers]
+    counts = torch.bincount(torch.tensor(chosen), minlength=600)
+    assert not counts[probabilities == 0].any()
+    assert 0 <= chi_square(counts.view(30, 20).sum(0), probabilities.view(30, 20).sum(0)) < 60
+
+
+def test_of_equal_scores_the_first_are_kept():
+    """A flat row, as of a model that knows nothing: top-p takes half of it, and every token of that half is drawn."""
+    row = np.zeros(1000, np.float32)
+    found = {draws.draw(row, i / 1000 + 1e-4, 0, 0.5, 0.0).id for i in range(1000)}
+    assert found == set(range(500))
 
 
 def test_a_sampler_draws_from_the_whole_distribution():
