@@ -34,7 +34,7 @@ from chatdesk.engine.api import (
     Started,
     TokenEvent,
 )
-from chatdesk.errors import REMARKS, Remark
+from chatdesk.errors import REMARKS, Fault, Remark, UserError
 from chatdesk.paths import Profile
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
@@ -170,12 +170,23 @@ def chat(
 @user_errors
 def train(
     context: typer.Context,
-    recipe: Annotated[Path, typer.Argument(help="The recipe: a TOML file.")],
+    recipe: Annotated[Path | None, typer.Argument(help="The recipe: a TOML file.")] = None,
     text: Annotated[Path | None, typer.Option(help="Folder that the recipe's files are in.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; in the profile if left out.")] = None,
     accept_changes: Annotated[bool, typer.Option(help="Go on although the recipe's open stages have changed.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a recipe that explains all its keys.")] = False,
 ) -> None:
-    """Train a model by a recipe. Ctrl+C saves and stops; a run that was stopped goes on where it was."""
+    """Train a model by a recipe. Ctrl+C saves and stops; a run that was stopped goes on where it was.
+
+    A recipe to begin with: chatdesk train --example > recipe.toml
+    """
+    if example:
+        from chatdesk.training.example import EXAMPLE
+
+        print(EXAMPLE, end="")
+        return
+    if recipe is None:
+        raise UserError(Fault.BAD_VALUE, name="the recipe", value="missing", allowed="a TOML file; see --example")
     import threading
 
     from chatdesk.training.process import step_back, stopped_by_signals

@@ -107,6 +107,8 @@ class Fault(StrEnum):
     RUN_NOT_SAVED = "run_not_saved"
     RUN_OUT_OF_MEMORY = "run_out_of_memory"
     RUN_BUG = "run_bug"
+    BASE_CHANGED = "base_changed"
+    MEASURE_OUT_OF_MEMORY = "measure_out_of_memory"
     NO_RUN = "no_run"
     LAB_BUSY = "lab_busy"
     FILE_NOT_FOUND = "file_not_found"
@@ -380,6 +382,14 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "Something in the training went wrong ({reason}). This is a mistake of the program; "
         "what the run in {path} saved last is whole.",
+    ),
+    Fault.BASE_CHANGED: QT_TRANSLATE_NOOP(
+        "errors",
+        "The checkpoint {base} has changed since the run in {path} began with it. "
+        "Put its files back as they were, or begin a new run in another folder.",
+    ),
+    Fault.MEASURE_OUT_OF_MEMORY: QT_TRANSLATE_NOOP(
+        "errors", "There was not enough memory to measure {model}. Close other programs, or choose a smaller model."
     ),
     Fault.NO_RUN: QT_TRANSLATE_NOOP(
         "errors", "{path} holds no training run. Choose a folder with run.json or recipe.toml in it."

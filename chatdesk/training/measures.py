@@ -1,6 +1,7 @@
 """All that is said about checkpoints: how they tell text, what texts they write, which last words they guess."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from chatdesk.training.corpus import Document, read_documents
 from chatdesk.training.diversity import Copies, Diversity, Words, diversity, words_of
 from chatdesk.training.evaluate import Evaluation, evaluate_documents, open_checkpoint
 from chatdesk.training.last_word import LastWords, last_words
+from chatdesk.training.process import is_out_of_memory
 from chatdesk.training.samples import Prompt, Sample, SampleWishes, draw, openings, read_prompts
 
 PROMPTS = 20
@@ -85,7 +87,8 @@ class Findings(Struct, frozen=True):
 def measure(models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None) -> list[Findings]:
     """Measure checkpoints by the same text, prompts and seeds, one after the other; one is in memory at a time.
 
-    Raises ``BAD_VALUE``, ``NO_TEXT``, ``NOT_FINITE`` and what reading, loading and generating raise.
+    Raises ``BAD_VALUE``, ``NO_TEXT``, ``NOT_FINITE``, ``MEASURE_OUT_OF_MEMORY`` and what reading, loading
+    and generating raise.
     """
     wanted.check()
     documents = list(read_documents(wanted.text)) if wanted.text else []
@@ -93,7 +96,10 @@ def measure(models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None
     against = [path for path, _ in readers.files(wanted.against)]
     if wanted.against and not against:
         raise UserError(Fault.NO_TEXT, path=", ".join(map(str, wanted.against)))
-    found = [_measure_one(open_checkpoint(model), wanted, documents, prompts, tell) for model in models]
+    found = []
+    for model in models:
+        with _told(model):
+            found.append(_measure_one(open_checkpoint(model), wanted, documents, prompts, tell))
     if wanted.sampled is None:
         return found
     cut = [[words_of(sample.text) for sample in each.samples] for each in found]
@@ -102,6 +108,17 @@ def measure(models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None
         msgspec.structs.replace(each, diversity=diversity(words, share))
         for each, words, share in zip(found, cut, shares, strict=True)
     ]
+
+
+@contextlib.contextmanager
+def _told(model: Path) -> Iterator[None]:
+    """Turn a lack of memory into ``MEASURE_OUT_OF_MEMORY``."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(Fault.MEASURE_OUT_OF_MEMORY, model=model.name) from error
 
 
 def _prompts(wanted: Wanted, documents: Sequence[Document]) -> list[Prompt]:

@@ -4,6 +4,7 @@ An origin makes the model (`make`), says how text becomes tokens (``encoder``) a
 the folder ``result``). A checkpoint is only ever read.
 """
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -33,6 +34,7 @@ _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json",
 )  # fmt: skip
+_PIECE, _PIECES = 65_536, 64  # bytes of a file of weights, and from how many places of it
 _DROPOUTS = ("attention_dropout", "dropout", "activation_dropout", "hidden_dropout")
 
 
@@ -158,6 +160,25 @@ class FromCheckpoint:
 
 
 Origin = NewModel | FromCheckpoint
+
+
+def stamp(checkpoint: Path) -> str:
+    """What tells a checkpoint's folder from one that was changed: a hash of the files that a run reads.
+
+    Of a large file only its size and pieces from all over it: training changes numbers everywhere.
+    """
+    names = {"config.json", *_TOKENIZER_FILES, *(file.name for file in checkpoint.glob("*.safetensors"))}
+    found = hashlib.sha256()
+    for file in sorted(checkpoint / name for name in names):
+        if not file.is_file():
+            continue
+        size = file.stat().st_size
+        found.update(f"{file.name} {size} ".encode())
+        with file.open("rb") as content:
+            for number in range(_PIECES):
+                content.seek(max(number * _PIECE, number * size // _PIECES))
+                found.update(content.read(_PIECE))
+    return found.hexdigest()
 
 
 def _without_dropout(causal: nn.Module) -> None:

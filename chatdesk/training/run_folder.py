@@ -1,6 +1,6 @@
 """What a run keeps on disk, and how it survives a kill.
 
-run.json            the recipe as it was read, its hash, and every change of it under way
+run.json            the recipe as it was read, its hash, every change of it under way, the stamp of its checkpoint
 recipe.toml         the recipe's file itself, as it was last taken over
 run.lock            held by the process that trains
 tokenizer/          the run's tokenizer
@@ -59,6 +59,7 @@ class _About(Struct):
     hash: str
     recipe: Recipe
     changes: list[Change] = []
+    base: str = ""  # `origins.stamp` of the checkpoint that the run began with
 
 
 class RunFolder:
@@ -121,11 +122,19 @@ class RunFolder:
         if _past(about.recipe, at.stage) != _past(recipe, at.stage):
             reason = "model, seed, precision, optimizer and finished stages cannot change in a run that has begun"
             raise UserError(Fault.BAD_RECIPE, path=path, reason=reason)
-        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)]), path)
+        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)], about.base), path)
         return True
 
-    def _write_about(self, about: _About, recipe: Path) -> None:
-        if recipe.resolve() != self.recipe.resolve():
+    def hold_base(self, base: Path, stamp: str) -> None:
+        """Note the ``stamp`` of the checkpoint that this run begins with. Raises ``BASE_CHANGED`` if it had another."""
+        about = msgspec.json.decode(self._about.read_bytes(), type=_About)
+        if not about.base:
+            self._write_about(msgspec.structs.replace(about, base=stamp))
+        elif about.base != stamp:
+            raise UserError(Fault.BASE_CHANGED, base=base, path=self.root)
+
+    def _write_about(self, about: _About, recipe: Path | None = None) -> None:
+        if recipe is not None and recipe.resolve() != self.recipe.resolve():
             shutil.copyfile(recipe, self.recipe)
         half = self._about.with_suffix(".part")
         half.write_bytes(msgspec.json.format(msgspec.json.encode(about)))

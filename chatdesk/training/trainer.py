@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -52,9 +52,9 @@ from chatdesk.training.events import (
 from chatdesk.training.feed import Ready, ahead, make_ready, on_device, split
 from chatdesk.training.model import LossModel, blocks_of, count_parameters, is_in_block, keep_less
 from chatdesk.training.order import Order, held_out_batches
-from chatdesk.training.origins import FromCheckpoint, NewModel, Origin
+from chatdesk.training.origins import FromCheckpoint, NewModel, Origin, stamp
 from chatdesk.training.process import told
-from chatdesk.training.recipe import Recipe, Source, Stage, find_file, load_recipe
+from chatdesk.training.recipe import Recipe, Source, Stage, find_checkpoint, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
 from chatdesk.training.tokenizer import train_tokenizer
 
@@ -84,7 +84,7 @@ def train(
     ``text`` is the folder the recipe's files are named from. When ``out`` holds a run of this recipe, it is resumed;
     when the recipe has changed, it is refused, or goes on with what is left of the new one under ``accept_changes``
     (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``,
-    ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``; what was saved before stays whole.
+    ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``; what was saved before stays whole.
     """
     read = load_recipe(recipe)
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
@@ -164,19 +164,22 @@ class _Run:
     def work(self, path: Path, changed: bool) -> Path | None:
         """All stages that are left, then the finished checkpoint; None when it was stopped before."""
         try:
-            return self._work(path, changed)
+            with self._accelerator.main_process_first():
+                self._origin = self._begin(path)
+            with closing(self._origin.encoder):
+                return self._work(path, changed)
         except _Stop:
             at = self._folder.position()
             stage = self._recipe.stages[min(at.stage, len(self._recipe.stages) - 1)]
             self._report(Paused(stage.name, at.step, at.tokens, str(self._folder.root)))
             return None
-        finally:
-            self._origin.encoder.close()
 
     def _work(self, path: Path, changed: bool) -> Path:
         recipe, at = self._recipe, self._folder.position()
-        with self._accelerator.main_process_first():
-            self._origin = self._begin(path)
+        if recipe.start is not None:
+            base = find_checkpoint(recipe.start, path)
+            with self._accelerator.main_process_first():
+                self._folder.hold_base(base, stamp(base))
         self._prepare(at.stage)
         if changed:
             stage = recipe.stages[min(at.stage, len(recipe.stages) - 1)]

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from typer.testing import CliRunner
 
+from chatdesk.cli import cli
 from chatdesk.errors import Fault, UserError
+from chatdesk.training import measures
 from chatdesk.training.corpus import Turn
 from chatdesk.training.evaluate import open_checkpoint
 from chatdesk.training.last_word import last_words
@@ -114,3 +117,15 @@ def test_what_cannot_be_measured(checkpoint: Path, tmp_path: Path) -> None:  # n
         with pytest.raises(UserError) as caught:
             measure([checkpoint], wanted)
         assert caught.value.fault == fault
+
+
+def test_too_little_memory_is_a_sentence(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    (tmp_path / "x.txt").write_text(TEXT, encoding="utf-8")
+
+    def allocate(*_: object, **__: object) -> None:
+        torch.empty(1 << 60)
+
+    monkeypatch.setattr(measures, "evaluate_documents", allocate)
+    failed = CliRunner().invoke(cli, ["eval", str(tmp_path / "x.txt"), "--model", str(checkpoint)])
+    assert failed.exit_code == 2
+    assert failed.stderr.startswith(f"chatdesk: There was not enough memory to measure {checkpoint.name}.")

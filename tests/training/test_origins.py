@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from chatdesk.tasks.completion import Completion
 from chatdesk.training.corpus import Turn, encode_documents
 from chatdesk.training.encoders import TemplateEncoder
 from chatdesk.training.estimate import estimate
-from chatdesk.training.events import HeldOut, Stepped, StoppedEarly, TrainEvent
+from chatdesk.training.events import Finished, HeldOut, Preparing, Stepped, StoppedEarly, TrainEvent
 from chatdesk.training.model import LossModel, count_parameters, new_model
+from chatdesk.training.origins import stamp
 from chatdesk.training.recipe import ModelShape
 from chatdesk.training.trainer import train
 
@@ -172,6 +175,36 @@ def test_an_adapter_changes_the_answers_and_not_the_base(
         texts.append([token.logprob for token in result.drafts[0].tokens])
     engine.close()
     assert texts[0] == texts[2] != texts[1]
+
+
+def test_a_base_that_changed_is_refused(write_recipe: WriteRecipe, text: Path, tmp_path: Path, base: Path) -> None:
+    mine, run = tmp_path / "mine", tmp_path / "run"
+    shutil.copytree(base, mine)
+    recipe = write_recipe(*SHORT, (MODEL, f'[start]\ncheckpoint = "{mine.as_posix()}"\n'))
+    stop = threading.Event()
+    assert (
+        train(recipe, text, run, lambda event: stop.set() if isinstance(event, Preparing) else None, stop=stop) is None
+    )
+    weights, whole = mine / "model.safetensors", (mine / "model.safetensors").read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # same size, same names
+    with pytest.raises(UserError) as caught:
+        _run(recipe, text, run)
+    assert caught.value.fault == Fault.BASE_CHANGED
+    assert str(mine) in str(caught.value)
+    weights.write_bytes(whole)
+    assert isinstance(_run(recipe, text, run)[-1], Finished)
+
+
+def test_the_stamp_sees_all_over_a_large_file(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(bytes(9_000_000))
+    before = stamp(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    assert stamp(tmp_path) == before
+    with weights.open("rb+") as file:
+        file.seek(4_500_000)
+        file.write(b"\1" * 80_000)
+    assert stamp(tmp_path) != before
 
 
 def test_a_target_that_is_not_there_is_told(write_recipe: WriteRecipe, text: Path, tmp_path: Path, base: Path) -> None:

@@ -1,14 +1,19 @@
 """A recipe is read whole or refused with a sentence that names the key."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from chatdesk.cli import cli
 from chatdesk.errors import Fault, UserError
-from chatdesk.training.recipe import find_file, load_recipe
+from chatdesk.training.recipe import Lora, ModelShape, Recipe, SamplingDefaults, Stage, Start, find_file, load_recipe
 from chatdesk.training.recipe import write_recipe as save
 
 WriteRecipe = Callable[..., Path]
@@ -102,3 +107,35 @@ def test_a_written_recipe_is_the_same(write_recipe: Callable[..., Path], tmp_pat
         assert load_recipe(tmp_path / "again.toml") == read
     assert "rank = 3" in (tmp_path / "again.toml").read_text()
     assert "top_k" not in (tmp_path / "again.toml").read_text()  # what is as usual is left out
+
+
+def test_the_example_explains_every_key(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(cli, ["train", "--example"])
+    path = tmp_path / "recipe.toml"
+    path.write_text(shown.stdout)
+    recipe = load_recipe(path)
+    assert (shown.exit_code, recipe.token_count) == (0, 1_998_848)
+    keys = {
+        name for kind in (Recipe, ModelShape, Start, Lora, Stage, SamplingDefaults) for name in kind.__struct_fields__
+    }
+    told = re.findall(r"^(?:# )?\[*(\w+)(?: =|\]+$)", shown.stdout, re.MULTILINE)
+    assert sorted(told) == sorted([*keys, "layers"])  # of the model and of a stage
+    for line in shown.stdout.splitlines():  # what may be left out has the value that is shown
+        if usual := re.match(r"# (\w+ = [^#]*?) *(#.*)?$", line):
+            key = usual[1].split(" = ")[0]
+            kinds = [kind for kind in (Recipe, ModelShape, Lora, SamplingDefaults, Stage) if key in _defaults(kind)]
+            if kinds and key not in ("layers", "steps", "tokenizer", "held_out"):
+                assert tomllib.loads(usual[1])[key] == _plain(_defaults(kinds[0])[key])
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
+    return {field.name: field.default for field in msgspec.structs.fields(kind) if not field.required}
+
+
+def test_no_recipe_is_a_sentence() -> None:
+    failed = CliRunner().invoke(cli, ["train"])
+    assert (failed.exit_code, "--example" in failed.stderr) == (2, True)
