@@ -3861,6 +3861,14 @@ Edit a message or write a reply anew to make another.</source>
         <translation>训练中出了问题（{reason}）。这是程序的错误；{path} 中上一次保存的内容完好。</translation>
     </message>
     <message>
+        <source>The checkpoint {base} has changed since the run in {path} began with it. Put its files back as they were, or begin a new run in another folder.</source>
+        <translation>自 {path} 中的训练开始以来，检查点 {base} 已被更改。请恢复其原来的文件，或在另一个文件夹中重新开始训练。</translation>
+    </message>
+    <message>
+        <source>There was not enough memory to measure {model}. Close other programs, or choose a smaller model.</source>
+        <translation>内存不足，无法评测 {model}。请关闭其他程序，或选择更小的模型。</translation>
+    </message>
+    <message>
         <source>{path} holds no training run. Choose a folder with run.json or recipe.toml in it.</source>
         <translation>{path} 中没有训练。请选择含有 run.json 或 recipe.toml 的文件夹。</translation>
     </message>
