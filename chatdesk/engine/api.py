@@ -291,12 +291,20 @@ class Started(_Event, frozen=True):
 
 
 class AlternativeToken(Struct, frozen=True):
-    """A token that could have stood there; see `TokenEvent` for the two probabilities."""
+    """A token that could have stood there; see `TokenEvent` for the two probabilities. ``is_special``: it is a sign of
+    the model's own, such as the end of a text, and ``text`` its name.
+    """
 
     id: int
     text: str
     logprob: float
     sampled_logprob: float
+    is_special: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether ``text`` can stand in a document: it is no special token's name, and no part of a character."""
+        return bool(self.text) and not self.is_special and "\ufffd" not in self.text
 
 
 class TokenEvent(_Event, frozen=True):

@@ -1,6 +1,7 @@
 """The tokens of a reply in the window: from the menu under it to another version."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from shiboken6 import isValid
 
@@ -94,6 +95,23 @@ def test_tokens_that_are_not_those_of_the_text_change_nothing(desk, desk_dialog)
     page = desk.window.pages.writing
     assert page.editor.toPlainText() == "Before.\nA d and after"
     assert "changed" in page.hint.words()
+
+
+def test_what_is_no_text_is_not_put_into_the_document(desk, desk_dialog, qtbot):
+    top = (AlternativeToken(9, "<|end|>", -0.5, -0.5, True), AlternativeToken(3, "\ufffd", -1.0, -1.0), *TOP)
+    desk_dialog.take((TokenReading(5, "A"), TokenReading(6, " d", 4, -4.0, -9.0, 2.0, top)))
+    desk_dialog.part.view.mark(1)
+    bars = desk_dialog.part.bars
+    for number, why in ((0, "special token"), (1, "part of a character")):
+        qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=bars.row_rect(number).center())
+        qtbot.keyClick(bars, Qt.Key.Key_Return)
+        assert why in bars.toolTip()
+        assert why in bars.accessibleDescription()
+    page = desk.window.pages.writing
+    assert page.editor.toPlainText() == "Before.\nA d and after"
+    assert desk_dialog.isVisible()
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=bars.row_rect(2).center())
+    assert page.editor.toPlainText() == "Before.\nA b and after"
 
 
 def test_the_page_that_looks_inside_shows_the_same_text(desk, desk_dialog):

@@ -14,7 +14,6 @@ import torch
 from msgspec import structs
 
 from chatdesk.engine.api import (
-    AlternativeToken,
     Attend,
     DraftFinished,
     Event,
@@ -281,8 +280,7 @@ class _Writing:
         return sum(draft.tokens for draft in self._drafts)
 
     def _token(self, draft: int, choice: Choice) -> TokenEvent:
-        shown = self._checkpoint.tokens.shown
-        top = tuple(AlternativeToken(i, shown(i), own, sampled) for i, own, sampled in choice.top)
+        top = tuple(self._checkpoint.tokens.alternative(*found) for found in choice.top)
         text = self._drafts[draft].feed(choice.id)
         return TokenEvent(self._request, draft, choice.id, text, choice.logprob, choice.sampled_logprob, top)
 

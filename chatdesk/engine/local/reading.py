@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from chatdesk.engine.api import AlternativeToken, Event, Progress, Read, Sampling, TokenReading, TokensRead
+from chatdesk.engine.api import Event, Progress, Read, Sampling, TokenReading, TokensRead
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.detokenize import Detokenizer
 from chatdesk.engine.local.loading import Checkpoint
@@ -97,8 +97,8 @@ class Reader:
 
     def _reading(self, token_id: int, text: str, found: "_Found") -> TokenReading:
         rank, own, sampled, entropy, top = found
-        shown = self._checkpoint.tokens.shown
-        others = tuple(AlternativeToken(i, shown(i), max(a, FLOOR), max(b, FLOOR)) for i, a, b in top)
+        make = self._checkpoint.tokens.alternative
+        others = tuple(make(i, max(a, FLOOR), max(b, FLOOR)) for i, a, b in top)
         return TokenReading(token_id, text, rank, max(own, FLOOR), max(sampled, FLOOR), entropy, others)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from chatdesk.engine.api import AlternativeToken
 from chatdesk.engine.local.patterns import is_panic, require_quick, slow_pattern
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.headers import shown
@@ -41,6 +42,7 @@ class Tokens:
         }
         added = self.backend.get_added_tokens_decoder()
         self.markers = frozenset(i for i, token in added.items() if token.special or token.content.strip())
+        self._specials = frozenset(i for i, token in added.items() if token.special)  # decoding leaves them out
         self.eos_id: int | None = tokenizer.eos_token_id
         self.chat_template = _default_template(tokenizer.chat_template)
         self._anchor = self.backend.encode(_PLAIN, add_special_tokens=False).ids
@@ -87,6 +89,10 @@ class Tokens:
             text = self.decode([*self._anchor, token_id], skip_special=False).removeprefix(_PLAIN)
             self._shown[token_id] = text
         return text
+
+    def alternative(self, token_id: int, logprob: float, sampled_logprob: float) -> AlternativeToken:
+        """A token that could have stood there, with its text."""
+        return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self._specials)
 
 
 def _default_template(template: object) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from chatdesk.engine.api import AlternativeToken
 from chatdesk.ui import theme
@@ -25,6 +25,7 @@ def percent(logprob: float) -> str:
 class Bars(QWidget):
     """Signals: ``chosen(number)``, by a click or Enter. Attributes: ``tokens``; ``current``, the marked one.
 
+    What is no text (a special token, half a character) cannot be chosen: its name would be put into the text.
     ``marked_id``: the token that really stands there has a dot before it.
     """
 
@@ -62,11 +63,19 @@ class Bars(QWidget):
         """What a row says."""
         token = self.tokens[number]
         text = self.tr("{token}: {before}, after the samplers {after}")
-        return text.format(token=sign(token.text), before=percent(token.logprob), after=percent(token.sampled_logprob))
+        said = text.format(token=sign(token.text), before=percent(token.logprob), after=percent(token.sampled_logprob))
+        return said if token.is_text else f"{said}. {self._why_not(token)}"
+
+    def _why_not(self, token: AlternativeToken) -> str:
+        """Why a token cannot be chosen; empty where it can."""
+        if token.is_special:
+            return self.tr("A special token is no text: it cannot be chosen.")
+        return "" if token.is_text else self.tr("A part of a character is no text: it cannot be chosen.")
 
     def _describe(self) -> None:
         self.setAccessibleName(self._name)
         self.setAccessibleDescription(self.words(self.current) if self.tokens else "")
+        self.setToolTip(self._why_not(self.tokens[self.current]) if self.tokens else "")
 
     def row_rect(self, number: int) -> QRect:
         """Where a row stands."""
@@ -81,7 +90,7 @@ class Bars(QWidget):
         if event.key() in steps and self.tokens:
             self._mark(self.current + steps[Qt.Key(event.key())])
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.tokens:
-            self.chosen.emit(self.current)
+            self._choose()
         else:
             super().keyPressEvent(event)
 
@@ -95,7 +104,14 @@ class Bars(QWidget):
         number = int(event.position().y()) // theme.scaled(_ROW_PX)
         if event.button() == Qt.MouseButton.LeftButton and 0 <= number < len(self.tokens):
             self._mark(number)
-            self.chosen.emit(number)
+            self._choose()
+
+    def _choose(self) -> None:
+        if self.tokens[self.current].is_text:
+            self.chosen.emit(self.current)
+        else:
+            where = self.mapToGlobal(self.row_rect(self.current).bottomLeft())
+            QToolTip.showText(where, self.toolTip(), self)
 
     def _mark(self, number: int) -> None:
         self.current = max(0, min(number, len(self.tokens) - 1))
@@ -120,7 +136,8 @@ class Bars(QWidget):
             painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), theme.scaled(6), theme.scaled(6))
         gap, word, figure = theme.scaled(8), theme.scaled(_WORD_PX), theme.scaled(_FIGURE_PX)
         painter.setFont(theme.font("code"))
-        painter.setPen(QColor(colors.accent if token.id == self._marked_id else colors.text))
+        plain = colors.text if token.is_text else colors.soft
+        painter.setPen(QColor(colors.accent if token.id == self._marked_id else plain))
         room = QRect(gap, rect.top(), word - gap, rect.height())
         text = QFontMetrics(painter.font()).elidedText(sign(token.text), Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)

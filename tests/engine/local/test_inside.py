@@ -267,3 +267,17 @@ def test_500_texts_are_classified_as_by_a_plain_slow_loop(gpt2: LocalEngine, che
         shares = plainly(text) / free
         assert found is not None
         assert found.probabilities == pytest.approx(shares / shares.sum(), abs=1e-4)
+
+
+def test_alternatives_say_whether_they_are_text(gpt2: LocalEngine) -> None:
+    tokens = gpt2._loaded().checkpoint.tokens
+    named = tokens.eos_id
+    assert named is not None
+    part = tokens.encode("天")[0]
+    word = tokens.encode(" the")[0]
+    found = [tokens.alternative(i, -1.0, -1.0) for i in (named, part, word)]
+    assert [(each.is_special, each.is_text) for each in found] == [(True, False), (False, False), (False, True)]
+    read = only(list(gpt2.run(Read(8, TEXT, NEUTRAL, 100))), TokensRead)
+    tops = [other for token in read.tokens for other in token.top]
+    assert all(other.is_special == (not tokens.decode([other.id]) and bool(other.text)) for other in tops)
+    assert any(not other.is_text for other in tops)
