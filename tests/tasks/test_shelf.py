@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import current_thread
+from typing import Any
 
 import pytest
 
 from chatdesk.errors import Fault
+from chatdesk.storage.documents import Documents
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.tasks.changes import Found, ListChanged, Notice
 from chatdesk.tasks.shelf import Shelf
@@ -44,6 +47,21 @@ def test_only_the_last_search_is_answered(desk: Desk, shelf: Shelf) -> None:
     shelf.search("rain", late.append)
     assert answered(desk, lambda done: shelf.search("nothing of the kind", done)) == []
     assert late == []
+
+
+def test_the_texts_are_looked_through_on_the_thread_of_the_store(
+    desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    whole = Documents.search
+
+    def search(documents: Documents, *asked: Any) -> Any:
+        threads.append(current_thread().name)
+        return whole(documents, *asked)
+
+    monkeypatch.setattr(Documents, "search", search)
+    assert answered(desk, lambda done: shelf.search("rain", done))
+    assert threads == ["chatdesk-storage"]
 
 
 def test_folders_and_pins(desk: Desk, shelf: Shelf) -> None:

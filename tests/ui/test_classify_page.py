@@ -4,10 +4,12 @@ import queue
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog
 
 from chatdesk.tasks.classify import SETS
 from chatdesk.tasks.classifying import Classifier
+from chatdesk.ui import theme
 from chatdesk.ui.classify.page import ClassifyPage
 from tests.tasks.looking import Link, LoadedModels
 
@@ -162,6 +164,10 @@ def test_texts_that_cannot_be_sorted_say_why(sorting, tmp_path):
     sorting.link.settle()
     assert cell(page, 0, 1) == "no text"
     assert "of 600" in cell(page, 1, 1)
+    marks = [page.model.index(row, 1).data(Qt.ItemDataRole.ForegroundRole) for row in range(3)]
+    assert marks == [QColor(theme.current().warning)] * 2 + [None]
+    room = page.view.fontMetrics().horizontalAdvance("too long: 88888 tokens of 88888")
+    assert page.view.columnWidth(1) > room
     assert cell(page, 2, 1) in ("positive", "negative")
     page.close_button.click()
     assert page.model.rowCount() == 0

@@ -229,3 +229,15 @@ def test_the_window_has_the_page(desk, qtbot):
     assert desk.window.rail.buttons["inspect"].isChecked()
     desk.window.show_page("classify")
     assert desk.window.pages.classify is not None
+
+
+def test_a_narrow_page_cuts_nothing_in_its_header(looking):
+    page = looking.page
+    assert page._title.isVisible()
+    narrow = page._row.sizeHint().width() - 8
+    page.resize(narrow, 700)
+    assert not page._title.isVisible()
+    for each in (*page.tabs.values(), page.example):
+        assert each.width() >= each.sizeHint().width()
+    page.resize(1200, 700)
+    assert page._title.isVisible()

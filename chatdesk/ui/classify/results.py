@@ -13,6 +13,7 @@ from chatdesk.ui import theme
 from chatdesk.ui.widgets.labels import Label, tip
 
 _SHOWN = 300  # characters of a text
+_LABEL_PX = 216  # has room for what is wrong with a text
 _PROBLEMS = {
     "empty": QT_TRANSLATE_NOOP("Results", "no text"),
     "too_long": QT_TRANSLATE_NOOP("Results", "too long: {tokens} tokens of {limit}"),
@@ -36,6 +37,11 @@ class ResultsModel(QAbstractTableModel):
         self.beginResetModel()
         self.run, self._truths = run, truths
         self.endResetModel()
+
+    @property
+    def label_column(self) -> int:
+        """The column that says the label, or why there is none."""
+        return 1 + bool(self._truths)
 
     def rows_changed(self, rows: tuple[int, ...]) -> None:
         """These have results now."""
@@ -72,8 +78,11 @@ class ResultsModel(QAbstractTableModel):
             return tip(self.run.texts[row][:2000])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return self._alignment(index.column())
-        if role == Qt.ItemDataRole.ForegroundRole and column == 1 and self._is_wrong(row):
-            return QColor(theme.current().danger)
+        if role == Qt.ItemDataRole.ForegroundRole and column == 1:
+            found, colors = self.run.results[row], theme.current()
+            if found is not None and found.problem:
+                return QColor(colors.warning)
+            return QColor(colors.danger) if self._is_wrong(row) else None
         return None
 
     def _alignment(self, column: int) -> int:
@@ -112,6 +121,7 @@ class ResultsView(QTableView):
 
     def __init__(self, model: ResultsModel) -> None:
         super().__init__()
+        self._model = model
         self.setModel(model)
         self.setAccessibleName(self.tr("Texts and their labels"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -129,6 +139,7 @@ class ResultsView(QTableView):
         header.setDefaultSectionSize(theme.scaled(104))
         if self.model().columnCount():
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.resizeSection(self._model.label_column, theme.scaled(_LABEL_PX))
 
 
 class ReportView(QWidget):

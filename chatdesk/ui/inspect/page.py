@@ -4,12 +4,14 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
     QPlainTextEdit,
     QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -27,7 +29,6 @@ from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.labels import Label
 
 _PAUSE_MS = 120  # from a key to the question
-_TITLED_PX = 560
 EXAMPLE = "I enjoy walking with my cute dog"
 
 
@@ -86,11 +87,13 @@ class InspectPage(QWidget):
         header = QFrame()
         header.setObjectName("header")
         header.setFixedHeight(theme.scaled(56))
+        header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the page may be narrower
         row = QHBoxLayout(header)
         row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
         row.setSpacing(theme.scaled(8))
         row.addWidget(self.back_button)
-        row.addWidget(Label(self.tr("Inspect"), kind="title"))
+        self._title = Label(self.tr("Inspect"), kind="title")
+        row.addWidget(self._title)
         row.addSpacing(theme.scaled(8))
         group = QButtonGroup(self)
         names = {"next_word": self.tr("Next word"), "tokens": self.tr("Tokens"), "attention": self.tr("Attention")}
@@ -105,8 +108,18 @@ class InspectPage(QWidget):
             tab.clicked.connect(partial(self._show, name))
         row.addStretch()
         row.addWidget(self.example)
+        self._row = row
         self.tabs["next_word"].setChecked(True)
         return header
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override: where there is no room for all in the header, the title goes; the rail says it, too."""
+        super().resizeEvent(event)
+        margins, gap = self._row.contentsMargins(), self._row.spacing()
+        shown = [self._title, *self.tabs.values(), self.example]
+        shown += [self.back_button] * (not self.back_button.isHidden())
+        needed = margins.left() + margins.right() + sum(each.sizeHint().width() + gap for each in shown)
+        self._title.setVisible(needed + gap <= self.width())
 
     def _show(self, name: str, _checked: bool = True) -> None:
         self._parts.setCurrentIndex(list(self.tabs).index(name))

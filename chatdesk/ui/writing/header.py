@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QSizePolicy
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy
 
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.tasks.writing_prompts import WritingPrompt
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.title_line import TitleLine
 
 _TITLE_PX = 180  # the least that a title is given before buttons go: the menu has what they do
 
@@ -39,7 +40,7 @@ class WritingHeader(QFrame):
         self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
         self.list_button = IconButton("list", self.tr("Show or hide the documents"), shortcuts.hint("list"))
         self.list_button.clicked.connect(self.list_wanted)
-        self.title = QLineEdit()
+        self.title = TitleLine()
         self.title.setProperty("kind", "quiet-title")
         self.title.setMaxLength(200)
         self.title.setAccessibleName(self.tr("Title of the document"))

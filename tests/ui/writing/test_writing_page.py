@@ -473,3 +473,17 @@ def test_a_file_that_is_read_or_written_says_how_far_it_is(desk, tmp_path, monke
     assert said[:2] == ["Reading a.docx…", "Reading a.docx… 0%"]
     assert said[-1] == ""
     assert desk.editor.toPlainText() == "one\ntwo"
+
+
+def test_a_long_title_ends_in_an_ellipsis_until_it_is_typed_into(desk):
+    title = desk.page.header.title
+    desk.page.header.set_title("A very long title of a document " * 6)
+    assert title.elided().endswith("…")
+    seen = title.grab().toImage()
+    desk.page.header.edit_title()
+    title.deselect()
+    assert title.grab().toImage() != seen
+    assert title.text().startswith("A very long title of a document A")
+    desk.page.header.set_title("Short")
+    title.setText("Short")
+    assert title.elided() == "Short"
