@@ -241,3 +241,13 @@ def test_a_narrow_page_cuts_nothing_in_its_header(looking):
     looking.qtbot.waitUntil(lambda: all(each.width() >= each.sizeHint().width() for each in shown))
     page.resize(1200, 700)
     assert page._title.isVisible()
+
+
+def test_the_arrows_keep_the_marked_bar_in_sight(looking, qtbot):
+    looking.page.set_text("once upon")
+    looking.look()
+    bars = looking.page.next_word.bars
+    qtbot.waitUntil(lambda: bars.height() >= bars.row_rect(29).bottom())
+    for _ in range(29):
+        qtbot.keyClick(bars, Qt.Key.Key_Down)
+    assert bars.visibleRegion().boundingRect().contains(bars.row_rect(29).center())

@@ -13,7 +13,6 @@ from chatdesk.ui import theme
 from chatdesk.ui.widgets.labels import Label, tip
 
 _SHOWN = 300  # characters of a text
-_LABEL_PX = 216  # has room for what is wrong with a text
 _PROBLEMS = {
     "empty": QT_TRANSLATE_NOOP("Results", "no text"),
     "too_long": QT_TRANSLATE_NOOP("Results", "too long: {tokens} tokens of {limit}"),
@@ -139,7 +138,9 @@ class ResultsView(QTableView):
         header.setDefaultSectionSize(theme.scaled(104))
         if self.model().columnCount():
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-            header.resizeSection(self._model.label_column, theme.scaled(_LABEL_PX))
+            widest = QCoreApplication.translate("Results", _PROBLEMS["too_long"]).format(tokens=88888, limit=88888)
+            room = self.fontMetrics().horizontalAdvance(widest) + theme.scaled(24)
+            header.resizeSection(self._model.label_column, room)
 
 
 class ReportView(QWidget):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QToolTip, QWidget
 
 from chatdesk.engine.api import AlternativeToken
 from chatdesk.ui import theme
@@ -22,14 +22,30 @@ def percent(logprob: float) -> str:
     return f"{share:.1f} %" if share >= 1 else f"{share:.2g} %"
 
 
+def scrolled(bars: "Bars") -> QScrollArea:
+    """Bars where there is not room for all: the marked one is in sight."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(bars)
+    bars.moved.connect(
+        lambda: area.ensureVisible(0, bars.row_rect(bars.current).center().y(), 0, theme.scaled(_ROW_PX))
+    )
+    return area
+
+
 class Bars(QWidget):
-    """Signals: ``chosen(number)``, by a click or Enter. Attributes: ``tokens``; ``current``, the marked one.
+    """Signals: ``chosen(number)``, by a click or Enter; ``moved``, the mark by a key.
+
+    Attributes: ``tokens``; ``current``, the marked one.
 
     What is no text (a special token, half a character) cannot be chosen: its name would be put into the text.
     ``marked_id``: the token that really stands there has a dot before it.
     """
 
     chosen = Signal(int)
+    moved = Signal()
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -82,6 +98,11 @@ class Bars(QWidget):
         height = theme.scaled(_ROW_PX)
         return QRect(0, number * height, self.width(), height)
 
+    def inputMethodQuery(self, query: Qt.InputMethodQuery) -> object:
+        """Qt override: where the mark is; Tab brings that into sight, and not the middle of all rows."""
+        is_place = query == Qt.InputMethodQuery.ImCursorRectangle
+        return self.row_rect(self.current) if is_place else super().inputMethodQuery(query)
+
     # -- Qt ------------------------------------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -89,6 +110,7 @@ class Bars(QWidget):
         steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
         if event.key() in steps and self.tokens:
             self._mark(self.current + steps[Qt.Key(event.key())])
+            self.moved.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.tokens:
             self._choose()
         else:

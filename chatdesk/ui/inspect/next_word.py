@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QScrollArea, QVBoxLayout
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
 
 from chatdesk.engine.api import AlternativeToken, Sampling, TokenReading
 from chatdesk.settings.options import SAMPLING
@@ -13,7 +13,7 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import NEUTRAL, Inspect, chain
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.inspect.bars import Bars
+from chatdesk.ui.inspect.bars import Bars, scrolled
 from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.option_rows import NumberRow, row_for
@@ -51,10 +51,7 @@ class NextWord(Columns):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(self.bars)
+        area = scrolled(self.bars)
         area.setMinimumHeight(theme.scaled(240))
         left = QVBoxLayout()
         left.setSpacing(theme.scaled(8))

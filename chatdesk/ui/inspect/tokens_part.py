@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from chatdesk.engine.api import Sampling, TokenReading
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import NEUTRAL, Inspect, tokens_as_csv, tokens_as_json
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.inspect.bars import Bars, percent
+from chatdesk.ui.inspect.bars import Bars, percent, scrolled
 from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
@@ -88,10 +88,7 @@ class TokensPart(Columns):
         self.view.setMinimumHeight(theme.scaled(120))
         left.addWidget(self.view, 1)
         left.addWidget(self.status)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(self.bars)
+        area = scrolled(self.bars)
         area.setMinimumHeight(theme.scaled(200))
         right = QVBoxLayout()
         right.setSpacing(theme.scaled(8))

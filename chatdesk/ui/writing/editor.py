@@ -24,7 +24,7 @@ from PySide6.QtGui import (
     QTextLayout,
     QTextOption,
 )
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit, QWidget
 
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
@@ -329,6 +329,10 @@ class Editor(QPlainTextEdit):
         if self.has_ghost and event.key() not in _MODIFIERS:  # before the text changes under it
             self.drop_ghost()
         super().keyPressEvent(event)
+
+    def focusNextPrevChild(self, is_next: bool) -> bool:
+        """Qt override: Tab belongs to the text, but Shift+Tab leaves it."""
+        return super().focusNextPrevChild(True) if is_next else QWidget.focusNextPrevChild(self, False)
 
     def _on_ghost_key(self, event: QKeyEvent) -> bool:
         plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QInputMethodEvent, QTextCursor, QTextOption
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from chatdesk.storage.records import DocumentText, Span
 from chatdesk.tasks.diffing import Piece
@@ -305,3 +305,18 @@ def test_an_input_method_with_nothing_to_show_changes_nothing(editor):
     QApplication.sendEvent(editor, offered)
     assert editor.toPlainText() == "新"
     assert editor.spans.all == []
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+def test_shift_tab_leaves_the_text_and_tab_does_not(qtbot):
+    whole = QWidget()
+    qtbot.addWidget(whole)
+    column, before, text = QVBoxLayout(whole), QLineEdit(), Editor()
+    column.addWidget(before)
+    column.addWidget(text)
+    whole.show()
+    text.setFocus()
+    qtbot.keyClick(text, Qt.Key.Key_Tab)
+    assert whole.focusWidget() is text
+    qtbot.keyClick(text, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
+    assert whole.focusWidget() is before
