@@ -148,6 +148,14 @@
         <source>{token}: {before}, after the samplers {after}</source>
         <translation>{token}：{before}，采样器之后 {after}</translation>
     </message>
+    <message>
+        <source>A special token is no text: it cannot be chosen.</source>
+        <translation>特殊词元不是文本，无法选择。</translation>
+    </message>
+    <message>
+        <source>A part of a character is no text: it cannot be chosen.</source>
+        <translation>字符的一部分不是文本，无法选择。</translation>
+    </message>
 </context>
 <context>
     <name>Boxes</name>
