@@ -33,7 +33,7 @@ class Work:
 
     def keep(self) -> None:
         """Until what was begun aside has ended, and what it began in turn."""
-        while threads := [each for each in threading.enumerate() if each.name == "files"]:
+        while (threads := [each for each in threading.enumerate() if each.name == "files"]) or not self.posted.empty():
             for thread in threads:
                 thread.join()
             while not self.posted.empty():

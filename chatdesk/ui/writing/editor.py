@@ -93,8 +93,11 @@ class Editor(QPlainTextEdit):
         self.drop_ghost()
         self._is_loading = True
         self.document().setUndoRedoEnabled(False)
-        self._break_anywhere(has_long_line(words.text))
+        is_long = has_long_line(words.text)
+        if is_long:
+            self._break_anywhere(True)
         self.setPlainText(words.text)
+        self._break_anywhere(is_long)  # only now: Qt breaks the old words anew when the mode changes
         cursor = QTextCursor(self.document())
         for span in in_units(words.text, words.spans):
             cursor.setPosition(min(span.start, self.document().characterCount() - 1))
