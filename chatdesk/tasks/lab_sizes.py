@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
+from chatdesk.training.memory import peak_bytes
 
 OPTIMAL = 20
 """Tokens for each parameter at which computing is spent best (Hoffmann et al. 2022, https://arxiv.org/abs/2203.15556);
@@ -13,6 +14,7 @@ BYTES_PER_TOKEN = 3.6
 """Of English text, cut by a vocabulary of a few thousand tokens."""
 
 _FLOAT = 4
+_KEPT = {"gpt2": 38, "llama": 60}
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,13 @@ class Size:
     def memory_bytes(self) -> int:
         """About what training takes: weights, gradients and optimizer in float32, and what one step keeps.
 
-        A block keeps some 17 numbers of two bytes for each token and unit of width (Korthikanti et al. 2022,
-        https://arxiv.org/abs/2205.05198, without the attention map), the head a row of logits for each token, three
-        times.
+        A block keeps `_KEPT` bytes for each token and unit of width, as it was counted on the models (about as in
+        Korthikanti et al. 2022, https://arxiv.org/abs/2205.05198, without the attention map).
         """
-        kept = self.batch * self.context * (34 * self.layers * self.width + 3 * _FLOAT * self.vocabulary)
-        return 4 * _FLOAT * self.parameters + kept
+        weights, tokens = _FLOAT * self.parameters, self.batch * self.context
+        logits = tokens * self.vocabulary
+        kept = tokens * _KEPT[self.kind] * self.layers * self.width + _FLOAT * logits
+        return peak_bytes(3 * weights, weights, weights // 2, kept, logits)
 
     @property
     def flops_per_token(self) -> float:

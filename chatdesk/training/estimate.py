@@ -1,8 +1,8 @@
 """What a run will take on this machine: parameters, memory, hours, from steps of the very model on random tokens.
 
-Memory is counted: weights, gradients and the optimizers' states in float32, and the tensors that the backward pass
-keeps of one step, as autograd saves them. The time is that of whole steps; reading text, held-out losses and saves
-come on top of it, a few per cent.
+Memory is counted: weights, gradients and the optimizers' states in float32, the tensors that the backward pass keeps of
+one step, as autograd saves them, and what `memory` adds. The time is that of whole steps; reading text, held-out
+losses and saves come on top of it, a few per cent.
 """
 
 import time
@@ -19,6 +19,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes
 from chatdesk.training.corpus import text_bytes, wanted_bytes
 from chatdesk.training.feed import Inputs
+from chatdesk.training.memory import LIBRARIES, peak_bytes
 from chatdesk.training.model import LossModel, count_parameters, is_in_block, keep_less, new_model
 from chatdesk.training.origins import FromCheckpoint, borrowed, sized
 from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, load_recipe
@@ -138,16 +139,20 @@ def _model(recipe: Recipe, path: Path, index: int, device: torch.device) -> Loss
 def _stage(recipe: Recipe, path: Path, index: int, device: torch.device, seconds: float) -> StageEstimate:
     stage, model = recipe.stages[index], _model(recipe, path, index, device)
     parameters, held = count_parameters(model), _state_bytes(model, recipe)
+    gradients = _FLOAT * sum(value.numel() for _, value in trained(model))
     if recipe.checkpointing:
         keep_less(model)
     model.train()
     step = _Step(model, recipe, stage, device)
-    saved = step.saved_bytes()
+    rows = stage.batch // stage.accumulate
+    one, two = step.saved_bytes(1), step.saved_bytes(2)
+    copies, kept = max(0, 2 * one - two), (two - one) * rows  # the weights' copies are the same for any rows
+    logits = rows * stage.sequence * step.vocabulary
+    libraries = LIBRARIES if device.type == "cpu" else 0
+    memory = peak_bytes(held - gradients, gradients, copies, kept, logits, libraries, stage.accumulate)
     speed = step.speed(seconds)
     tokens = stage.step_count * stage.tokens_per_step
-    return StageEstimate(
-        stage.name, parameters, tokens, speed, tokens / speed, held + saved * (stage.batch // stage.accumulate)
-    )
+    return StageEstimate(stage.name, parameters, tokens, speed, tokens / speed, memory)
 
 
 def _state_bytes(model: LossModel, recipe: Recipe) -> int:
@@ -164,11 +169,12 @@ class _Step:
     def __init__(self, model: LossModel, recipe: Recipe, stage: Stage, device: torch.device) -> None:
         self._model, self._recipe, self._stage, self._device = model, recipe, stage, device
         self._optimizers = make_optimizers(model, recipe)
+        self.vocabulary: int = model.causal.get_input_embeddings().num_embeddings
         is_compiled = device.type == "cuda" and find_spec("triton") is not None
         self._shared = torch.compile(model, dynamic=False) if is_compiled else model
 
-    def saved_bytes(self) -> int:
-        """What the backward pass keeps of the forward pass over one row, the weights left out."""
+    def saved_bytes(self, rows: int) -> int:
+        """What the backward pass keeps of the forward pass over some rows, the weights left out."""
         weights = {value.untyped_storage().data_ptr() for value in self._model.parameters()}
         found: dict[int, int] = {}
 
@@ -179,7 +185,7 @@ class _Step:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), self._precision():
-            loss = self._model(*self._inputs(1))
+            loss = self._model(*self._inputs(rows))
         del loss
         return sum(found.values())
 
@@ -224,7 +230,6 @@ class _Step:
 
     def _inputs(self, rows: int) -> Inputs:
         size = rows, self._stage.sequence
-        vocabulary = self._model.causal.get_input_embeddings().num_embeddings
-        tokens = torch.randint(vocabulary, size, device=self._device)
+        tokens = torch.randint(self.vocabulary, size, device=self._device)
         places = torch.arange(self._stage.sequence, device=self._device).expand(size)
         return tokens, tokens, places % _DOCUMENT if self._stage.isolate else None, torch.ones_like(tokens).bool()

@@ -6,6 +6,7 @@ from chatdesk.tasks.lab_runs import Plan, first_words, make_recipe
 from chatdesk.tasks.lab_sizes import PRESETS, Size, fitted, proposed
 from chatdesk.tasks.lab_text import STEPS, USUAL
 from chatdesk.training import cleaning
+from chatdesk.training.memory import LIBRARIES, peak_bytes
 
 LLAMA = Size(3, 2, 40, 32, 400, kind="llama")
 
@@ -16,6 +17,17 @@ def test_parameters_are_those_of_the_model(size):
 
     recipe = make_recipe(Plan(size=size), 1_000_000, True)
     assert size.parameters == count_parameters(new_model(recipe.model, 0, 0))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_memory_is_what_the_estimate_counts(kind, tmp_path):
+    from chatdesk.training.estimate import estimate
+    from chatdesk.training.recipe import write_recipe
+
+    size = Size(3, 2, 128, 64, 3000, kind=kind)
+    write_recipe(make_recipe(Plan(size=size), 1_000_000, True), tmp_path / "recipe.toml")
+    counted = estimate(tmp_path / "recipe.toml", seconds=0.01).memory_bytes
+    assert size.memory_bytes - LIBRARIES == pytest.approx(counted - LIBRARIES, rel=0.1)
 
 
 def test_the_steps_are_those_of_the_cleaning():
@@ -37,3 +49,9 @@ def test_prompts_are_how_documents_begin(tmp_path):
     (tmp_path / "train.jsonl").write_text('{"text": "One two three four five six seven eight nine ten 11."}\n')
     assert first_words(str(tmp_path)) == ("Call me", "One two three four five six")
     assert first_words(str(tmp_path / "none")) == ()
+
+
+def test_the_larger_of_two_peaks_counts():
+    assert peak_bytes(30, 10, 5, 50, 2, libraries=100) == 100 + 30 + 5 + 50 + 16
+    assert peak_bytes(30, 90, 5, 50, 2, libraries=100) == 100 + 30 + 5 + 90
+    assert peak_bytes(30, 90, 5, 50, 2, libraries=100, parts=2) == 100 + 30 + 5 + 50 + 16 + 90
