@@ -197,7 +197,8 @@ class RunFolder:
                 values = {key[len(prefix) :]: file.get_tensor(key) for key in stored if key.startswith(prefix)}
                 device = parameter.device
                 _owner(parameter, optimizers).state[parameter] = {
-                    key: value.to(device) for key, value in values.items()
+                    key: value.to(device, copy=True)  # not the mapped file, which Windows would not let be replaced
+                    for key, value in values.items()
                 }
 
 
