@@ -27,7 +27,10 @@ class Began(Struct, frozen=True, tag=True):
 
 
 class Stepped(Struct, frozen=True, tag=True):
-    """Mean loss since the last such event. ``step`` of ``steps`` counts in the stage, ``tokens`` in the run."""
+    """Mean loss since the last such event. ``step`` of ``steps`` counts in the stage, ``tokens`` in the run.
+
+    One comes every few seconds, and before every `HeldOut` and `Saved`.
+    """
 
     stage: str
     step: int

@@ -196,6 +196,11 @@ class _Run:
         self._folder.note(event)
         self._listener(event)
 
+    def _tell(self, meter: "_Meter") -> None:
+        """Report the steps since the last report, if there are any: also before what would pass for their time."""
+        if event := meter.take():
+            self._report(event)
+
     def _until_stopped(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents, until the run is to stop: tokenising may take long, and begins anew when it was cut."""
         for document in documents:
@@ -284,15 +289,18 @@ class _Run:
             rate = learning_rate(stage, step)
             loss = self._step(ready, rate, stage.accumulate, hash((seed, step, self._accelerator.process_index)))
             at = replace(at, stage=index, step=step + 1, tokens=at.tokens + stage.tokens_per_step)
-            if event := meter.add(loss, rate, at):
-                self._report(event)
+            meter.add(loss, rate, at)
             last = step + 1 == stage.step_count
-            if last or (step + 1) % self._recipe.held_out_every_steps == 0:
+            is_measured = last or (step + 1) % self._recipe.held_out_every_steps == 0
+            if is_measured or meter.is_due():
+                self._tell(meter)
+            if is_measured:
                 at = self._judged(at, stage, self._evaluate(stage, step + 1, held_out))
                 meter.pause()
             if last or self._is_over(at, stage):
                 break
             if (stopped := self._is_stopped(step + 1)) or self._is_due():
+                self._tell(meter)
                 self._save(at, stage)
                 meter.pause()
             if stopped:
@@ -412,22 +420,30 @@ class _Meter:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._losses: list[Tensor] = []
+        self._rate, self._at = 0.0, Position()
         self._since = time.monotonic()
 
-    def add(self, loss: Tensor, rate: float, at: Position) -> Stepped | None:
-        """Count a step in; an event when it is time for one or the stage is over."""
+    def add(self, loss: Tensor, rate: float, at: Position) -> None:
+        """Count a step in."""
         self._losses.append(loss)
-        seconds = time.monotonic() - self._since
-        if seconds < _REPORT_SECONDS and at.step < self._stage.step_count:
+        self._rate, self._at = rate, at
+
+    def is_due(self) -> bool:
+        """Whether it is time for an event."""
+        return time.monotonic() - self._since >= _REPORT_SECONDS
+
+    def take(self) -> Stepped | None:
+        """The event of the steps since the last one; None when there are none."""
+        if not self._losses:
             return None
-        mean = float(torch.stack(self._losses).mean())
-        speed = len(self._losses) * self._stage.tokens_per_step / max(seconds, 1e-9)
+        mean, at = float(torch.stack(self._losses).mean()), self._at  # waits for the device
+        speed = len(self._losses) * self._stage.tokens_per_step / max(time.monotonic() - self._since, 1e-9)
         self._losses, self._since = [], time.monotonic()
-        return Stepped(self._stage.name, at.step, self._stage.step_count, at.tokens, mean, rate, speed)
+        return Stepped(self._stage.name, at.step, self._stage.step_count, at.tokens, mean, self._rate, speed)
 
     def pause(self) -> None:
-        """Leave out the time since the last event: it went into something else."""
-        self._losses, self._since = [], time.monotonic()
+        """Leave out the time since the last event: it went into something else. No step has been made in it."""
+        self._since = time.monotonic()
 
 
 def _shares(stage: Stage) -> list[tuple[Source, float]]:

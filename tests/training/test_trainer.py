@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ import torch
 import transformers
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.training.events import Began, Changed, Finished, HeldOut, Stepped, TrainEvent
+from chatdesk.tasks.lab_runs import read_history
+from chatdesk.training.events import Began, Changed, Finished, HeldOut, Paused, Stepped, TrainEvent
 from chatdesk.training.model import new_model
 from chatdesk.training.recipe import ModelShape, load_recipe
 from chatdesk.training.run_folder import RunFolder
-from chatdesk.training.trainer import learning_rate, train
+from chatdesk.training.trainer import learning_rate, make_optimizers, train
 
 WriteRecipe = Callable[..., Path]
 CHILD = Path(__file__).with_name("kill_child.py")
@@ -47,6 +49,31 @@ def test_a_run_learns_and_leaves_a_checkpoint(write_recipe: WriteRecipe, text: P
     assert next(event for event in events if isinstance(event, Stepped)).tokens_per_second > 0
     written = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["type"] for line in written] == [type(event).__name__ for event in events]
+
+
+def test_every_measurement_stands_behind_its_steps(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
+    """A run too fast for an event by time tells its curve all the same, each step once."""
+    few = (("steps = 40", "steps = 10"), ("held_out_every_steps = 20", "held_out_every_steps = 3"))
+    events = _run(write_recipe(*few, ("tokens = 640", "steps = 1")), text, tmp_path / "run")
+    news = [(type(event).__name__, event.step) for event in events if isinstance(event, Stepped | HeldOut)]
+    prose = [(name, step) for step in (3, 6, 9, 10) for name in ("Stepped", "HeldOut")]
+    assert news == [*prose, ("Stepped", 1)]
+    history = read_history(tmp_path / "run" / "events.jsonl")
+    assert [tokens for tokens, _ in history.held_out] == [3 * 32, 6 * 32, 9 * 32, 10 * 32]
+
+
+def test_a_run_that_cannot_begin_says_why(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
+    named = ("vocabulary = 320", 'vocabulary = 0\ntokenizer = "nowhere"')
+    with pytest.raises(UserError) as caught:
+        train(write_recipe(named), text, tmp_path / "run", lambda event: None)
+    assert caught.value.fault == Fault.FILE_NOT_FOUND
+
+
+def test_a_stop_before_the_first_step_is_a_pause(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
+    stop, events = threading.Event(), list[TrainEvent]()
+    stop.set()
+    assert train(write_recipe(), text, tmp_path / "run", events.append, stop=stop) is None
+    assert isinstance(events[-1], Paused)
 
 
 def test_the_checkpoint_is_an_ordinary_one(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
@@ -178,3 +205,16 @@ def test_the_state_file_is_replaced_whole(write_recipe: WriteRecipe, text: Path,
     _run(write_recipe(("steps = 40", "steps = 1"), ("tokens = 640", "steps = 1")), text, out)
     (out / "state.part").write_bytes(b"half of a state")  # what a kill in the middle of a save leaves
     assert RunFolder(out).position().stage == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
+def test_a_resumed_run_lets_go_of_its_state(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    recipe = write_recipe(("steps = 40", "steps = 1"), ("tokens = 640", "steps = 1"))
+    _run(recipe, text, out)
+    read = load_recipe(recipe)
+    model = new_model(read.shape, end_id=0, seed=1)
+    optimizers = make_optimizers(model, read)
+    RunFolder(out).load(model, optimizers)
+    assert all(optimizer.state for optimizer in optimizers)
+    assert str(out / "state.safetensors") not in Path("/proc/self/maps").read_text()
