@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -74,19 +75,23 @@ def _do(errand: Errand, tell: _Teller) -> Done:
         text = Path(errand.text) if errand.text else None
         found = estimate(Path(errand.recipe), text, errand.seconds, lambda name: tell(name, 0, 0))
         return Done(msgspec.to_builtins(found))
-    return _judge(errand, tell)
+    return judge(errand, tell)
 
 
-def _judge(errand: Judge, tell: _Teller) -> Done:
+def judge(errand: Judge, tell: Callable[[str, int, int], None]) -> Done:
+    """Measure, and write the report, with the curves of a run that has any."""
     from chatdesk.training.curves import read_curves
     from chatdesk.training.html_report import write_report
     from chatdesk.training.measures import Wanted, measure
     from chatdesk.training.samples import SampleWishes
 
     file, html = Path(errand.file), Path(errand.html)
+    curves = []
+    with suppress(UserError):  # a run that has told no step is judged all the same
+        curves.append(read_curves(Path(errand.run)))
     wanted = Wanted(file, sampled=SampleWishes(_SAMPLES), against=tuple(map(Path, errand.against)))
     found = measure([Path(errand.model)], wanted, tell)
-    write_report(html, found, [read_curves(Path(errand.run))], file.name)
+    write_report(html, found, curves, file.name)
     told = found[0].to_builtins()
     told.pop("samples", None)
     return Done(told, str(html))

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.training import errand_worker, measures
 from chatdesk.training.charts import Line, chart
 from chatdesk.training.curves import read_curves
 from chatdesk.training.diversity import Diversity
+from chatdesk.training.errands import Judge
 from chatdesk.training.evaluate import Evaluation
 from chatdesk.training.html_report import html_report, write_report
 from chatdesk.training.measures import Findings
@@ -97,6 +99,16 @@ def test_charts_are_svg_with_the_points_in_place() -> None:
     for value in (0.0, 1e-9, 5e8):
         flat = chart("flat", [Line("a", [(0, value), (0, value)], 0)], "x")
         assert ElementTree.fromstring(flat) is not None
+
+
+def test_a_run_without_steps_is_judged_without_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "events.jsonl").write_text('{"type": "Began", "parameters": 1, "tokens_total": 9, "tokens_done": 0}\n')
+    monkeypatch.setattr(measures, "measure", lambda models, wanted, tell: [_findings("judged", 1.5)])
+    html = tmp_path / "report.html"
+    errand = Judge(str(tmp_path), str(tmp_path / "held-out.jsonl"), (), str(tmp_path), str(html))
+    done = errand_worker.judge(errand, lambda what, done, total: None)
+    assert done.result["bits_per_byte"] == 1.5
+    assert "<h2>Training</h2>" not in html.read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_reported(tmp_path: Path) -> None:
