@@ -22,6 +22,7 @@ from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.ports import Post, aside
 from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
 from chatdesk.training.events import TrainEvent
+from chatdesk.training.recipe import write_recipe
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -155,7 +156,7 @@ class Lab:
         run.report = lab_runs.read_report(plan.text)
         if run.report is not None and plan.size is not None and not plan.size.problem():
             run.recipe = lab_runs.make_recipe(plan, run.report.train_bytes, run.report.held_out_documents > 0)
-            lab_runs.write_recipe(path, run.recipe)
+            write_recipe(run.recipe, path / "recipe.toml")
         self.on_change()
 
     def _read_again(self, path: Path) -> None:

@@ -21,9 +21,8 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.lab_text import USUAL, Report
 from chatdesk.training import events
-from chatdesk.training import recipe as recipes
 from chatdesk.training.events import TrainEvent
-from chatdesk.training.recipe import Recipe, load_recipe
+from chatdesk.training.recipe import Recipe, load_recipe, with_whole_paths, write_recipe
 
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
@@ -243,14 +242,6 @@ def write_plan(path: Path, plan: Plan) -> None:
     _write(path / "plan.json", msgspec.json.format(msgspec.json.encode(plan)))
 
 
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Keep a recipe as a file that the command line reads. Raises CANNOT_WRITE."""
-    try:
-        recipes.write_recipe(recipe, path / "recipe.toml")
-    except OSError as error:
-        raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
-
-
 def _write(path: Path, data: bytes) -> None:
     half = path.with_name(path.name + ".part")
     try:
@@ -337,8 +328,15 @@ def text_folder_of(path: Path) -> str:
 
 
 def copy_recipe(path: Path, run: Path) -> None:
-    """Take a recipe as it is written, with its remarks. Raises BAD_RECIPE, FILE_NOT_FOUND, CANNOT_WRITE."""
-    load_recipe(path)
+    """Take a recipe as it is written, with its remarks; they are lost where a relative path in it has to change.
+
+    Raises BAD_RECIPE, FILE_NOT_FOUND, CANNOT_WRITE.
+    """
+    read = load_recipe(path)
+    whole = with_whole_paths(read, path)
+    if whole != read:
+        write_recipe(whole, run / "recipe.toml")
+        return
     text = path.read_bytes()
     tomllib.loads(text.decode())
     _write(run / "recipe.toml", text)

@@ -226,10 +226,16 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write a recipe as `load_recipe` reads it, without what is as usual; the file is replaced whole."""
+    """Write a recipe as `load_recipe` reads it, without what is as usual; the file is replaced whole.
+
+    Raises ``CANNOT_WRITE``.
+    """
     half = path.with_name(path.name + ".part")
-    half.write_text(tomli_w.dumps(msgspec.to_builtins(recipe)), encoding="utf-8")
-    os.replace(half, path)
+    try:
+        half.write_text(tomli_w.dumps(msgspec.to_builtins(recipe)), encoding="utf-8")
+        os.replace(half, path)
+    except OSError as error:
+        raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
 
 
 def _sentence(message: str) -> str:
@@ -292,6 +298,20 @@ def _wrong_start(recipe: Recipe) -> str | None:
 def find_checkpoint(start: Start, recipe: Path) -> Path:
     """The folder of the checkpoint that a recipe begins with."""
     return (recipe.parent / Path(start.checkpoint).expanduser()).resolve()
+
+
+def with_whole_paths(recipe: Recipe, path: Path) -> Recipe:
+    """The recipe of the file ``path`` as it means the same from any other folder."""
+
+    def whole(name: str) -> str:
+        return name if Path(name).expanduser().is_absolute() else str((path.parent / name).resolve())
+
+    if recipe.start is not None:
+        return msgspec.structs.replace(recipe, start=Start(whole(recipe.start.checkpoint)))
+    if recipe.shape.tokenizer:
+        shape = msgspec.structs.replace(recipe.shape, tokenizer=whole(recipe.shape.tokenizer))
+        return msgspec.structs.replace(recipe, model=shape)
+    return recipe
 
 
 def find_file(name: str, recipe: Path, text: Path | None) -> Path:

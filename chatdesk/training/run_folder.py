@@ -1,6 +1,7 @@
 """What a run keeps on disk, and how it survives a kill.
 
-run.json            the recipe as it was read, its hash, every change of it under way, the stamp of its checkpoint
+run.json            the recipe as it was read, its hash, every change of it under way, the stamp of its checkpoint,
+                    where it and its text lay
 recipe.toml         the recipe's file itself, as it was last taken over
 run.lock            held by the process that trains
 tokenizer/          the run's tokenizer
@@ -24,6 +25,7 @@ import msgspec
 import torch
 from filelock import FileLock, Timeout
 from msgspec import Struct
+from msgspec.structs import replace
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -60,6 +62,8 @@ class _About(Struct):
     recipe: Recipe
     changes: list[Change] = []
     base: str = ""  # `origins.stamp` of the checkpoint that the run began with
+    source: str = ""  # the file of the recipe, absolute; empty where it is the run's own
+    text: str = ""  # the folder of its text, absolute; empty where none was given
 
 
 class RunFolder:
@@ -95,9 +99,21 @@ class RunFolder:
         with self.events.open("ab") as file:
             file.write(msgspec.json.encode(event) + b"\n")
 
-    def claim(self, recipe: Recipe, path: Path, accept_changes: bool) -> bool:
+    def whence(self, path: Path, text: Path | None) -> tuple[Path, Path | None]:
+        """The recipe's file and the text folder from which names in the recipe ``path`` are looked up.
+
+        The run's own copy of its recipe means what the file meant that it was copied from.
+        """
+        if not self._is_own(path) or not self._about.is_file():
+            return path, text
+        about = self._read_about()
+        noted = Path(about.text) if about.text else None
+        return Path(about.source) if about.source else path, text or noted
+
+    def claim(self, recipe: Recipe, path: Path, accept_changes: bool, text: Path | None = None) -> bool:
         """Make this the run of ``recipe`` (read from ``path``); true when a changed recipe was taken over.
 
+        Where the recipe and the folder ``text`` lie is noted, for `whence`.
         Raises ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes`` cannot mend it: the
         model, the seed and the finished stages must be the same.
         """
@@ -110,10 +126,13 @@ class RunFolder:
                 file.write(b"\n")
         if not self._about.is_file():
             self.root.mkdir(parents=True, exist_ok=True)
-            self._write_about(_About(recipe.hash, recipe), path)
+            self._write_about(self._placed(_About(recipe.hash, recipe), path, text), path)
             return False
-        about = msgspec.json.decode(self._about.read_bytes(), type=_About)
+        about = self._read_about()
+        placed = self._placed(about, path, text)
         if about.recipe == recipe:
+            if placed != about:
+                self._write_about(placed)
             return False
         if not accept_changes:
             reason = f"{self.root} holds a run of another recipe; choose another folder, or accept the change"
@@ -122,19 +141,30 @@ class RunFolder:
         if _past(about.recipe, at.stage) != _past(recipe, at.stage):
             reason = "model, seed, precision, optimizer and finished stages cannot change in a run that has begun"
             raise UserError(Fault.BAD_RECIPE, path=path, reason=reason)
-        self._write_about(_About(recipe.hash, recipe, [*about.changes, Change(at, about.recipe)], about.base), path)
+        changes = [*about.changes, Change(at, about.recipe)]
+        self._write_about(replace(placed, hash=recipe.hash, recipe=recipe, changes=changes), path)
         return True
+
+    def _is_own(self, recipe: Path) -> bool:
+        return recipe.resolve() == self.recipe.resolve()
+
+    def _placed(self, about: _About, recipe: Path, text: Path | None) -> _About:
+        source = about.source if self._is_own(recipe) else str(recipe.resolve())
+        return replace(about, source=source, text=str(text.resolve()) if text else "")
+
+    def _read_about(self) -> _About:
+        return msgspec.json.decode(self._about.read_bytes(), type=_About)
 
     def hold_base(self, base: Path, stamp: str) -> None:
         """Note the ``stamp`` of the checkpoint that this run begins with. Raises ``BASE_CHANGED`` if it had another."""
-        about = msgspec.json.decode(self._about.read_bytes(), type=_About)
+        about = self._read_about()
         if not about.base:
-            self._write_about(msgspec.structs.replace(about, base=stamp))
+            self._write_about(replace(about, base=stamp))
         elif about.base != stamp:
             raise UserError(Fault.BASE_CHANGED, base=base, path=self.root)
 
     def _write_about(self, about: _About, recipe: Path | None = None) -> None:
-        if recipe is not None and recipe.resolve() != self.recipe.resolve():
+        if recipe is not None and not self._is_own(recipe):
             shutil.copyfile(recipe, self.recipe)
         half = self._about.with_suffix(".part")
         half.write_bytes(msgspec.json.format(msgspec.json.encode(about)))

@@ -81,7 +81,8 @@ def train(
 
     Once ``stop`` is set, the run saves itself and tells so by `Paused`; None is returned.
 
-    ``text`` is the folder the recipe's files are named from. When ``out`` holds a run of this recipe, it is resumed;
+    ``text`` is the folder the recipe's files are named from; with the run's own recipe.toml, the one it began with
+    need not be said again. When ``out`` holds a run of this recipe, it is resumed;
     when the recipe has changed, it is refused, or goes on with what is left of the new one under ``accept_changes``
     (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``,
     ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``; what was saved before stays whole.
@@ -89,22 +90,23 @@ def train(
     read = load_recipe(recipe)
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         raise UserError(Fault.BAD_RECIPE, path=recipe, reason="optimizer = muon needs torch 2.9 or later; choose adamw")
+    folder = RunFolder(out)
+    place, text = folder.whence(recipe, text)
     files = {
-        source.file: find_file(source.file, recipe, text)
+        source.file: find_file(source.file, place, text)
         for stage in read.stages
         for source in (*stage.sources, *stage.held_out)
     }
     accelerator = Accelerator(mixed_precision="bf16" if read.precision == "bf16" else "no")
     if accelerator.device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 for what autocast leaves in float32
-    folder = RunFolder(out)
     with told(out):
         if accelerator.is_main_process:
             folder.lock()
         try:
             with accelerator.main_process_first():
-                changed = folder.claim(read, recipe, accept_changes)
-            return _Run(accelerator, read, files, folder, report, stop or threading.Event()).work(recipe, changed)
+                changed = folder.claim(read, recipe, accept_changes, text)
+            return _Run(accelerator, read, files, folder, report, stop or threading.Event()).work(place, changed)
         finally:
             folder.unlock()
 

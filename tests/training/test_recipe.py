@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from chatdesk.cli import cli
 from chatdesk.errors import Fault, UserError
+from chatdesk.tasks.lab_runs import copy_recipe
 from chatdesk.training.recipe import Lora, ModelShape, Recipe, SamplingDefaults, Stage, Start, find_file, load_recipe
 from chatdesk.training.recipe import write_recipe as save
 
@@ -139,3 +140,25 @@ def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
 def test_no_recipe_is_a_sentence() -> None:
     failed = CliRunner().invoke(cli, ["train"])
     assert (failed.exit_code, "--example" in failed.stderr) == (2, True)
+
+
+def test_a_recipe_elsewhere_names_the_same_folders(write_recipe: WriteRecipe, tmp_path: Path) -> None:
+    content = write_recipe().read_text(encoding="utf-8")
+    model = content[content.index("[model]") : content.index("[[stages]]")]
+    run = tmp_path / "other" / "run"
+    run.mkdir(parents=True)
+    copy_recipe(write_recipe((model, '[start]\ncheckpoint = "mine/small"\n'), ('optimizer = "muon"', "")), run)
+    copied = load_recipe(run / "recipe.toml")
+    assert copied.start is not None
+    assert copied.start.checkpoint == str((tmp_path / "mine" / "small").resolve())
+    copy_recipe(write_recipe(("vocabulary = 320", 'vocabulary = 0\ntokenizer = "mine"')), run)
+    assert load_recipe(run / "recipe.toml").shape.tokenizer == str((tmp_path / "mine").resolve())
+    plain = write_recipe(("seed = 3", "seed = 3  # a remark"))
+    copy_recipe(plain, run)
+    assert (run / "recipe.toml").read_bytes() == plain.read_bytes()
+
+
+def test_a_recipe_that_cannot_be_written_is_told(write_recipe: WriteRecipe, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        save(load_recipe(write_recipe()), tmp_path / "none" / "recipe.toml")
+    assert caught.value.fault == Fault.CANNOT_WRITE

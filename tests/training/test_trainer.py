@@ -163,6 +163,20 @@ def test_a_changed_recipe_is_refused_unless_accepted(write_recipe: WriteRecipe, 
     assert "cannot change" in caught.value.fields["reason"]
 
 
+def test_a_run_goes_on_with_its_own_recipe(
+    write_recipe: WriteRecipe, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, stop = tmp_path / "run", threading.Event()
+    stop.set()
+    monkeypatch.chdir(tmp_path)
+    recipe = write_recipe(("steps = 40", "steps = 1"), ("tokens = 640", "steps = 1"))
+    assert train(Path(recipe.name), Path("text"), out, lambda event: None, stop=stop) is None
+    assert RunFolder(out).whence(out / "recipe.toml", None) == (recipe.resolve(), text.resolve())
+    monkeypatch.chdir(out)
+    assert train(Path("recipe.toml"), None, out, lambda event: None) == out / "model"
+    assert RunFolder(out).whence(out / "recipe.toml", None) == (recipe.resolve(), text.resolve())
+
+
 def test_a_finished_run_is_not_trained_again(write_recipe: WriteRecipe, text: Path, tmp_path: Path) -> None:
     recipe = write_recipe(("steps = 40", "steps = 1"), ("tokens = 640", "steps = 1"))
     _run(recipe, text, tmp_path / "run")
