@@ -84,3 +84,10 @@ def desk(qtbot: Any, tmp_path: Path) -> Any:
 @pytest.fixture
 def defaults() -> dict[str, Any]:
     return dict(DEFAULTS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def an_empty_clipboard_at_the_end(qapp):
+    """Qt destroys what lies on the clipboard after Python has ended, and PySide would ask Python about it (6.11)."""
+    yield
+    qapp.clipboard().clear()
