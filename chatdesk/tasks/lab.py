@@ -78,6 +78,7 @@ class Lab:
         self.find_checkpoints: Callable[[Callable[[list[Entry]], None]], None] = lambda then: None
         self._process: LineProcess | None = None
         self._opened = lab_runs.opened(folder)
+        self._changes = 0
         self._is_closed = False
 
     @property
@@ -89,8 +90,12 @@ class Lab:
 
     def refresh(self, then: Callable[[], None] = lambda: None) -> None:
         """Look at the disk; the run that is at work is what its process tells."""
+        changes = self._changes
 
         def take(found: list[Run]) -> None:
+            if changes != self._changes:  # what was seen is older than what has been done meanwhile
+                self.refresh(then)
+                return
             busy = {run.path: run for run in self.runs if self.work is not None and run.path == self.work.path}
             self.runs = [busy.get(run.path, run) for run in found]
             then()
@@ -110,9 +115,24 @@ class Lab:
     def create(self, name: str, plan: Plan | None = None) -> Path:
         """Begin a new run with a plan; its folder. Raises CANNOT_WRITE."""
         path = lab_runs.create(self.folder, name, plan or Plan())
-        self.runs.insert(0, lab_runs.read(path))
-        self.on_change()
+        self._insert(path)
         return path
+
+    def again(self, path: Path, name: str) -> Path:
+        """Begin a new run with the choices of another one; its folder. Raises CANNOT_WRITE, BAD_RECIPE."""
+        run = self.run(path)
+        if run is None:
+            raise UserError(Fault.FILE_NOT_FOUND, path=path)
+        made = self.create(name, run.plan)
+        if run.plan.size is not None:
+            self.change_plan(made, run.plan)
+        elif run.recipe is not None:
+            if (path / "recipe.toml").is_file():
+                lab_runs.copy_recipe(path / "recipe.toml", made)
+            else:
+                write_recipe(run.recipe, made / "recipe.toml")
+            self._read_again(made)
+        return made
 
     def open(self, path: Path) -> Path:
         """Open a run folder from elsewhere, or begin a new run with a recipe file; the folder of the run.
@@ -125,8 +145,7 @@ class Lab:
             if self.run(path) is None:
                 self._opened.append(str(path))
                 lab_runs.write_opened(self.folder, self._opened)
-                self.runs.insert(0, lab_runs.read(path))
-                self.on_change()
+                self._insert(path)
             return path
         text = lab_runs.text_folder_of(path)
         made = self.create(path.stem, Plan(text=text, size=None))
@@ -142,25 +161,51 @@ class Lab:
             path.rename(new)
         except OSError as error:
             raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
+        self._changes += 1
         self.runs = [lab_runs.read(new) if run.path == path else run for run in self.runs]
+        self.complaints = {new if key == path else key: error for key, error in self.complaints.items()}
+        if str(path) in self._opened:
+            self._opened = [str(new) if each == str(path) else each for each in self._opened]
+            lab_runs.write_opened(self.folder, self._opened)
         self.on_change()
         return new
 
     def change_plan(self, path: Path, plan: Plan) -> None:
-        """Keep what a person has chosen; the recipe follows where there is a text. Raises CANNOT_WRITE, BAD_RECIPE."""
+        """Keep what a person has chosen; the recipe follows, and goes where the choices give none.
+
+        Raises LAB_BUSY while a child works with what was chosen before, CANNOT_WRITE, BAD_RECIPE.
+        """
+        if self.is_at_work(path):
+            raise UserError(Fault.LAB_BUSY, name=path.name)
+        self._take_plan(path, plan)
+
+    def _take_plan(self, path: Path, plan: Plan) -> None:
         run = self.run(path)
         if run is None or run.has_begun:
             return
+        self._changes += 1
         run.plan = plan
         lab_runs.write_plan(path, plan)
         run.report = lab_runs.read_report(plan.text)
-        if run.report is not None and plan.size is not None and not plan.size.problem():
-            run.recipe = lab_runs.make_recipe(plan, run.report.train_bytes, run.report.held_out_documents > 0)
-            write_recipe(run.recipe, path / "recipe.toml")
+        if plan.size is not None:
+            run.recipe = None
+            try:
+                run.recipe = lab_runs.planned_recipe(plan, run.report)
+            finally:
+                if run.recipe is None:
+                    lab_runs.remove_recipe(path)
+            if run.recipe is not None:
+                write_recipe(run.recipe, path / "recipe.toml")
+        self.on_change()
+
+    def _insert(self, path: Path) -> None:
+        self._changes += 1
+        self.runs.insert(0, lab_runs.read(path))
         self.on_change()
 
     def _read_again(self, path: Path) -> None:
         """A run as its files are now."""
+        self._changes += 1
         self.runs = [lab_runs.read(path) if run.path == path else run for run in self.runs]
         self.on_change()
 
@@ -170,6 +215,10 @@ class Lab:
     def is_training(self) -> bool:
         """Whether closing would interrupt a run."""
         return self.work is not None and self.work.kind == "train"
+
+    def is_at_work(self, path: Path) -> bool:
+        """Whether a child works for that run: its choices are settled until it ends."""
+        return self.work is not None and self.work.path == path
 
     def prepare(self, path: Path) -> None:
         """Prepare the text of a run."""
@@ -218,12 +267,17 @@ class Lab:
             self._process.stop()  # no votes come that way: it ends when all is answered
 
     def train(self, path: Path) -> None:
-        """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE."""
+        """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE, and FILE_NOT_FOUND
+        without a recipe, or what is wrong with it.
+        """
         run = self._run(path)
+        if run.recipe is None and not run.has_begun:
+            raise run.fault or UserError(Fault.FILE_NOT_FOUND, path=path / "recipe.toml")
         text = ["--text", run.plan.text] if run.plan.text else []
         command = [*self._commands.train, str(path / "recipe.toml"), *text, "--out", str(path)]
         decoder = msgspec.json.Decoder(TrainEvent)
         run.history.fault = None
+        self.results.pop((path, "judge"), None)  # of the checkpoint as it was
         self._start("train", path, command, lambda line: partial(self._on_train, path, decoder.decode(line)))
 
     def stop(self) -> None:
@@ -306,7 +360,10 @@ class Lab:
         if run is None:
             return
         if kind == "prepare":
-            self.change_plan(path, msgspec.structs.replace(run.plan, text=event.folder))
+            try:
+                self._take_plan(path, msgspec.structs.replace(run.plan, text=event.folder))
+            except UserError as error:
+                self.complaints[path] = error
         elif kind == "weigh" and run.plan.size is not None and (stages := event.result.get("stages")):
             self.flops = stages[0]["tokens_per_s"] * run.plan.size.flops_per_token
 

@@ -242,6 +242,14 @@ def write_plan(path: Path, plan: Plan) -> None:
     _write(path / "plan.json", msgspec.json.format(msgspec.json.encode(plan)))
 
 
+def remove_recipe(path: Path) -> None:
+    """Take away what no longer is as planned. Raises CANNOT_WRITE."""
+    try:
+        (path / "recipe.toml").unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
+
+
 def _write(path: Path, data: bytes) -> None:
     half = path.with_name(path.name + ".part")
     try:
@@ -253,6 +261,13 @@ def _write(path: Path, data: bytes) -> None:
         os.replace(half, path)
     except OSError as error:
         raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from None
+
+
+def planned_recipe(plan: Plan, report: Report | None) -> Recipe | None:
+    """What a plan comes to with its prepared text; None without one or with a size that cannot be. Raises BAD_RECIPE."""
+    if report is None or plan.size is None or plan.size.problem():
+        return None
+    return make_recipe(plan, report.train_bytes, report.held_out_documents > 0)
 
 
 def make_recipe(plan: Plan, text_bytes: int, has_held_out: bool) -> Recipe:

@@ -145,7 +145,7 @@ class ModelStep(QWidget):
         """Show a run as it is now."""
         self._run = run
         size, work = run.plan.size, self._lab.work
-        is_free = size is not None and not run.has_begun
+        is_free = size is not None and not run.has_begun and not self._lab.is_at_work(run.path)
         for widget in (*self.presets.values(), *self.rows.values(), self.kind):
             widget.setEnabled(is_free)
         for name, button in self.presets.items():
@@ -221,7 +221,8 @@ class ModelStep(QWidget):
 
     def _show_origin(self, run: Run) -> None:
         """A model that is there already has its sizes."""
-        start, is_free = run.plan.start, run.plan.size is not None and not run.has_begun
+        start = run.plan.start
+        is_free = run.plan.size is not None and not run.has_begun and not self._lab.is_at_work(run.path)
         self.origin.setEnabled(is_free)
         if not start or start in self._known:
             self.origin.set_value(start)

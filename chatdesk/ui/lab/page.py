@@ -1,5 +1,6 @@
 """The page of the lab: the runs, and the chosen one in four steps, from text to a model that can be talked to."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class LabPage(QWidget):
         self.setAcceptDrops(True)
         self._lab = lab
         self.path: Path | None = None
+        self._named: Path | None = None  # whose name stands in the field
         self.model = RunModel(lab)
         self.view = QListView()
         self.view.setModel(self.model)
@@ -249,8 +251,9 @@ class LabPage(QWidget):
         if run is not None:
             self._shown_step().show_run(run)
             self.name.setReadOnly(run.has_begun)
-            if not self.name.hasFocus() or self.name.isReadOnly():
+            if not self.name.hasFocus() or self.name.isReadOnly() or self._named != run.path:
                 self.name.setText(run.name)
+                self._named = run.path
         wrong = self._said or (run and (self._lab.complaints.get(run.path) or run.fault))
         self.complaint.setText(sentence_of(wrong) if wrong else "")
         self.complaint.setVisible(bool(wrong))
@@ -274,6 +277,8 @@ class LabPage(QWidget):
 
     def choose(self, path: Path) -> None:
         """Show another run, where a person would go on with it."""
+        if path != self.path:
+            self._rename()  # a name that is being typed belongs to the run before
         self.path, self._said = path, None
         run = self.run
         if run is not None:
@@ -288,16 +293,15 @@ class LabPage(QWidget):
 
     def new_run(self) -> None:
         """Begin one."""
-        self._begin(Plan())
+        self._begin(lambda name: self._lab.create(name))
 
     def _again(self) -> None:
         if (run := self.run) is not None:
-            self._begin(run.plan)
+            self._begin(lambda name: self._lab.again(run.path, name))
 
-    def _begin(self, plan: Plan) -> None:
+    def _begin(self, make: Callable[[str], Path]) -> None:
         try:
-            path = self._lab.create(self.tr("My model"), plan)
-            self._lab.change_plan(path, plan)
+            path = make(self.tr("My model"))
         except UserError as error:
             self._complain(error)
         else:
@@ -324,7 +328,8 @@ class LabPage(QWidget):
         choose_folder(self, lambda path: self.open(Path(path)), self.tr("Open a run's folder"))
 
     def _rename(self) -> None:
-        run, name = self.run, self.name.text().strip()
+        run = self._lab.run(self._named) if self._named is not None else None
+        name = self.name.text().strip()
         if run is None or run.has_begun or not name or name == run.name:
             return
         try:
@@ -332,7 +337,9 @@ class LabPage(QWidget):
         except UserError as error:
             self._complain(error)
         else:
-            self.path = path
+            if self.path == run.path:
+                self.path = path
+            self._named = path
             self.name.setText(path.name)
             self.follow()
 

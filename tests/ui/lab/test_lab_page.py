@@ -113,7 +113,9 @@ def test_sizes_are_answered_at_once_and_kept(bench):
     page.follow()
     assert "multiple" in model.problem.text()
     assert not model.next_button.isEnabled()
-    assert lab_runs.read(page.path).recipe.model.heads == 4  # what cannot be is not written
+    assert lab_runs.read(page.path).recipe is None  # neither what cannot be nor what was chosen before
+    page.show_step("train")
+    assert not page.steps["train"].start_button.isEnabled()
 
 
 def test_a_measurement_says_the_time_and_fits_it(bench):
@@ -244,6 +246,38 @@ def test_a_run_is_named_until_it_begins(bench):
     assert page.path == bench.folder / "runs" / "Tales  one"
     assert [run.name for run in bench.lab.runs] == ["Tales  one"]
     assert page.path.is_dir()
+
+
+def test_a_name_belongs_to_the_run_it_was_typed_for(bench):
+    page = bench.page
+    page.new_button.click()
+    page.name.setFocus()
+    page.name.selectAll()
+    bench.qtbot.keyClicks(page.name, "Novels")
+    other = bench.lab.create("Other")
+    page.choose(other)
+    assert page.name.text() == "Other"
+    page.new_button.setFocus()
+    assert sorted(run.name for run in bench.lab.runs) == ["Novels", "Other"]
+    assert page.run.name == "Other"
+
+
+def test_choices_stand_still_while_a_child_works_with_them(bench):
+    bench.prepared()
+    page, model = bench.page, bench.page.steps["model"]
+    page.show_step("model")
+    bench.script(bench.errand, "wait", Done({"stages": [{"tokens_per_s": 1000.0}]}))
+    model.measure_button.click()
+    page.follow()
+    assert not model.rows["layers"].isEnabled()
+    assert not model.origin.isEnabled()
+    before = page.run.plan
+    page.take([bench.folder / "more.txt"])
+    assert "works on My model just now" in page.complaint.text()
+    assert page.run.plan == before
+    bench.lab.stop()
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.lab.flops == 1000.0 * before.size.flops_per_token
 
 
 def test_a_real_preparation(qtbot, tmp_path):
