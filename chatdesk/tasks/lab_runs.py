@@ -264,7 +264,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def planned_recipe(plan: Plan, report: Report | None) -> Recipe | None:
-    """What a plan comes to with its prepared text; None without one or with a size that cannot be. Raises BAD_RECIPE."""
+    """What a plan comes to with its prepared text; None without one or with an impossible size. Raises BAD_RECIPE."""
     if report is None or plan.size is None or plan.size.problem():
         return None
     return make_recipe(plan, report.train_bytes, report.held_out_documents > 0)

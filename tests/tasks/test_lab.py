@@ -1,5 +1,6 @@
 """The lab over scripted children: the list of runs, and recipes that follow the choices."""
 
+import contextlib
 import json
 import queue
 import sys
@@ -57,10 +58,8 @@ def test_no_recipe_is_left_of_choices_that_give_none(bench):
     ):
         bench.lab.change_plan(run.path, Plan(text=str(bench.text)))
         assert (run.path / "recipe.toml").is_file()
-        try:
+        with contextlib.suppress(UserError):  # told or not: the old one must not be trained
             bench.lab.change_plan(run.path, plan)
-        except UserError as error:
-            assert error.fault == Fault.BAD_RECIPE
         assert run.recipe is None
         assert not (run.path / "recipe.toml").exists()
         with pytest.raises(UserError) as told:
