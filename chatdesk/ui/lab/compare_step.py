@@ -100,7 +100,8 @@ class CompareStep(QWidget):
 
     def _follow_start(self) -> None:
         run = self._run
-        is_ready = run is not None and run.checkpoint is not None and self._lab.work is None
+        has_model = run is not None and run.checkpoint is not None and run.checkpoint.name == "model"  # no adapter
+        is_ready = has_model and self._lab.work is None
         self.start_button.setEnabled(is_ready and bool(self._lines()))
 
     def show_run(self, run: Run) -> None:
@@ -108,6 +109,7 @@ class CompareStep(QWidget):
         self._run = run
         work, file = self._lab.work, self._lab.compared.get(run.path)
         is_mine = work is not None and work.kind == "compare" and work.path == run.path
+        trouble = ""
         self._follow_start()
         self.cancel_button.setVisible(is_mine)
         self.progress.setVisible(is_mine)
@@ -117,14 +119,20 @@ class CompareStep(QWidget):
         if is_mine or file is None or not file.is_file():
             self._comparison = None  # the file is still written by the child
         elif self._comparison is None or self._comparison.journal != file:
-            self._open(file)
+            trouble = self._open(file)
         self._show()
+        if trouble:
+            self.tally.setText(trouble)
+            self.tally.show()
 
-    def _open(self, file: Path) -> None:
+    def _open(self, file: Path) -> str:
+        """Take up the answers in a file; the sentence that says why they cannot be read."""
+        self._comparison = None
         try:
             self._comparison = Comparison.read(file)
         except UserError as error:
-            self.tally.setText(sentence_of(error))
+            return sentence_of(error)
+        return ""
 
     def _vote(self, choice: Choice) -> None:
         if self._comparison is not None and self._question is not None:

@@ -21,6 +21,10 @@ STATES = {
     "finished": QT_TRANSLATE_NOOP("lab", "finished"),
     "broken": QT_TRANSLATE_NOOP("lab", "broken off"),
 }
+_PREPARING = {
+    "loading the checkpoint": QT_TRANSLATE_NOOP("lab", "the checkpoint is loaded"),
+    "training the tokenizer": QT_TRANSLATE_NOOP("lab", "the tokenizer is trained"),
+}
 _SAMPLES = 6
 
 
@@ -115,7 +119,10 @@ class TrainStep(QWidget):
     def _words(self, run: Run, is_mine: bool) -> str:
         history, number = run.history, QLocale().toString
         if history.preparing and is_mine:
-            return self.tr("Preparing: {what}").format(what=history.preparing)
+            what, _, file = history.preparing.partition("tokenising ")
+            cut = self.tr("{file} is cut into tokens").format(file=file)
+            what = QCoreApplication.translate("lab", _PREPARING[what]) if what in _PREPARING else what
+            return self.tr("Preparing: {what}").format(what=cut if file else what)
         parts = [QCoreApplication.translate("lab", STATES["running" if is_mine else history.state])]
         if history.tokens_total:
             tokens = self.tr("{done} of {total} tokens")

@@ -83,7 +83,9 @@ class UseStep(QWidget):
         work, has_model = self._lab.work, run.checkpoint is not None
         is_mine = work is not None and work.kind == "judge" and work.path == run.path
         note = self.tr("There is none yet: train first. It can be talked to from the first save on.")
-        if has_model:
+        if has_model and run.path.parent != self._lab.folder:
+            note = self.tr("It lies in the folder of the run, as of its last save.")
+        elif has_model:
             note = self.tr("It is on the Models page under the name of the run, as of its last save.")
         is_whole = run.checkpoint is not None and run.checkpoint.name == "model"
         if has_model and not is_whole:
