@@ -2990,6 +2990,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{tokens} 词元：“{prompt}” → {text}</translation>
     </message>
     <message>
+        <source>{file} is cut into tokens</source>
+        <translation>正在把 {file} 切分为词元</translation>
+    </message>
+    <message>
         <source>Preparing: {what}</source>
         <translation>正在准备：{what}</translation>
     </message>
@@ -3171,6 +3175,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>There is none yet: train first. It can be talked to from the first save on.</source>
         <translation>还没有模型：请先训练。从第一次保存起就可以与它对话。</translation>
+    </message>
+    <message>
+        <source>It lies in the folder of the run, as of its last save.</source>
+        <translation>它在训练文件夹中，是最近一次保存时的样子。</translation>
     </message>
     <message>
         <source>It is on the Models page under the name of the run, as of its last save.</source>
@@ -4109,6 +4117,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>broken off</source>
         <translation>已中断</translation>
+    </message>
+    <message>
+        <source>the checkpoint is loaded</source>
+        <translation>正在加载检查点</translation>
+    </message>
+    <message>
+        <source>the tokenizer is trained</source>
+        <translation>正在训练分词器</translation>
     </message>
 </context>
 <context>
