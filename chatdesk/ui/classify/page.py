@@ -25,6 +25,7 @@ from chatdesk.ui.classify.results import ReportView, ResultsModel, ResultsView
 from chatdesk.ui.errors import sentence, sentence_of
 from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
+from chatdesk.ui.widgets.frames import page_header
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 
 _LIST_PX = 380
@@ -134,16 +135,7 @@ class ClassifyPage(QWidget):
     def _make_header(self) -> QFrame:
         self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
         self.back_button.clicked.connect(self.back_wanted)
-        header = QFrame()
-        header.setObjectName("header")
-        header.setFixedHeight(theme.scaled(56))
-        row = QHBoxLayout(header)
-        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
-        row.setSpacing(theme.scaled(8))
-        row.addWidget(self.back_button)
-        row.addWidget(Label(self.tr("Classify"), kind="title"))
-        row.addStretch()
-        return header
+        return page_header(self.back_button, Label(self.tr("Classify"), kind="title"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt override: the labels stand beside the table while there is room for both, else above it."""

@@ -3,14 +3,13 @@
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
     QPlainTextEdit,
-    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -26,6 +25,7 @@ from chatdesk.ui.inspect.saving import save_text, say_failed
 from chatdesk.ui.inspect.tokens_part import TokensPart
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 
 _PAUSE_MS = 120  # from a key to the question
@@ -104,7 +104,7 @@ class InspectPage(QWidget):
             group.addButton(tab)
             row.addWidget(tab)
             part = getattr(self, name)
-            self._parts.addWidget(_scrolled(part))
+            self._parts.addWidget(scrolled(part))
             tab.clicked.connect(partial(self._show, name))
         row.addStretch()
         row.addWidget(self.example)
@@ -160,14 +160,3 @@ class InspectPage(QWidget):
                 say_failed(self, path, OSError())
 
         choose_place(self, name, save)
-
-
-def _scrolled(part: QWidget) -> QScrollArea:
-    """A part that can be scrolled where the window is too small for it."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(part)
-    return area

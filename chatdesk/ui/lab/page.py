@@ -28,12 +28,12 @@ from chatdesk.ui.dropping import dropped_files
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.lab.compare_step import CompareStep
 from chatdesk.ui.lab.model_step import ModelStep
-from chatdesk.ui.lab.parts import scrolled
 from chatdesk.ui.lab.run_list import RunDelegate, RunModel
 from chatdesk.ui.lab.text_step import TextStep
 from chatdesk.ui.lab.train_step import TrainStep
 from chatdesk.ui.lab.use_step import UseStep
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import Label
 
 _LIST_PX, _BESIDE_PX, _MOST_PX = 260, 760, 16_777_215
@@ -172,16 +172,7 @@ class LabPage(QWidget):
     def _header(self) -> QFrame:
         self.back_button = IconButton("chevron-left", self.tr("Back to the chat"))
         self.back_button.clicked.connect(self.back_wanted)
-        header = QFrame()
-        header.setObjectName("header")
-        header.setFixedHeight(theme.scaled(56))
-        row = QHBoxLayout(header)
-        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
-        row.setSpacing(theme.scaled(8))
-        row.addWidget(self.back_button)
-        row.addWidget(Label(self.tr("Lab"), kind="title"))
-        row.addStretch()
-        return header
+        return page_header(self.back_button, Label(self.tr("Lab"), kind="title"))
 
     def _step_bar(self) -> QHBoxLayout:
         line = QHBoxLayout()

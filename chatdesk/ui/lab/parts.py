@@ -1,7 +1,7 @@
 """What the steps of the lab share: their layout, and figures in words."""
 
-from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from chatdesk.ui import theme
 
@@ -22,17 +22,6 @@ def duration(seconds: float) -> str:
         return QCoreApplication.translate("lab", "{count} min").format(count=minutes)
     text = QCoreApplication.translate("lab", "{hours} h {minutes} min")
     return text.format(hours=minutes // 60, minutes=minutes % 60)
-
-
-def scrolled(part: QWidget) -> QScrollArea:
-    """A step that can be scrolled where the window is too small for it."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(part)
-    return area
 
 
 def column(part: QWidget) -> QVBoxLayout:

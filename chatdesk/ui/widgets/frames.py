@@ -1,0 +1,31 @@
+"""What pages are made of: the bar at their top, and parts that can be scrolled."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
+
+from chatdesk.ui import theme
+
+
+def page_header(*parts: QWidget) -> QFrame:
+    """The bar at the top of a page, with ``parts`` from the left."""
+    header = QFrame()
+    header.setObjectName("header")
+    header.setFixedHeight(theme.scaled(56))
+    row = QHBoxLayout(header)
+    row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
+    row.setSpacing(theme.scaled(8))
+    for part in parts:
+        row.addWidget(part)
+    row.addStretch()
+    return header
+
+
+def scrolled(part: QWidget) -> QScrollArea:
+    """A part that can be scrolled where the window is too small for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(part)
+    return area
