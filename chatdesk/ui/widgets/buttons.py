@@ -68,13 +68,24 @@ class ChoiceButton(TextButton):
 
     def __init__(self, name: str, choices: Mapping[Any, str]) -> None:
         super().__init__("", icon="chevron-down", icon_behind=True)
-        self._name, self._choices = name, choices
+        self._name = name
+        self._choices: Mapping[Any, str] = {}
+        self.value: Any = None
         menu = QMenu(self)
         menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
-        for value, words in choices.items():
-            menu.addAction(words).triggered.connect(lambda _=False, v=value: self._on_chosen(v))
         self.setMenu(menu)
-        self.set_value(next(iter(choices)))
+        self.set_choices(choices)
+
+    def set_choices(self, choices: Mapping[Any, str]) -> None:
+        """Offer these; what is chosen stays where it is among them, else it is the first."""
+        if choices == self._choices:
+            return
+        self._choices = choices
+        self.menu().clear()
+        for value, words in choices.items():
+            action = self.menu().addAction(words.replace("&", "&&"))
+            action.triggered.connect(lambda _=False, v=value: self._on_chosen(v))
+        self.set_value(self.value if self.value in choices else next(iter(choices)))
 
     def set_value(self, value: Any) -> None:
         """Choose ``value``, in silence."""
