@@ -1,4 +1,4 @@
-"""A small checkpoint that guesses ahead for a large one: chosen, remembered, at work; real checkpoints, a real engine."""
+"""A small checkpoint that guesses ahead for a large one: chosen, remembered, at work; on a real engine."""
 
 import json
 import queue
