@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from chatdesk.cli_engine import AsJson, ModelOption
+from chatdesk.cli_engine import AdapterOption, AsJson, ModelOption, checked_adapter
 from chatdesk.paths import starter
 from chatdesk.terminal import notes, shown, user_errors
 
@@ -17,7 +17,11 @@ from chatdesk.terminal import notes, shown, user_errors
 def evaluate(
     textfile: Annotated[Path | None, typer.Argument(help="Text: txt, md or jsonl, also xz.")] = None,
     model: ModelOption = None,
+    adapter: AdapterOption = None,
     other: Annotated[Path | None, typer.Option(help="A second checkpoint, measured beside the first.")] = None,
+    other_adapter: Annotated[
+        Path | None, typer.Option(help="Folder of a LoRA adapter for the second, or for the same checkpoint again.")
+    ] = None,
     stride: Annotated[
         int | None, typer.Option(help="Tokens between two windows; half the context if left out.")
     ] = None,
@@ -63,8 +67,8 @@ def evaluate(
         def tell(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        models = [] if wants_curves_only else [model or starter(), *([other] if other else [])]
-        found = measure(models, wanted, tell) if models else []
+        bases, adapters = _asked(model, adapter, other, other_adapter)
+        found = [] if wants_curves_only else measure(bases, wanted, tell, adapters)
     if html is not None:
         write_report(html, found, curves, textfile.name if textfile else "")
     if as_json:
@@ -72,6 +76,16 @@ def evaluate(
         print(json.dumps({**told, "other": more[0]} if more else told, ensure_ascii=False))
         return
     for each in found:
-        if other:
+        if len(found) > 1:
             print(shown(f"{each.model}:"))
         print(each.table())
+
+
+def _asked(
+    model: Path | None, adapter: Path | None, other: Path | None, other_adapter: Path | None
+) -> tuple[list[Path], list[Path | None]]:
+    """The checkpoints and their adapters, which fit. Of the second an adapter alone says: on the same checkpoint."""
+    first = model or starter()
+    pairs = [(first, adapter), *([(other or first, other_adapter)] if other or other_adapter else [])]
+    fitted = [Path(checked_adapter(mine, base)) if mine else None for base, mine in pairs]
+    return [base for base, _ in pairs], fitted

@@ -140,8 +140,9 @@ def check(folder: Path) -> Adapter:
 
 
 def name_of(folder: Path) -> str:
-    """How an adapter is called wherever it is shown."""
-    return shown(safety.snapshot_name(folder) or folder.name)
+    """How an adapter is called wherever it is shown: that of a training run by the run's name."""
+    own = folder.parent.name if (folder.parent / "run.json").is_file() else folder.name
+    return shown(safety.snapshot_name(folder) or own)
 
 
 def require_fit(adapter: Adapter, base: safety.Checked, model: str) -> None:

@@ -10,6 +10,7 @@ Perplexities of two models compare only if they share a tokenizer; bits per byte
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from msgspec import Struct
 from torch.nn import functional
 
 from chatdesk.engine.api import Device, Dtype, Load
+from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.loading import Checkpoint, load
 from chatdesk.engine.local.templates import TemplateRenderer
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.adapters import name_of
 from chatdesk.training.corpus import Document, read_documents, size_bytes
 
 ReportTokens = Callable[[int, int], None]
@@ -78,10 +81,20 @@ def evaluate_text(
     return evaluation
 
 
-def open_checkpoint(model: Path, device: Device = "auto", dtype: Dtype = "float32") -> Checkpoint:
-    """A checkpoint folder, loaded. Raises what loading raises."""
+def open_checkpoint(
+    model: Path, device: Device = "auto", dtype: Dtype = "float32", adapter: Path | None = None
+) -> Checkpoint:
+    """A checkpoint folder, loaded, with an adapter on it where one is named; it is called by both then.
+
+    Raises what loading and attaching raise.
+    """
     loading = load(Load(0, str(model), device, dtype), lambda: False)
-    return next(item for item in loading if isinstance(item, Checkpoint))
+    found = next(item for item in loading if isinstance(item, Checkpoint))
+    if adapter is None:
+        return found
+    weights = next(found.model.parameters())
+    Adapters(found.model, found.info, weights.device).put_on(str(adapter))
+    return replace(found, info=msgspec.structs.replace(found.info, name=f"{found.info.name} + {name_of(adapter)}"))
 
 
 def evaluate_documents(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,13 @@ class Findings(Struct, frozen=True):
         return "\n".join([*lines, *(f"{name:<14} {value}" for name, value in rows)])
 
 
-def measure(models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None) -> list[Findings]:
+def measure(
+    models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None, adapters: Sequence[Path | None] = ()
+) -> list[Findings]:
     """Measure checkpoints by the same text, prompts and seeds, one after the other; one is in memory at a time.
 
-    Raises ``BAD_VALUE``, ``NO_TEXT``, ``NOT_FINITE``, ``MEASURE_OUT_OF_MEMORY`` and what reading, loading
+    ``adapters``: of the models in their order, None or left out for those that are measured as they are.
+    Raises ``BAD_VALUE``, ``NO_TEXT``, ``NOT_FINITE``, ``MEASURE_OUT_OF_MEMORY`` and what reading, loading, attaching
     and generating raise.
     """
     wanted.check()
@@ -97,9 +101,9 @@ def measure(models: Sequence[Path], wanted: Wanted, tell: Tell = lambda *_: None
     if wanted.against and not against:
         raise UserError(Fault.NO_TEXT, path=", ".join(map(str, wanted.against)))
     found = []
-    for model in models:
+    for model, adapter in zip_longest(models, adapters):
         with _told(model):
-            found.append(_measure_one(open_checkpoint(model), wanted, documents, prompts, tell))
+            found.append(_measure_one(open_checkpoint(model, adapter=adapter), wanted, documents, prompts, tell))
     if wanted.sampled is None:
         return found
     cut = [[words_of(sample.text) for sample in each.samples] for each in found]
