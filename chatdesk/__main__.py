@@ -23,6 +23,10 @@ def main() -> None:
             from chatdesk.training import errand_worker
 
             sys.exit(errand_worker.main(errand))
+        case ["--compare-process", errand]:  # and comparisons, see chatdesk.cli_compare
+            from chatdesk import cli_compare
+
+            sys.exit(cli_compare.answer(errand))
         case _:
             from chatdesk import cli
 

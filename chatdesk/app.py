@@ -188,13 +188,14 @@ def _lab(profile: Profile, post: "Post") -> "Lab":
     from chatdesk.training.errands import errand_command
     from chatdesk.training.events import worker_command
 
-    commands = Commands(worker_command(), errand_command(), child_environment(None), _command("compare"))
+    commands = Commands(worker_command(), errand_command(), child_environment(None), _compare_command())
     return Lab(profile.runs, profile.texts, profile.lab_log, commands, post)
 
 
-def _command(name: str) -> list[str]:
-    """How to start a command of the command line."""
-    return [sys.executable, name] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "chatdesk", name]
+def _compare_command() -> list[str]:
+    """How to start `chatdesk.cli_compare.answer`; the file with the errand follows."""
+    door = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "chatdesk"]
+    return [*door, "--compare-process"]
 
 
 def _looking(

@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.library import safety
 from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab_process import LineProcess
 from chatdesk.tasks.lab_runs import History, Plan, Run
 from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.ports import Post, aside
-from chatdesk.training.errands import Done, Errand, ErrandEvent, Going, Judge, Prepare, Refused, Weigh
+from chatdesk.training.errands import (
+    Compare,
+    Contender,
+    Done,
+    Errand,
+    ErrandEvent,
+    Going,
+    Judge,
+    Prepare,
+    Refused,
+    Weigh,
+)
 from chatdesk.training.events import TrainEvent
 from chatdesk.training.recipe import write_recipe
 
@@ -37,8 +47,8 @@ _HANG_S = 5.0
 
 @dataclass(frozen=True)
 class Commands:
-    """How the children are started: ``train`` is followed by the recipe and its options, ``errand`` by JSON,
-    ``compare`` by two checkpoints and options.
+    """How the children are started: ``train`` is followed by the recipe and its options, ``errand`` by a file with an
+    `Errand`, ``compare`` by one with a `Compare`.
     """
 
     train: Sequence[str]
@@ -128,7 +138,7 @@ class Lab:
             self.change_plan(made, run.plan)
         elif run.recipe is not None:
             if (path / "recipe.toml").is_file():
-                lab_runs.copy_recipe(path / "recipe.toml", made)
+                lab_runs.copy_recipe(path / "recipe.toml", made, run.source)
             else:
                 write_recipe(run.recipe, made / "recipe.toml")
             self._read_again(made)
@@ -232,39 +242,36 @@ class Lab:
         self._errand("weigh", path, Weigh(str(path / "recipe.toml"), self._run(path).plan.text or None, MEASURE_S))
 
     def judge(self, path: Path) -> None:
-        """Measure the checkpoint of a run on its held-out text and by what it writes. Raises NO_TEXT, LAB_BUSY."""
+        """Measure the model of a run on its held-out text and by what it writes. Raises NO_TEXT, LAB_BUSY."""
         run = self._run(path)
-        held_out = Path(run.plan.text) / "held-out.jsonl"
-        if run.checkpoint is None or not held_out.is_file():
-            raise UserError(Fault.NO_TEXT, path=held_out)
-        train = Path(run.plan.text) / "train.jsonl"
+        held_out, trained_on = run.texts()
+        if run.checkpoint is None or held_out is None:
+            raise run.fault or UserError(Fault.NO_TEXT, path=Path(run.plan.text) / "held-out.jsonl")
+        model, against = self._contender(run.checkpoint), tuple(map(str, trained_on))
         html = str(path / REPORT)
-        self._errand("judge", path, Judge(str(run.checkpoint), str(held_out), (str(train),), str(path), html))
+        errand = Judge(model.checkpoint, str(held_out), against, str(path), html, model.adapter)
+        self._errand("judge", path, errand)
 
     def compare(self, path: Path, other: Path, prompts: Sequence[str]) -> None:
         """Let the checkpoint of a run and another one answer prompts, into the file of a `Comparison`.
 
         Answers that are there are kept, as long as the models and the prompts are the same. Raises LAB_BUSY, NO_TEXT,
-        CANNOT_WRITE, and what `safety.check` raises.
+        CANNOT_WRITE.
         """
         run = self._run(path)
         if run.checkpoint is None or not prompts:
             raise UserError(Fault.NO_TEXT, path=path)
-        folders = [safety.check(folder).folder for folder in (run.checkpoint, other)]
-        stamps = [str(file.stat().st_mtime_ns) for folder in folders for file in sorted(folder.glob("*.safetensors"))]
-        digest = hashlib.sha256("\n".join([*map(str, folders), *stamps, *prompts]).encode()).hexdigest()
-        file = path / "compared" / f"{digest[:16]}.jsonl"
-        asked = file.with_suffix(".txt")
-        try:
-            file.parent.mkdir(exist_ok=True)
-            asked.write_text("\n".join(prompts) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UserError(Fault.CANNOT_WRITE, path=asked, reason=error.strerror or error) from None
-        options = ["--prompts", str(asked), "--out", str(file), "--seed", str(int(digest[:8], 16)), "--json"]
-        self.compared[path] = file
-        self._start("compare", path, [*self._commands.compare, *map(str, folders), *options], lambda line: lambda: None)
-        if self._process is not None:
-            self._process.stop()  # no votes come that way: it ends when all is answered
+        a, b = self._contender(run.checkpoint), self._contender(other)
+        folders = [each for side in (a, b) for each in (side.checkpoint, side.adapter) if each]
+        digest = hashlib.sha256("\n".join([*folders, *lab_runs.stamps(folders), *prompts]).encode()).hexdigest()
+        self.compared[path] = path / "compared" / f"{digest[:16]}.jsonl"
+        out, seed = str(self.compared[path]), int(digest[:8], 16)
+        self._errand("compare", path, Compare(a, b, tuple(prompts), out, seed))
+
+    def _contender(self, folder: Path) -> Contender:
+        """A checkpoint, or the adapter of a run with the checkpoint that it belongs to."""
+        base = self.base_of(folder)
+        return Contender(base, str(folder)) if base else Contender(str(folder))
 
     def train(self, path: Path) -> None:
         """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE, and FILE_NOT_FOUND
@@ -284,10 +291,7 @@ class Lab:
         """Ask what is at work to end: a training saves first."""
         if self._process is not None and self.work is not None:
             self.work = replace(self.work, is_stopping=True)
-            if self.work.kind == "compare":
-                self._process.end()  # it reads nothing, and each of its answers is on the disk
-            else:
-                self._process.stop()
+            self._process.stop()
             self.on_change()
 
     def close(self) -> None:
@@ -305,10 +309,13 @@ class Lab:
             raise UserError(Fault.FILE_NOT_FOUND, path=path)
         return run
 
-    def _errand(self, kind: Kind, path: Path, errand: Errand) -> None:
-        command = [*self._commands.errand, msgspec.json.encode(errand).decode()]
+    def _errand(self, kind: Kind, path: Path, errand: Errand | Compare) -> None:
+        file = lab_runs.write_errand(path, errand)
+        command = self._commands.compare if isinstance(errand, Compare) else self._commands.errand
         decoder = msgspec.json.Decoder(ErrandEvent)
-        self._start(kind, path, command, lambda line: partial(self._on_errand, kind, path, decoder.decode(line)))
+        self._start(
+            kind, path, [*command, str(file)], lambda line: partial(self._on_errand, kind, path, decoder.decode(line))
+        )
 
     def _start(
         self, kind: Kind, path: Path, command: Sequence[str], read: Callable[[bytes], Callable[[], None]]
@@ -382,7 +389,7 @@ class Lab:
             self._read_again(path)
             if run.history.fault is None and code not in (0, 2) and not work.is_stopping:
                 self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
-        elif code not in ((0,) if work.kind == "compare" else (0, 2)) and not work.is_stopping:
+        elif code not in (0, 2) and not work.is_stopping:
             self.complaints[path] = UserError(Fault.ENGINE_BUG, reason=f"exit code {code}", log=self._log)
         self.on_change()
 

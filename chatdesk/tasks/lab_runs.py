@@ -2,6 +2,7 @@
 
 recipe.toml    what is trained; written by the window until the run begins
 plan.json      what only the window needs: files, steps of the cleaning, the folder of the prepared text
+errand.json    what a child process was asked to do last
 events.jsonl   what the training has told, also after a kill; run.json, model/ and others are the trainer's
 """
 
@@ -9,7 +10,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -22,7 +24,15 @@ from chatdesk.tasks.lab_sizes import Size
 from chatdesk.tasks.lab_text import USUAL, Report
 from chatdesk.training import events
 from chatdesk.training.events import TrainEvent
-from chatdesk.training.recipe import Recipe, load_recipe, with_whole_paths, write_recipe
+from chatdesk.training.recipe import (
+    Recipe,
+    Source,
+    find_checkpoint,
+    find_file,
+    load_recipe,
+    with_whole_paths,
+    write_recipe,
+)
 
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
@@ -114,7 +124,9 @@ class History:
 
 @dataclass
 class Run:
-    """One run. ``report``: of its prepared text; ``recipe``: None while there is none, or a broken one (``fault``)."""
+    """One run. ``report``: of its prepared text; ``recipe``: None while there is none, or a broken one (``fault``).
+    ``source``: the file that names in the recipe are meant from, where it is not the run's own.
+    """
 
     path: Path
     plan: Plan
@@ -122,6 +134,7 @@ class Run:
     history: History
     report: Report | None = None
     fault: UserError | None = None
+    source: Path | None = None
 
     @property
     def name(self) -> str:
@@ -140,6 +153,19 @@ class Run:
             if (self.path / name).is_dir():
                 return self.path / name
         return None
+
+    def texts(self) -> tuple[Path | None, tuple[Path, ...]]:
+        """The first text that its last stage with any holds out, and all it trains on, as far as they are there."""
+        stages = self.recipe.stages if self.recipe is not None else ()
+        held_out = (source for stage in reversed(stages) for source in stage.held_out)
+        trained_on = dict.fromkeys(source for stage in stages for source in stage.sources)
+        return next(self._found(held_out), None), tuple(self._found(trained_on))
+
+    def _found(self, sources: Iterable[Source]) -> Iterator[Path]:
+        text = Path(self.plan.text) if self.plan.text else None
+        for source in sources:
+            with suppress(UserError):
+                yield find_file(source.file, self.source or self.path / "recipe.toml", text)
 
     @property
     def command(self) -> str:
@@ -182,17 +208,39 @@ def read(path: Path) -> Run:
     try:
         if (path / "plan.json").is_file():
             run.plan = msgspec.json.decode((path / "plan.json").read_bytes(), type=Plan)
+        begun = _Begun()
+        if (path / "run.json").is_file():
+            begun = msgspec.json.decode((path / "run.json").read_bytes(), type=_Begun)
+        run.source = Path(begun.source) if begun.source else None
         if (path / "recipe.toml").is_file():
             run.recipe = load_recipe(path / "recipe.toml")
         elif (path / "run.json").is_file():
-            about = msgspec.json.decode((path / "run.json").read_bytes())
-            run.recipe = msgspec.convert(about["recipe"], Recipe)
+            run.recipe = msgspec.convert(begun.recipe, Recipe)
+        run.plan = _as_begun(run, begun)
         run.report = read_report(run.plan.text)
     except UserError as error:
         run.fault = error
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (OSError, msgspec.MsgspecError) as error:
         run.fault = UserError(Fault.BAD_RECIPE, path=path, reason=error)
     return run
+
+
+class _Begun(Struct):
+    """What run.json says; see `chatdesk.training.run_folder`."""
+
+    recipe: Any = None
+    source: str = ""
+    text: str = ""
+
+
+def _as_begun(run: Run, begun: _Begun) -> Plan:
+    """The plan with what only the recipe and run.json know where the command line has begun the run."""
+    text, start = run.plan.text, run.plan.start
+    if not text:
+        text = begun.text or (str(run.source.parent) if run.source else "")
+    if not start and run.recipe is not None and run.recipe.start is not None:
+        start = str(find_checkpoint(run.recipe.start, run.source or run.path / "recipe.toml"))
+    return msgspec.structs.replace(run.plan, text=text, start=start)
 
 
 def read_history(path: Path) -> History:
@@ -240,6 +288,18 @@ def free_path(folder: Path, name: str) -> Path:
 def write_plan(path: Path, plan: Plan) -> None:
     """Keep a plan, whole or not at all. Raises CANNOT_WRITE."""
     _write(path / "plan.json", msgspec.json.format(msgspec.json.encode(plan)))
+
+
+def stamps(folders: Iterable[str]) -> list[str]:
+    """When the weights in these folders were written."""
+    files = (file for folder in folders for file in sorted(Path(folder).glob("*.safetensors")) if file.exists())
+    return [str(file.stat().st_mtime_ns) for file in files]
+
+
+def write_errand(path: Path, errand: Struct) -> Path:
+    """Keep what a child is to do for a run in a file, and say which. Raises CANNOT_WRITE."""
+    _write(path / "errand.json", msgspec.json.encode(errand))
+    return path / "errand.json"
 
 
 def remove_recipe(path: Path) -> None:
@@ -342,13 +402,13 @@ def text_folder_of(path: Path) -> str:
     return str(path.resolve().parent)
 
 
-def copy_recipe(path: Path, run: Path) -> None:
+def copy_recipe(path: Path, run: Path, source: Path | None = None) -> None:
     """Take a recipe as it is written, with its remarks; they are lost where a relative path in it has to change.
 
-    Raises BAD_RECIPE, FILE_NOT_FOUND, CANNOT_WRITE.
+    ``source``: the file that its names are meant from. Raises BAD_RECIPE, FILE_NOT_FOUND, CANNOT_WRITE.
     """
     read = load_recipe(path)
-    whole = with_whole_paths(read, path)
+    whole = with_whole_paths(read, source or path)
     if whole != read:
         write_recipe(whole, run / "recipe.toml")
         return

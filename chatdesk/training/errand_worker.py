@@ -1,4 +1,4 @@
-"""The child process of an errand: the errand as JSON in its argument, events as lines of JSON on stdout.
+"""The child process of an errand: the errand as JSON in a file, events as lines of JSON on stdout.
 
 It ends when its work is done, or when its stdin does: a preparation is made whole or not at all.
 """
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,9 +22,21 @@ _TELL_S = 0.1  # between two lines about the same part
 _STOPPED = 3
 _SAMPLES = 4  # for each prompt
 
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Told what goes on, how much of it is done, and of how much."""
 
-def main(argument: str) -> int:
-    """Do the errand; the exit status: 0, or 2 where it was refused."""
+
+def main(file: str) -> int:
+    """Do the errand in the file; the exit status as of `serve`."""
+    errand = msgspec.json.decode(Path(file).read_bytes(), type=Errand)
+    return serve(lambda tell: _do(errand, tell))
+
+
+def serve(work: Callable[[Tell], Done]) -> int:
+    """Do ``work`` as an errand's process, behind others; the exit status: 0, or 2 where it was refused.
+
+    Each line on stdout is an `ErrandEvent`. The process ends with its stdin, so it never outlives the window.
+    """
     lines = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print belongs to the log
 
@@ -34,9 +47,10 @@ def main(argument: str) -> int:
     step_back()  # also that a measurement is of what a training gets
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
-        say(_do(msgspec.json.decode(argument, type=Errand), _Teller(say)))
+        say(work(_Teller(say)))
     except UserError as error:
-        say(Refused(error.fault, error.fields))
+        clean = {name: value.encode("utf-8", "replace").decode() for name, value in error.fields.items()}
+        say(Refused(error.fault, clean))
         return 2
     return 0
 
@@ -62,7 +76,7 @@ class _Teller:
             self._say(Going(what, done, total))
 
 
-def _do(errand: Errand, tell: _Teller) -> Done:
+def _do(errand: Errand, tell: Tell) -> Done:
     if isinstance(errand, Prepare):
         from chatdesk.training.preparation import Wishes, prepare
 
@@ -78,7 +92,7 @@ def _do(errand: Errand, tell: _Teller) -> Done:
     return judge(errand, tell)
 
 
-def judge(errand: Judge, tell: Callable[[str, int, int], None]) -> Done:
+def judge(errand: Judge, tell: Tell) -> Done:
     """Measure, and write the report, with the curves of a run that has any."""
     from chatdesk.training.curves import read_curves
     from chatdesk.training.html_report import write_report
@@ -90,7 +104,8 @@ def judge(errand: Judge, tell: Callable[[str, int, int], None]) -> Done:
     with suppress(UserError):  # a run that has told no step is judged all the same
         curves.append(read_curves(Path(errand.run)))
     wanted = Wanted(file, sampled=SampleWishes(_SAMPLES), against=tuple(map(Path, errand.against)))
-    found = measure([Path(errand.model)], wanted, tell)
+    adapter = Path(errand.adapter) if errand.adapter else None
+    found = measure([Path(errand.model)], wanted, tell, [adapter])
     write_report(html, found, curves, file.name)
     told = found[0].to_builtins()
     told.pop("samples", None)

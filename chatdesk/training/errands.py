@@ -1,6 +1,6 @@
 """What a child process does for the window beside training, and what it tells: one line of JSON for each.
 
-No torch here: the window imports this.
+An errand goes to its child as a file: a command line holds no thousand paths. No torch here: the window imports this.
 """
 
 import sys
@@ -13,7 +13,7 @@ CHILD_FLAG = "--errand-process"
 
 
 def errand_command() -> list[str]:
-    """How to start `chatdesk.training.errand_worker`; the errand follows as JSON."""
+    """How to start `chatdesk.training.errand_worker`; the file with the errand follows."""
     if getattr(sys, "frozen", False):
         return [sys.executable, CHILD_FLAG]
     return [sys.executable, "-P", "-m", "chatdesk.training.errand_worker"]
@@ -38,8 +38,9 @@ class Weigh(Struct, frozen=True, tag=True):
 
 
 class Judge(Struct, frozen=True, tag=True):
-    """Measure the checkpoint folder ``model`` on ``file`` and by texts that it writes, in which 8-grams of the files
-    ``against`` are looked for; a report with the curves of the folder ``run`` is written to the file ``html``.
+    """Measure the checkpoint folder ``model``, with the adapter in the folder ``adapter`` if that is not empty, on
+    ``file`` and by texts that it writes, in which 8-grams of the files ``against`` are looked for; a report with the
+    curves of the folder ``run`` is written to the file ``html``.
     """
 
     model: str
@@ -47,9 +48,31 @@ class Judge(Struct, frozen=True, tag=True):
     against: tuple[str, ...]
     run: str
     html: str
+    adapter: str = ""
 
 
 Errand: TypeAlias = Prepare | Weigh | Judge
+"""What `chatdesk.training.errand_worker` does."""
+
+
+class Contender(Struct, frozen=True):
+    """A model that is compared: a checkpoint folder, and the folder of an adapter for it, empty without one."""
+
+    checkpoint: str
+    adapter: str = ""
+
+
+class Compare(Struct, frozen=True, tag=True):
+    """Let two models answer ``prompts`` into the file ``out`` of a `chatdesk.tasks.comparing.Comparison`.
+
+    An errand of `chatdesk.cli_compare`, which knows the engine.
+    """
+
+    a: Contender
+    b: Contender
+    prompts: tuple[str, ...]
+    out: str
+    seed: int
 
 
 class Going(Struct, frozen=True, tag=True):

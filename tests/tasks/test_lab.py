@@ -5,6 +5,7 @@ import json
 import queue
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.tasks.lab_runs import Plan
 from chatdesk.tasks.lab_sizes import Size
+from chatdesk.training.errands import Compare, Contender, Judge, errand_command
 
 REPORT = {
     "files": 1, "documents": 20, "read_bytes": 60_000, "train_documents": 18, "train_bytes": 50_000,
@@ -22,11 +24,12 @@ REPORT = {
 
 
 class Bench:
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, errand=None) -> None:
         self.folder = folder
         self._posted = queue.SimpleQueue()
         idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-        self.lab = Lab(folder / "runs", folder / "texts", folder / "lab.log", Commands(idle, idle), self._posted.put)
+        commands = Commands(idle, errand or idle, compare=idle)
+        self.lab = Lab(folder / "runs", folder / "texts", folder / "lab.log", commands, self._posted.put)
         self.text = folder / "texts" / "prepared"
         self.text.mkdir(parents=True)
         (self.text / "report.json").write_text(json.dumps(REPORT))
@@ -127,3 +130,67 @@ def test_figures_of_the_checkpoint_before_go_with_more_training(bench):
     bench.lab.results[run.path, "judge"] = {"loss": 9.0}
     bench.lab.train(run.path)
     assert bench.lab.results == {}
+
+
+def test_an_errand_takes_thousands_of_paths(tmp_path):
+    texts = tmp_path / ("a folder with a long name " * 4)
+    texts.mkdir()
+    for number in range(5000):
+        (texts / f"{number:04}.txt").write_text(f"Story {number}.")
+    bench = Bench(tmp_path, errand_command())
+    paths = tuple(map(str, sorted(texts.iterdir())))
+    path = bench.lab.create("many", Plan(paths=paths, steps=(), held_out=0.0))
+    bench.lab.prepare(path)
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.lab.complaints == {}
+    assert bench.lab.run(path).report.documents == 5000
+    bench.lab.close()
+
+
+def test_a_run_of_the_command_line_has_its_text_and_its_checkpoint(bench):
+    run = bench.folder / "elsewhere"
+    run.mkdir()
+    source = bench.folder / "recipes" / "mine.toml"
+    source.parent.mkdir()
+    (source.parent / "held.jsonl").write_text("{}")
+    (bench.text / "train.jsonl").write_text("{}")
+    stage = {"name": "x", "sources": [{"file": "train.jsonl"}], "held_out": [{"file": "held.jsonl"}], "sequence": 8}
+    stage |= {"batch": 1, "learning_rate": 0.1, "steps": 1}
+    recipe = {"version": 1, "start": {"checkpoint": "../base"}, "lora": {}, "stages": [stage]}
+    about = {"hash": "", "recipe": recipe, "source": str(source), "text": str(bench.text)}
+    (run / "run.json").write_text(json.dumps(about))
+    found = lab_runs.read(run)
+    assert found.fault is None
+    assert found.plan.text == str(bench.text)
+    assert found.plan.start == str(bench.folder / "base")
+    assert found.report.train_documents == 18
+    assert found.texts() == (source.parent / "held.jsonl", (bench.text / "train.jsonl",))
+    (run / "run.json").write_text(json.dumps(about | {"text": ""}))
+    assert lab_runs.read(run).plan.text == str(source.parent)  # beside the recipe, where none was named
+
+
+def test_an_adapter_is_judged_on_its_checkpoint(bench):
+    path = bench.lab.create("mine")
+    bench.lab.change_plan(path, Plan(text=str(bench.text), start="/models/base"))
+    (path / "adapter").mkdir()
+    with pytest.raises(UserError) as told:
+        bench.lab.judge(path)
+    assert told.value.fault == Fault.NO_TEXT
+    (bench.text / "held-out.jsonl").write_text("{}")
+    bench.lab.judge(path)
+    asked = msgspec.json.decode((path / "errand.json").read_bytes(), type=Judge)
+    assert (asked.model, asked.adapter) == ("/models/base", str(path / "adapter"))
+    assert asked.file == str(bench.text / "held-out.jsonl")
+
+
+def test_an_adapter_is_compared_with_its_checkpoint(bench):
+    path = bench.lab.create("mine")
+    bench.lab.change_plan(path, Plan(text=str(bench.text), start="/models/base"))
+    (path / "adapter").mkdir()
+    bench.lab.compare(path, Path("/models/base"), ("Who?",))
+    asked = msgspec.json.decode((path / "errand.json").read_bytes(), type=Compare)
+    assert asked.a == Contender("/models/base", str(path / "adapter"))
+    assert asked.b == Contender("/models/base")
+    bench.lab.stop()
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.lab.complaints == {}

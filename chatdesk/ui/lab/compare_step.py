@@ -4,48 +4,54 @@ from pathlib import Path
 
 from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPlainTextEdit, QProgressBar, QWidget
+from shiboken6 import isValid
 
 from chatdesk.errors import UserError
+from chatdesk.library.catalogue import Entry
 from chatdesk.tasks.comparing import Choice, Comparison, Question
 from chatdesk.tasks.lab import Lab, Run
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.lab.parts import column
-from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_folder
-from chatdesk.ui.widgets.labels import ElidedLabel, Label
+from chatdesk.ui.widgets.labels import Label, tip
 
 
 class CompareStep(QWidget):
-    """Signals: ``compare_wanted(other, prompts)``. Attributes: ``other``, the folder of the second checkpoint;
-    ``prompts``; ``other_button``, ``start_button``, ``cancel_button``; ``votes``, by choice; ``left``, ``right``;
-    ``tally``.
+    """Signals: ``compare_wanted(other, prompts)``. Attributes: ``other``, the button that chooses the second model by
+    its folder; ``prompts``; ``folder_button``, ``start_button``, ``cancel_button``; ``votes``, by choice; ``left``,
+    ``right``; ``progress`` and ``count`` of the answers; ``tally``.
     """
 
     compare_wanted = Signal(object, object)
 
-    def __init__(self, lab: Lab, other: Path) -> None:
+    def __init__(self, lab: Lab, usual: Path) -> None:
+        """``usual``: the checkpoint that a whole model is compared with where nobody says otherwise."""
         super().__init__()
-        self._lab = lab
+        self._lab, self._usual = lab, usual
         self._run: Run | None = None
         self._comparison: Comparison | None = None
         self._question: Question | None = None
-        self.other = other
-        self.other_button = TextButton(self.tr("Compare with…"), icon="folder")
-        self.other_button.clicked.connect(lambda: choose_folder(self, self.choose_other))
-        self.other_name = ElidedLabel(str(other))
+        self._entries: list[Entry] = []
+        self._chosen = ""  # by the person; empty: what the run suggests
+        self.other = ChoiceButton(self.tr("Compare with"), {"": ""})
+        self.other.chosen.connect(lambda: self.choose_other(self.other.value))
+        self.folder_button = TextButton(self.tr("Another folder…"), icon="folder")
+        self.folder_button.clicked.connect(lambda: choose_folder(self, self.choose_other))
         self.prompts = QPlainTextEdit()
         self.prompts.setAccessibleName(self.tr("Prompts, one a line"))
         self.prompts.setPlaceholderText(self.tr("One prompt a line; both models answer all of them."))
         self.prompts.setTabChangesFocus(True)
         self.prompts.textChanged.connect(self._follow_start)
         self.start_button = TextButton(self.tr("Let both answer"), kind="primary")
-        self.start_button.clicked.connect(lambda: self.compare_wanted.emit(self.other, self._lines()))
+        self.start_button.clicked.connect(lambda: self.compare_wanted.emit(Path(self.other.value), self._lines()))
         self.cancel_button = TextButton(self.tr("Cancel"))
         self.cancel_button.clicked.connect(lab.stop)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Progress of the answers"))
+        self.count = Label(kind="small")
         self.prompt = Label(kind="section", wrap=True)
         self.left, self.right = Label(wrap=True), Label(wrap=True)
         names: dict[Choice, str] = {
@@ -69,13 +75,16 @@ class CompareStep(QWidget):
         body.addWidget(Label(help_, kind="soft", wrap=True))
         line = QHBoxLayout()
         line.setSpacing(gap)
-        line.addWidget(self.other_button)
-        line.addWidget(self.other_name, 1)
+        line.addWidget(Label(self.tr("Compare with")))
+        line.addWidget(self.other)
+        line.addWidget(self.folder_button)
+        line.addStretch()
         body.addLayout(line)
         self.prompts.setFixedHeight(theme.scaled(112))
         body.addWidget(self.prompts)
         body.addLayout(_line(self.start_button, self.cancel_button))
         body.addWidget(self.progress)
+        body.addWidget(self.count)
         body.addWidget(self.prompt)
         answers = QGridLayout()
         answers.setHorizontalSpacing(theme.scaled(24))
@@ -90,32 +99,73 @@ class CompareStep(QWidget):
         body.addWidget(self.tally)
         body.addStretch()
 
+    def enter(self) -> None:
+        """The step is shown: look for what to compare with."""
+        self._lab.find_checkpoints(self._take)
+
+    def _take(self, entries: list[Entry]) -> None:
+        if isValid(self):
+            self._entries = entries
+            self._offer()
+
     def choose_other(self, folder: str) -> None:
         """Compare with the checkpoint in that folder."""
-        self.other = Path(folder)
-        self.other_name.set_words(folder)
+        self._chosen = folder
+        self._offer()
+
+    def _choices(self, run: Run) -> dict[str, str]:
+        """Names by folder: checkpoints of this machine and models of other runs. The one that suits the run is first:
+        what an adapter was trained for, else the usual one.
+        """
+        names = {str(entry.path): entry.name for entry in self._entries if entry.fault is None}
+        mine = run.checkpoint
+        for other in self._lab.runs:
+            if other.checkpoint is not None and other.path != run.path:
+                base = self._lab.base_of(other.checkpoint)
+                on = f"{names.get(base, Path(base).name)} + " if base else ""
+                names[str(other.checkpoint)] = on + other.name
+        first = (self._lab.base_of(mine) if mine is not None else "") or str(self._usual)
+        found = {first: names.get(first, Path(first).name)} | names
+        if self._chosen:
+            found.setdefault(self._chosen, Path(self._chosen).name)
+        found.pop(str(mine), None)
+        return found
+
+    def _offer(self) -> None:
+        """What can be chosen just now."""
+        if self._run is None:
+            return
+        choices = self._choices(self._run)
+        self.other.set_choices(choices)
+        self.other.set_value(self._chosen if self._chosen in choices else next(iter(choices)))
+        self.other.setToolTip(tip(self.other.value))
 
     def _lines(self) -> tuple[str, ...]:
         return tuple(line.strip() for line in self.prompts.toPlainText().splitlines() if line.strip())
 
     def _follow_start(self) -> None:
         run = self._run
-        has_model = run is not None and run.checkpoint is not None and run.checkpoint.name == "model"  # no adapter
-        is_ready = has_model and self._lab.work is None
+        is_ready = run is not None and run.checkpoint is not None and self._lab.work is None
         self.start_button.setEnabled(is_ready and bool(self._lines()))
 
     def show_run(self, run: Run) -> None:
         """Show a run as it is now."""
+        if self._run is None or self._run.path != run.path:
+            self._chosen = ""
         self._run = run
         work, file = self._lab.work, self._lab.compared.get(run.path)
         is_mine = work is not None and work.kind == "compare" and work.path == run.path
         trouble = ""
+        self._offer()
         self._follow_start()
         self.cancel_button.setVisible(is_mine)
         self.progress.setVisible(is_mine)
+        self.count.setVisible(is_mine)
         if work is not None and is_mine:
             self.progress.setRange(0, work.total)
             self.progress.setValue(work.done)
+            count = self.tr("{done} of {total} answers").format(done=work.done, total=work.total)
+            self.count.setText(count if work.total else "")
         if is_mine or file is None or not file.is_file():
             self._comparison = None  # the file is still written by the child
         elif self._comparison is None or self._comparison.journal != file:

@@ -1,7 +1,7 @@
 """The second step: the size of the model, and what it asks for, said while a slider moves."""
 
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QLocale, Signal
@@ -73,7 +73,7 @@ class ModelStep(QWidget):
         super().__init__()
         self._lab = lab
         self._run: Run | None = None
-        self._known: set[str] = set()
+        self._known: dict[str, str] = {}
         self.presets: dict[str, TextButton] = {}
         group = QButtonGroup(self)
         group.setExclusive(False)
@@ -85,7 +85,8 @@ class ModelStep(QWidget):
         kinds = {"gpt2": "GPT-2", "llama": "Llama"}
         self.kind = ChoiceButton(self.tr("Architecture"), kinds)
         self.kind.chosen.connect(lambda: self._set("kind", self.kind.value))
-        self.origin = self._make_origin(())
+        self.origin = ChoiceButton(self.tr("Begin with"), {"": self.tr("A new model")})
+        self.origin.chosen.connect(self._on_origin)
         self.method = ChoiceButton(
             self.tr("What is trained"),
             {8: self.tr("An adapter (LoRA)"), 32: self.tr("A larger adapter"), 0: self.tr("All weights")},
@@ -117,7 +118,6 @@ class ModelStep(QWidget):
         line.addStretch()
         for button in (self.origin, self.method, self.kind):
             line.addWidget(button)
-        self._origin_line = line
         body.addLayout(line)
         flow = Flow(theme.scaled(8))
         flow.add(*self.presets.values())
@@ -203,19 +203,10 @@ class ModelStep(QWidget):
         """The step is shown: look for checkpoints to go on from."""
         self._lab.find_checkpoints(self._show_checkpoints)
 
-    def _make_origin(self, entries: Sequence[Entry]) -> ChoiceButton:
-        loadable = {str(entry.path): entry.name for entry in entries if entry.fault is None}
-        button = ChoiceButton(self.tr("Begin with"), {"": self.tr("A new model")} | loadable)
-        button.chosen.connect(self._on_origin)
-        return button
-
     def _show_checkpoints(self, entries: list[Entry]) -> None:
         if not isValid(self):
             return
-        old, self.origin = self.origin, self._make_origin(entries)
-        self._known = {str(entry.path) for entry in entries if entry.fault is None}
-        self._origin_line.replaceWidget(old, self.origin)
-        old.deleteLater()
+        self._known = {str(entry.path): entry.name for entry in entries if entry.fault is None}
         if self._run is not None:
             self.show_run(self._run)
 
@@ -224,8 +215,11 @@ class ModelStep(QWidget):
         start = run.plan.start
         is_free = run.plan.size is not None and not run.has_begun and not self._lab.is_at_work(run.path)
         self.origin.setEnabled(is_free)
-        if not start or start in self._known:
-            self.origin.set_value(start)
+        known = {"": self.tr("A new model")} | self._known
+        if start:
+            known.setdefault(start, Path(start).name)
+        self.origin.set_choices(known)
+        self.origin.set_value(start)
         self.method.setVisible(bool(start))
         self.method.setEnabled(is_free)
         self.method.set_value(run.plan.rank if run.plan.rank in (0, 8, 32) else 8)

@@ -253,8 +253,8 @@ class LabPage(QWidget):
         """Show one of the steps of the chosen run."""
         self._parts.setCurrentIndex(list(self.steps).index(name))
         self.tabs[name].setChecked(True)
-        if name == "model":
-            self.steps["model"].enter()
+        if name in ("model", "compare"):
+            self.steps[name].enter()
         self.follow()
 
     def _show_report(self) -> None:

@@ -87,14 +87,13 @@ class UseStep(QWidget):
             note = self.tr("It lies in the folder of the run, as of its last save.")
         elif has_model:
             note = self.tr("It is on the Models page under the name of the run, as of its last save.")
-        is_whole = run.checkpoint is not None and run.checkpoint.name == "model"
-        if has_model and not is_whole:
+        if run.checkpoint is not None and run.checkpoint.name == "adapter":
             text = self.tr("It is an adapter for {model}. Talking to it loads that model with the adapter.")
             note = text.format(model=Path(run.plan.start).name or self.tr("the model it was trained on"))
         self.note.setText(note)
         self.talk_button.setEnabled(has_model)
         self.folder_button.setEnabled(has_model)
-        self.judge_button.setEnabled(is_whole and work is None and run.report is not None)
+        self.judge_button.setEnabled(has_model and work is None)
         self.judge_button.set_words(self.tr("Measuring…") if is_mine else self.tr("Evaluate"))
         self.progress.setVisible(is_mine)
         if work is not None and is_mine:

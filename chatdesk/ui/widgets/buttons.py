@@ -70,20 +70,22 @@ class ChoiceButton(TextButton):
         super().__init__("", icon="chevron-down", icon_behind=True)
         self._name = name
         self._choices: Mapping[Any, str] = {}
+        self._menu = QMenu(self)
+        self._menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
+        self.setMenu(self._menu)
         self.value: Any = None
-        menu = QMenu(self)
-        menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button it hangs on
-        self.setMenu(menu)
         self.set_choices(choices)
 
     def set_choices(self, choices: Mapping[Any, str]) -> None:
-        """Offer these; what is chosen stays where it is among them, else it is the first."""
+        """Offer these. What is chosen stays if it is among them, else it is the first one, in silence."""
         if choices == self._choices:
             return
         self._choices = choices
-        self.menu().clear()
+        for action in self._menu.actions():  # one of them may be what calls
+            self._menu.removeAction(action)
+            action.deleteLater()
         for value, words in choices.items():
-            action = self.menu().addAction(words.replace("&", "&&"))
+            action = self._menu.addAction(words.replace("&", "&&"))
             action.triggered.connect(lambda _=False, v=value: self._on_chosen(v))
         self.set_value(self.value if self.value in choices else next(iter(choices)))
 

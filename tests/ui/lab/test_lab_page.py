@@ -19,6 +19,7 @@ from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.training.errands import Done, Going, Refused, errand_command
 from chatdesk.training.events import Began, Finished, HeldOut, Paused, Sampled, Saved, Stepped
 from chatdesk.ui.lab.page import LabPage
+from chatdesk.ui.widgets.labels import Label
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 FAKE = [sys.executable, "-S", "-E", str(Path(__file__).with_name("fake_child.py"))]
@@ -301,14 +302,20 @@ def test_a_real_preparation(qtbot, tmp_path):
 COMPARE = """
 import sys
 from pathlib import Path
-from chatdesk.tasks.comparing import About, Comparison, read_prompts
-told = dict(zip(sys.argv[3::2], sys.argv[4::2]))
-about = About("mine", "other", read_prompts(Path(told["--prompts"])), int(told["--seed"]))
-made = Comparison(about, Path(told["--out"]))
-for side in "ab":
-    for index in made.missing(side):
-        made.answer(side, index, f"<b>{side}</b> {index}")
-assert sys.stdin.read() == ""  # as the real one, it goes on to read votes
+import msgspec
+from chatdesk.tasks.comparing import About, Comparison
+from chatdesk.training.errands import Compare, Done, Going
+asked = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Compare)
+made = Comparison(About("mine", "other", asked.prompts, asked.seed), Path(asked.out))
+was_stopped = Path(asked.out).with_suffix(".stopped")
+for number, (side, index) in enumerate([(side, index) for side in "ab" for index in made.missing(side)], 1):
+    made.answer(side, index, f"<b>{side}</b> {index}")
+    print(msgspec.json.encode(Going("answering", number, 6)).decode(), flush=True)
+    if number == 4 and not was_stopped.exists():
+        was_stopped.touch()
+        sys.stdin.read()
+        sys.exit(3)
+print(msgspec.json.encode(Done({})).decode())
 """
 
 
@@ -325,6 +332,14 @@ def test_two_models_are_compared_blind(bench):
     step.prompts.setPlainText("One?\n\nTwo?\nThree?")
     step.start_button.click()
     assert step.cancel_button.isVisible()
+    bench.until(lambda: bench.lab.work.done == 4)
+    assert (step.progress.value(), step.progress.maximum()) == (4, 6)
+    assert step.count.text() == "4 of 6 answers"
+    step.cancel_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert not bench.page.complaint.isVisible()
+    assert not step.count.isVisible()
+    step.start_button.click()  # it goes on
     bench.until(lambda: bench.lab.work is None)
     assert step.prompt.text() == "One?"
     while step.left.isVisible():
@@ -333,6 +348,45 @@ def test_two_models_are_compared_blind(bench):
     assert "mine: 3" in step.tally.text()
     assert "chance" in step.tally.text()
     assert not step.votes["left"].isVisible()
+
+
+def test_a_comparison_that_is_refused_says_why(bench):
+    bench.prepared()
+    bench.lab._commands = replace(bench.lab._commands, compare=[*FAKE, str(bench.errand)])
+    (bench.page.path / "model").mkdir()
+    step = bench.page.steps["compare"]
+    bench.page.show_step("compare")
+    step.prompts.setPlainText("One?")
+    step.choose_other("/models/none")
+    bench.script(bench.errand, Refused("file_not_found", {"path": "/models/none"}), "exit 2")
+    step.start_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert bench.page.complaint.text() == "/models/none does not exist. Check the name."
+    assert step.start_button.isEnabled()
+
+
+def test_what_a_model_can_be_compared_with(bench):
+    from tests.ui.scripted import ScriptedCheckpoints
+
+    bench.prepared()
+    mine = bench.page.path
+    bench.lab.change_plan(mine, msgspec.structs.replace(bench.page.run.plan, start="/models/my-gpt2"))
+    (mine / "adapter").mkdir()
+    scripted = ScriptedCheckpoints()
+    bench.lab.find_checkpoints = lambda then: then(scripted.entries)
+    step = bench.page.steps["compare"]
+    bench.page.show_step("compare")
+    assert step.other.value == "/models/my-gpt2"  # what it was trained for
+    assert step.other.accessibleName() == "Compare with: my-gpt2"
+    bench.page.new_button.click()
+    (bench.page.path / "model").mkdir()
+    bench.page.show_step("compare")
+    assert step.other.value == str(starter())
+    assert step.other._choices[str(mine / "adapter")] == f"my-gpt2 + {mine.name}"
+    assert str(bench.page.path / "model") not in step.other._choices
+    step.other._on_chosen(str(mine / "adapter"))
+    bench.page.follow()
+    assert step.other.value == str(mine / "adapter")
 
 
 def test_own_texts_are_added_once_they_are_written(bench):
@@ -380,4 +434,9 @@ def test_a_run_goes_on_from_a_checkpoint(bench):
     use = page.steps["use"]
     assert "adapter for my-gpt2" in use.note.text()
     assert use.talk_button.isEnabled()
-    assert not use.judge_button.isEnabled()  # an adapter is no model by itself
+    bench.script(bench.errand, Done({"perplexity": 3.5}))
+    use.judge_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    asked = json.loads((page.path / "errand.json").read_text())
+    assert (asked["model"], asked["adapter"]) == ("/models/my-gpt2", str(page.path / "adapter"))
+    assert "3.50" in [label.text() for label in use.figures.findChildren(Label)]
