@@ -455,8 +455,12 @@ Edit a message or write a reply anew to make another.</source>
 <context>
     <name>CompareStep</name>
     <message>
-        <source>Compare with…</source>
-        <translation>与之比较…</translation>
+        <source>Compare with</source>
+        <translation>对比对象</translation>
+    </message>
+    <message>
+        <source>Another folder…</source>
+        <translation>其他文件夹…</translation>
     </message>
     <message>
         <source>Prompts, one a line</source>
@@ -509,6 +513,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Right</source>
         <translation>右</translation>
+    </message>
+    <message>
+        <source>{done} of {total} answers</source>
+        <translation>已有 {done}/{total} 个回复</translation>
     </message>
     <message>
         <source>(nothing)</source>
