@@ -3,7 +3,7 @@
 Read are JSON lines (``.jsonl``: prose ``{"text"}``, dialogues ``{"turns": [{"speaker", "text"}]}``, pairs
 ``{"question", "answer"}``) and plain text (``.txt``, ``.md``: one document), each also packed as ``.xz``.
 
-A source is tokenised once into a folder of the run: ``tokens.bin`` (uint16, or uint32 for a large vocabulary),
+A source is tokenised once into a folder: ``tokens.bin`` (uint16, or uint32 for a large vocabulary),
 ``replies.bin`` (uint8, 1 where the token counts under ``loss = "replies"``) and ``starts.npy`` (the first token of each
 document). They are memory-mapped, so a corpus may be larger than memory. No more documents are tokenised than the run
 will see; which ones is a pure function of (seed, line), and a small budget still samples the whole file.
@@ -233,6 +233,16 @@ def tokenise(
     half = folder.with_name(folder.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
+    try:
+        _write_arrays(half, documents, tokenizer, encode)
+        os.replace(half, folder)
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)  # a full disk needs the room
+        raise
+    return TokenArrays(folder)
+
+
+def _write_arrays(half: Path, documents: Iterable[Document], tokenizer: "Tokenizer", encode: Encode) -> None:
     dtype = np.uint16 if tokenizer.get_vocab_size() <= 1 << 16 else np.uint32
     starts, position = [], 0
     listening = _Listener(documents)
@@ -243,12 +253,13 @@ def tokenise(
             tokens.write(np.asarray(ids, dtype).tobytes())
             replies.write(np.asarray(marks, np.uint8).tobytes())
     if not position:
-        raise UserError(Fault.NO_TEXT, path=folder.name)
+        raise UserError(Fault.NO_TEXT, path=half.stem)
     np.save(half / "starts.npy", np.asarray(starts, np.int64))
     about = {"dtype": np.dtype(dtype).name, "dialogue": listening.all_dialogue}
     (half / "about.json").write_text(json.dumps(about))
-    os.replace(half, folder)
-    return TokenArrays(folder)
+    for file in half.iterdir():  # before the folder has its name: a power cut leaves no empty file under it
+        with file.open("rb+") as written:
+            os.fsync(written.fileno())
 
 
 class _Listener:

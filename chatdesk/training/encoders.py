@@ -1,5 +1,6 @@
 """How a run's documents become tokens: in its own form of a dialogue, or as a checkpoint's chat template has it."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ class OwnEncoder:
         self.tokenizer = tokenizer
         self.ends = (token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, END_OF_TURN))
 
+    def digest(self) -> str:
+        """Of all that says how a text becomes tokens."""
+        return _digest("own", self.tokenizer.to_str())
+
     def encode(self, documents: Iterable[Document], _tokenizer: "Tokenizer") -> Iterator[Marked]:
         """As `encode_documents`."""
         return encode_documents(documents, self.tokenizer)
@@ -54,6 +59,12 @@ class TemplateEncoder:
         self._tokens = tokens
         self._template = tokens.chat_template or DIALOGUES["plain"].template
         self._renderer = TemplateRenderer(tokens.special)
+
+    def digest(self) -> str:
+        """Of all that says how a text becomes tokens."""
+        tokens = self._tokens
+        parts = (self._template, repr(sorted(tokens.special.items())), repr((tuple(tokens.leading), self.ends)))
+        return _digest("template", self.tokenizer.to_str(), *parts)
 
     def close(self) -> None:
         """End the process that renders."""
@@ -132,6 +143,10 @@ class TemplateEncoder:
     def _led(self, ids: list[int]) -> list[int]:
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 Encoder = OwnEncoder | TemplateEncoder

@@ -5,7 +5,7 @@ run.json            the recipe as it was read, its hash, every change of it unde
 recipe.toml         the recipe's file itself, as it was last taken over
 run.lock            held by the process that trains
 tokenizer/          the run's tokenizer
-data/               tokenised text, made once
+data/               tokenised text, made once; that of a preparation is shared with other runs, see `token_store`
 state.safetensors   weights, optimizer and position in one file, replaced atomically: old or new, never half
 after-NAME.safetensors   the state at the end of stage NAME (a hard link where the disk can);
                     put it in the place of state.safetensors to redo what followed

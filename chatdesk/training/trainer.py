@@ -7,7 +7,6 @@ other chance in it: it ends where the unbroken run would have ended, but for rou
 What it begins with and what it leaves is the matter of `origins`.
 """
 
-import hashlib
 import math
 import threading
 import time
@@ -56,6 +55,7 @@ from chatdesk.training.origins import FromCheckpoint, NewModel, Origin, stamp
 from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, find_checkpoint, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
+from chatdesk.training.token_store import alone, place_of
 from chatdesk.training.tokenizer import train_tokenizer
 
 BETAS = (0.9, 0.95)  # as in GPT-3 (Brown et al. 2020, appendix B): the usual choice for small batches of text
@@ -206,9 +206,12 @@ class _Run:
     def _until_stopped(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents, until the run is to stop: tokenising may take long, and begins anew when it was cut."""
         for document in documents:
-            if self._stop.is_set():
-                raise _Stop
+            self._check_stop()
             yield document
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _Stop
 
     def _is_stopped(self, step: int) -> bool:
         """Whether to stop after this step. Several processes must agree, which costs time, so they ask seldom."""
@@ -256,20 +259,18 @@ class _Run:
         return chain.from_iterable(parts)
 
     def _arrays(self, source: Source, tokens: float, seed: int) -> TokenArrays:
-        """The tokenised source, from the run folder when it is there; ``tokens`` bounds how much of it is read."""
+        """The tokenised source, from where it is kept already; ``tokens`` bounds how much of it is read."""
         file, wanted = self._files[source.file], wanted_bytes(tokens)
         sample = "whole" if wanted >= text_bytes(file) else f"{tokens} {seed}"  # stages share a file that is seen whole
-        key = hashlib.sha256(f"{source.file} {sample}".encode()).hexdigest()[:12]
-        folder = self._folder.data / f"{file.name.split('.')[0]}-{key}"
-        if not folder.is_dir():
-            self._report(Preparing(f"tokenising {source.file}"))
-            tokenise(
-                self._until_stopped(sample_documents(file, wanted, seed)),
-                self._origin.encoder.tokenizer,
-                folder,
-                self._origin.encoder.encode,
-            )
-        return TokenArrays(folder)
+        encoder = self._origin.encoder
+        folder = place_of(file, source.file, sample, encoder.digest(), self._folder.data)
+        if folder.is_dir():
+            return TokenArrays(folder)
+        with alone(folder, self._check_stop):
+            if not folder.is_dir():
+                self._report(Preparing(f"tokenising {source.file}"))
+            documents = self._until_stopped(sample_documents(file, wanted, seed))
+            return tokenise(documents, encoder.tokenizer, folder, encoder.encode)
 
     # a stage
 
