@@ -14,6 +14,7 @@ looked at row by row, by `draws`.
 
 import contextlib
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,15 +22,18 @@ from typing import Any
 import numpy as np
 import torch
 from msgspec import structs
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
 from chatdesk.engine.local import draws
 from chatdesk.engine.local.bias import TokenBias
+from chatdesk.engine.local.lean.rows import Row
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import SAMPLING
 
 _PART, _WORTH = 64, 3  # numbers of a row looked at together; how many times more parts than are looked at it takes
+_COLDEST = 1e-20  # colder, and single precision would have no number for what scores are multiplied by
 
 FLOOR = -9999.0
 """Stands for the logarithm of zero: JSON knows no infinity. (OpenAI's API writes the same number.)"""
@@ -110,6 +114,7 @@ class Sampler:
         self._chosen: list[list[int]] = [[] for _ in range(drafts)]
         self._seen: torch.Tensor | None = None  # [rows, tokens], ids of the prompt and of what was chosen
         self._seen_drafts: list[int] = []
+        self._seen_rows: dict[int, array[int]] = {}  # on the CPU, of each draft
 
     @torch.inference_mode()
     def choose(self, logits: torch.Tensor, drafts: Sequence[int]) -> list[Choice]:
@@ -124,39 +129,40 @@ class Sampler:
             chosen = self._at_once(logits, wanted, drafts)
         for i, choice in zip(drafts, chosen, strict=True):
             self._chosen[i].append(choice.id)
+            if i in self._seen_rows:
+                self._seen_rows[i].append(choice.id)
         return chosen
 
     def _by_row(self, logits: torch.Tensor, wanted: torch.Tensor, drafts: Sequence[int]) -> list[Choice]:
         penalty = _given(self._sampling.repetition_penalty)
-        seen = None if penalty == 1 else self._seen_ids(logits, drafts).numpy()
         found = []
         for row, draft in enumerate(drafts):
-            own, scores = logits[row].numpy(), wanted[row].numpy()
-            if seen is not None:
-                scores = scores.copy()
-                again = scores[seen[row]]
-                scores[seen[row]] = np.where(again < 0, again * penalty, again / penalty)
+            own = scores = Row.of(logits[row].numpy())
+            if penalty != 1:
+                numbers, seen = wanted[row].numpy().copy(), self._seen_by(draft, len(own))
+                again = numbers[seen]
+                numbers[seen] = np.where(again < 0, again * penalty, again / penalty)
+                scores = Row.of(numbers)
+            elif wanted is not logits:
+                scores = Row.of(wanted[row].numpy())
             found.append(self._from_row(own, scores, draft))
         return found
 
-    def _from_row(self, own: draws.Numbers, scores: draws.Numbers, draft: int) -> Choice:
+    def _from_row(self, own: Row, scores: Row, draft: int) -> Choice:
         """Choose from one row; ``own``: the logits before bias and penalty."""
-        most, sampling = float(own.max()), self._sampling
-        highest = float(scores.max())
-        if not (math.isfinite(most) and math.isfinite(highest)):
+        if not (math.isfinite(own.most) and math.isfinite(scores.most)):
             raise UserError(Fault.NOT_FINITE)
+        sampling = self._sampling
         if sampling.temperature == 0:
-            first = int(scores.argmax())
-            drawn = draws.Drawn(first, float(scores[first]), first, float(scores[first]))
+            drawn = draws.best(scores)
         else:
-            scores = scores - np.float32(highest)
-            scores /= np.float32(_given(sampling.temperature))
+            scores = scores.at(max(_given(sampling.temperature), _COLDEST))
             top_k, top_p, min_p = _given(sampling.top_k), _given(sampling.top_p), _given(sampling.min_p)
             drawn = draws.draw(scores, self.numbers(draft, 1)[0], int(top_k), top_p, min_p)
-        total = draws.log_sum(own, most)
+        total = own.log_sum
         logprobs = [
-            (int(token), max(float(own[token]) - total, FLOOR), max(drawn.logprob(scores, int(token)), FLOOR))
-            for token in (drawn.id, *(draws.best(own, self._top)[: self._top] if self._top else ()))
+            (token, max(float(own.numbers[token]) - total, FLOOR), max(drawn.logprob(scores, token), FLOOR))
+            for token in (drawn.id, *(own.best(self._top)[: self._top].tolist() if self._top else ()))
         ]
         return Choice(*logprobs[0], tuple(logprobs[1:]))
 
@@ -226,6 +232,12 @@ class Sampler:
         seen = self._seen_ids(logits, drafts)
         score = logits.gather(1, seen)
         return logits.scatter(1, seen, torch.where(score < 0, score * penalty, score / penalty))
+
+    def _seen_by(self, draft: int, known: int) -> NDArray[np.int64]:
+        """Ids below ``known`` that count as repeated; one may stand there twice. Good until the next token."""
+        if draft not in self._seen_rows:
+            self._seen_rows[draft] = array("q", (token for token in self.repeated(draft) if token < known))
+        return np.frombuffer(self._seen_rows[draft], np.int64)
 
     def _seen_ids(self, logits: torch.Tensor, drafts: Sequence[int]) -> torch.Tensor:
         """Ids that count as repeated, on the device of the logits; one may stand there twice."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,22 @@ from transformers import (
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Sampling
 from chatdesk.engine.local import draws
+from chatdesk.engine.local.lean.compiler import COMPILER
+from chatdesk.engine.local.lean.rows import PART, Row
 from chatdesk.engine.local.sampling import FLOOR, Sampler, best, candidates, checkpoint_defaults, draw, resolve
 from chatdesk.errors import Fault, UserError
 from tests.engine.local.driving import NEUTRAL
+
+
+@pytest.fixture(scope="module", params=["compiled", "plain"], autouse=True)
+def passes(request):
+    """Every test here is done with the compiled passes over a row, and with numpy's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
+        assert COMPILER.wait()
+        if request.param == "plain":
+            patch.setattr(COMPILER, "passes", None)
+        yield
 
 
 def theirs(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Tensor:
@@ -57,7 +71,7 @@ def ours(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Ten
 
 def row_by_row(scores: torch.Tensor, sampling: Sampling, number: float = 0.5) -> torch.Tensor:
     """A row's log-probabilities as `draws` has them."""
-    numbers = (scores - scores.max()).numpy()
+    numbers = Row.of(scores.numpy())
     drawn = draws.draw(numbers, number, sampling.top_k, sampling.top_p, sampling.min_p)
     found = [drawn.logprob(numbers, token) for token in range(len(numbers))]
     assert math.isfinite(found[drawn.id])
@@ -172,7 +186,7 @@ def test_a_row_draws_what_many_rows_draw(sampling, spread):
     numbers = torch.rand(300, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     ids, logprobs, _ = candidates(scores, scores, sampling)
     index = draw(logprobs.expand(len(numbers), -1), numbers)[:, 0]
-    row = (scores[0] - scores.max()).numpy()
+    row = Row.of(scores[0].numpy())
     found = [draws.draw(row, number, sampling.top_k, sampling.top_p, sampling.min_p) for number in numbers.tolist()]
     assert sum(one.id != ids[0, i] for one, i in zip(found, index, strict=True)) <= 1
     for one in found:
@@ -185,7 +199,7 @@ def test_draws_of_a_row_follow_the_probabilities(sampling):
     scores = 0.1 * torch.randn(1, 600, generator=torch.Generator().manual_seed(3))
     scores[0, 77] = 4.0
     probabilities = theirs(scores, [], sampling).exp()[0]
-    row = (scores[0] - scores.max()).numpy()
+    row = Row.of(scores[0].numpy())
     numbers = torch.rand(5000, generator=torch.Generator().manual_seed(4), dtype=torch.float64).tolist()
     chosen = [draws.draw(row, number, sampling.top_k, sampling.top_p, sampling.min_p).id for number in numbers]
     counts = torch.bincount(torch.tensor(chosen), minlength=600)
@@ -195,7 +209,7 @@ def test_draws_of_a_row_follow_the_probabilities(sampling):
 
 def test_of_equal_scores_the_first_are_kept():
     """A flat row, as of a model that knows nothing: top-p takes half of it, and every token of that half is drawn."""
-    row = np.zeros(1000, np.float32)
+    row = Row.of(np.zeros(1000, np.float32))
     found = {draws.draw(row, i / 1000 + 1e-4, 0, 0.5, 0.0).id for i in range(1000)}
     assert found == set(range(500))
 
@@ -259,13 +273,49 @@ def test_greedy_probabilities_are_valid_json():
     assert json.loads(json.dumps(choice.top, allow_nan=False))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_not_finite(bad):
-    """One bad logit is an error with a name."""
-    sampler = Sampler(NEUTRAL, [], 0, 1, 0)
-    with pytest.raises(UserError) as caught:
-        sampler.choose(torch.tensor([[0.0, bad]]), [0])
-    assert caught.value.fault is Fault.NOT_FINITE
+@pytest.mark.parametrize("place", [0, 70, 199])
+@pytest.mark.parametrize("bad", [math.nan, -math.nan, math.inf])
+def test_not_finite(bad, place):
+    """One bad logit, anywhere, is an error with a name; so is a row of nothing."""
+    row = torch.zeros(1, 200)
+    row[0, place] = bad
+    for logits in (row, torch.full((1, 200), -math.inf)):
+        with pytest.raises(UserError) as caught:
+            Sampler(NEUTRAL, [], 0, 1, 0).choose(logits, [0])
+        assert caught.value.fault is Fault.NOT_FINITE
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 700), st.integers(0, 2**32), st.floats(0.01, 50), st.floats(0.05, 3))
+def test_passes_over_a_row_are_numpys(length, seed, spread, temperature):
+    """Of any length, with impossible tokens and equal ones: peaks, masses, places and bins of each way."""
+    source = np.random.default_rng(seed)
+    numbers = (spread * source.standard_normal(length)).astype(np.float32).round(1)
+    numbers[source.random(length) < 0.1] = -np.inf
+    numbers[source.integers(length)] = 1.0
+    row = Row.of(numbers).at(temperature)
+    scores = (numbers - numbers.max()) / np.float32(temperature)
+    weights = np.exp(scores.astype(np.float64))
+    starts = np.arange(0, length, PART)
+    assert np.array_equal(row.peaks, np.maximum.reduceat(numbers, starts))
+    assert (row.least, row.most) == (numbers.min(), numbers.max())
+    np.testing.assert_allclose(row.masses, np.add.reduceat(weights, starts), rtol=3e-5, atol=1e-30)
+    least = float(np.float32(np.quantile(scores[np.isfinite(scores)], 0.7)))
+    above = row.above(least, length)
+    assert above is not None
+    assert above.tolist() == sorted(np.flatnonzero(scores >= least), key=lambda i: (-scores[i], i))
+    assert row.above(least, len(above) - 1) is None
+    assert row.best(5)[:5].tolist() == np.argsort(-scores, kind="stable")[:5].tolist()
+    which, sums = row.bins(64, 30.0)
+    assert (np.diff(which[np.argsort(-scores)]) >= 0).all()
+    np.testing.assert_allclose(sums, np.bincount(which, weights, minlength=64), rtol=3e-5, atol=1e-30)
+
+
+def test_the_coldest_temperature_is_greedy():
+    """Colder than single precision can say."""
+    sampler = Sampler(structs.replace(NEUTRAL, temperature=1e-45), [], 0, 1, 0)
+    (choice,) = sampler.choose(torch.tensor([[0.0, 2.0, 1.0, -math.inf]]), [0])
+    assert (choice.id, choice.sampled_logprob) == (1, 0.0)
 
 
 @pytest.mark.parametrize(

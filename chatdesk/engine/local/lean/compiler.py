@@ -15,10 +15,12 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from chatdesk.paths import kernel_cache
 
 _LONGEST_S = 300.0
+_MODULES = "passes", "kernels"
 _logger = logging.getLogger(__name__)
 
 
@@ -27,6 +29,8 @@ class Compiler:
 
     def __init__(self) -> None:
         self.kernels: ModuleType | None = None
+        self.passes: Any = None
+        """`lean.passes`, once it is there: short functions, useful to every model."""
         self.has_failed = False
         self._thread: threading.Thread | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -64,7 +68,7 @@ class Compiler:
             folder = kernel_cache() / _digest()
             folder.mkdir(parents=True, exist_ok=True)
             if self._compile(str(folder)):
-                self.kernels = _load(str(folder))
+                self.passes, self.kernels = (_load(str(folder), name) for name in _MODULES)
         except Exception as error:  # a machine where numba cannot be had keeps torch's path
             self.has_failed = True
             _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
@@ -105,11 +109,11 @@ def _digest() -> str:
     return found.hexdigest()[:16]
 
 
-def _load(folder: str) -> ModuleType:
-    """The module of the kernels; compiles what is not in the folder."""
+def _load(folder: str, name: str) -> ModuleType:
+    """A module of compiled functions; compiles what is not in the folder."""
     numba = importlib.import_module("numba")
     numba.config.CACHE_DIR = folder
-    return importlib.import_module("chatdesk.engine.local.lean.kernels")
+    return importlib.import_module(f"chatdesk.engine.local.lean.{name}")
 
 
 COMPILER = Compiler()
@@ -119,4 +123,5 @@ COMPILER = Compiler()
 if __name__ == "__main__":
     if hasattr(os, "nice"):
         os.nice(10)
-    _load(sys.argv[1])
+    for module in _MODULES:
+        _load(sys.argv[1], module)

@@ -25,9 +25,9 @@ from chatdesk.engine.local.lean.vectors import (
     INT4,
     INT8,
     TOGETHER,
-    as_float,
     dot,
     dots,
+    exp,
     f32,
     meet,
     narrowed,
@@ -114,28 +114,13 @@ def _share(count: Any, unit: Any, thread: Any, threads: Any) -> Any:
 
 
 @kernel
-def _exp(x: Any) -> Any:
-    """The exponential to the last bits of float32, in a form that compilers make vectors of."""
-    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
-    n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
-    r = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
-    p = np.float32(1.9875691500e-4)
-    p = p * r + np.float32(1.3981999507e-3)
-    p = p * r + np.float32(8.3334519073e-3)
-    p = p * r + np.float32(4.1665795894e-2)
-    p = p * r + np.float32(1.6666665459e-1)
-    p = p * r + np.float32(5.0000001201e-1)
-    return (p * r * r + r + np.float32(1.0)) * as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
-
-
-@kernel
 def _activate(then: Any, x: Any) -> Any:
     one, half = np.float32(1.0), np.float32(0.5)
     if then == SILU:
-        return x / (one + _exp(-x))
+        return x / (one + exp(-x))
     if then == GELU_TANH:
         inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
-        return x * (one - one / (one + _exp(inner + inner)))
+        return x * (one - one / (one + exp(inner + inner)))
     if then == GELU:
         return np.float32(half * x * (one + math.erf(x * np.float32(0.70710678118))))
     return max(x, np.float32(0.0))
@@ -389,7 +374,7 @@ def _attend_head(a: Any, row: Any, text: Any, head: Any, turns: Any, tokens: Any
         most = max(most, scores[t])
     total = np.float32(0.0)
     for t in range(tokens):
-        scores[t] = _exp(scores[t] - most)
+        scores[t] = exp(scores[t] - most)
         total += scores[t]
     sums[:size] = np.float32(0.0)
     for t in range(tokens):

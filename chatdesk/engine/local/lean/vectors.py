@@ -196,6 +196,21 @@ def dot(kind: Any, weights: Any, x: Any, width: Any) -> Any:
 
 
 @kernel
+def exp(x: Any) -> Any:
+    """The exponential to the last bits of float32, in a form that compilers make vectors of."""
+    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
+    n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    r = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    return (p * r * r + r + np.float32(1.0)) * as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
+
+
+@kernel
 def widened(bits: Any) -> Any:
     """A bfloat16 as float32."""
     return as_float(np.uint32(bits) << np.uint32(16))
