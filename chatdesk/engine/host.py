@@ -77,7 +77,7 @@ class Host:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         threading.Thread(target=self._count, name="count", daemon=True).start()
         if prepare is not None:
-            prepare()
+            self._prepare(prepare)
         while (request_id := self._order.get()) is not None:
             with self._lock:
                 request = self._waiting.pop(request_id, None)
@@ -88,6 +88,13 @@ class Host:
                 self._running = None
         self._engine.close()
         self._is_over.set()
+
+    def _prepare(self, prepare: Callable[[], object]) -> None:
+        """Do what is to be done ahead. Where that fails, the request that needs it says why."""
+        try:
+            prepare()
+        except Exception:
+            traceback.print_exc()
 
     def _run(self, request: Request) -> None:
         """Send the events of one request; whatever happens, the last one ends it."""

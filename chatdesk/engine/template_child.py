@@ -3,8 +3,8 @@
 Started by its file name with ``python -I``, so it holds nothing but the standard library and jinja2. Requests and
 answers are JSON, each after its length in four bytes (big endian): ``{"template", "variables"}`` is answered by
 ``{"text"}`` or ``{"error"}``. Before the first request it says ``{"text": "ready"}``. The text is at most `MAX_BYTES`
-long in UTF-8 and the memory at most `MAX_MEMORY` (where the system knows such a limit); the parent watches the time.
-It may write no file.
+long in UTF-8 and the memory at most `MAX_MEMORY` (where the system knows such a limit); the parent watches the time,
+and where it has gone the process ends by itself after `MAX_SECONDS`. It may write no file.
 
 The template environment is the one transformers gives to templates: trimmed blocks, loop controls, ``tojson``,
 ``raise_exception``, ``strftime_now`` and the ``generation`` block, which marks a region and changes nothing.
@@ -12,6 +12,7 @@ The template environment is the one transformers gives to templates: trimmed blo
 Non-goals: tools, documents.
 """
 
+import faulthandler
 import json
 import struct
 import sys
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, NoReturn
 
 MAX_BYTES = 1_000_000
 MAX_MEMORY = 256 * 1024 * 1024
+MAX_SECONDS = 5
 
 
 def environment() -> Any:
@@ -59,7 +61,7 @@ def render(made: Any, template: str, variables: dict[str, Any]) -> str:
     pieces: list[str] = []
     size = 0
     for piece in made.from_string(template).generate(**variables):
-        size += len(piece.encode("utf-8", "surrogatepass"))
+        size += len(piece.encode())
         if size > MAX_BYTES:
             raise ValueError(f"it makes more than {MAX_BYTES} bytes of text")
         pieces.append(piece)
@@ -104,6 +106,7 @@ def main() -> None:
     _limit()
     write_frame(sink, {"text": "ready"})
     while (body := read_frame(source)) is not None:
+        faulthandler.dump_traceback_later(MAX_SECONDS, exit=True)  # by a thread that needs no lock of Python's
         try:
             answer = {"text": render(made, **json.loads(body))}
         except MemoryError:
@@ -112,6 +115,7 @@ def main() -> None:
             answer = {"error": "it never ends"}
         except Exception as error:  # whatever a template provokes
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        faulthandler.cancel_dump_traceback_later()
         write_frame(sink, answer)
 
 

@@ -54,6 +54,22 @@ host.Host(Failing(), source, sink).serve()
 """
 
 
+UNPREPARED = """
+from chatdesk.engine import host
+from chatdesk.engine.fake import FakeEngine
+class Broken(FakeEngine):
+    def run(self, request):
+        if isinstance(request, host.Ping):
+            return super().run(request)
+        self.prepare()
+    def prepare(self):
+        raise ImportError("libtorch.so: cannot open shared object file")
+source, sink = host._claim_pipe()
+engine = Broken()
+host.Host(engine, source, sink).serve(prepare=engine.prepare)
+"""
+
+
 class Pipe:
     """A child of its own, with what it says."""
 
@@ -189,6 +205,16 @@ def test_a_poisoned_device_ends_the_process() -> None:
     code, errors = child.end(close=False)
     assert code == EXIT_DEVICE_FAILED
     assert "device-side assert" in errors
+
+
+def test_what_is_missing_is_said_by_the_first_request() -> None:
+    """A library that cannot be imported ahead ends nothing: the process would only be started again, and again."""
+    child = Pipe("-c", UNPREPARED)
+    child.say(Load(1, "fake:model"))
+    (failed,) = child.until_end_of(1)
+    assert failed.fault == Fault.ENGINE_BUG
+    assert "libtorch.so: cannot open shared object file" in failed.fields["reason"]
+    assert "Traceback" in child.end()[1]
 
 
 class AcceleratorError(RuntimeError):

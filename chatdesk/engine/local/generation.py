@@ -116,7 +116,9 @@ class Generator:
             self._draft.runner.brake.should_stop = is_cancelled
         try:
             reused = yield from self._write(said, writing, sampler, is_cancelled)
-        except Exception:
+        except GeneratorExit:  # between two steps
+            raise
+        except BaseException:  # Ctrl+C, too
             self._cache.forget()  # a forward pass may have left it half written
             if self._draft is not None:
                 self._draft.forget()

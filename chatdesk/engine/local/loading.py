@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -182,7 +183,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     tokens = Tokens.load(checked)
     model: Any = None
     parameters = 0
-    for item in _in_thread(lambda report: _load_model(checked, config, how, report, is_cancelled)):
+    for item in _in_thread(partial(_load_model, checked, config, how), is_cancelled):
         if isinstance(item, int):
             yield Progress(request.id, item, checked.weight_bytes)
         else:
@@ -210,19 +211,26 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
     yield Checkpoint(model, tokens, info, ends)
 
 
-def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
-    """Run ``work(report)`` beside: yields what it reports, then its result; raises what it raises."""
+def _in_thread(
+    work: Callable[[Callable[[int], None], Callable[[], bool]], Any], is_cancelled: Callable[[], bool]
+) -> Iterator[Any]:
+    """Run ``work(report, is_cancelled)`` beside: yields what it reports, then its result; raises what it raises.
+
+    Whoever leaves it early, by Ctrl+C, too, cancels it.
+    """
     queue: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    is_left = threading.Event()
 
     def run() -> None:
         try:
-            queue.put(("result", work(lambda done: queue.put(("report", done)))))
+            done = work(lambda done: queue.put(("report", done)), lambda: is_left.is_set() or is_cancelled())
+            queue.put(("result", done))
         except BaseException as error:
             queue.put(("error", error))
 
     thread = threading.Thread(target=run, name="loading")
-    thread.start()
     try:
+        thread.start()
         while True:
             kind, value = queue.get()
             if kind == "error":
@@ -231,7 +239,9 @@ def _in_thread(work: Callable[[Callable[[int], None]], Any]) -> Iterator[Any]:
             if kind == "result":
                 return
     finally:
-        thread.join()
+        is_left.set()
+        if thread.is_alive():
+            thread.join()
 
 
 def _config(checked: safety.Checked) -> Any:

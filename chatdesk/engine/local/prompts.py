@@ -4,6 +4,8 @@ A chat goes through the checkpoint's template, rendered in another process; a ch
 wishes it, takes one of `DIALOGUES`. A template that refuses or ignores a system message gets its text in front of the
 first message. A last message by the assistant is continued.
 
+A special token's name in a message is no token: who writes it speaks of it (`chatdesk.engine.local.quoting`).
+
 Replies that carry their ids are spliced in as they were generated: the text is rendered a second time with marks in
 place of the replies, and only if both texts agree, and the spliced ids decode to the text, are they used.
 
@@ -16,6 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.fill import fill_marks
@@ -200,10 +204,14 @@ class PromptMaker:
 
     def _encode_chat(self, messages: Sequence[ChatMessage], template: str) -> list[int]:
         """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""
+        quoting, encode = self._tokens.quoting, self._tokens.encode
+        if letters := quoting.letters(message.text for message in messages):
+            messages = [replace(message, text=quoting.quote(message.text, letters)) for message in messages]
+            encode = partial(quoting.encode, letters=letters)
         text, parts = self._rendered(messages, partial(self._render, template))
-        ids = self._tokens.encode(text)
+        ids = encode(text)
         if any(message is not None and message.token_ids for message, _ in parts):
-            ids = self._spliced(parts, ids)
+            ids = self._spliced(parts, ids, encode)
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
 
@@ -225,13 +233,13 @@ class PromptMaker:
         plain = [{"role": message.role, "content": message.text} for message in messages]
         return self._renderer.render(template, plain, add_generation_prompt=add_generation_prompt)
 
-    def _spliced(self, parts: "Parts", encoded: list[int]) -> list[int]:
+    def _spliced(self, parts: "Parts", encoded: list[int], encode: Callable[[str], list[int]]) -> list[int]:
         """The ids with replies as they were generated, if they say the same as the plain encoding; else that."""
         ids: list[int] = []
         for message, following in parts:
             if message is not None:
-                ids += message.token_ids or self._tokens.encode(message.text)
-            ids += self._tokens.encode(following)
+                ids += message.token_ids or encode(message.text)
+            ids += encode(following)
         decode = self._tokens.decode
         return ids if decode(ids, skip_special=False) == decode(encoded, skip_special=False) else encoded
 

@@ -63,7 +63,7 @@ class Reader:
             raise UserError(Fault.BAD_VALUE, name="prompt", value="no reply", allowed="messages that end with a reply")
         else:
             reply = request.prompt[-1]  # joined as it was written: through a template a space might come before it
-            own = reply.token_ids or tokens.encode(reply.text)
+            own = reply.token_ids or tokens.quoting.encode_plain(reply.text)
             sampling = resolve(Sampling(max_new_tokens=max(1, len(own))), self._checkpoint.info.sampling)
             before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue).ids
             ids, start = [*before, *own], len(before)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -54,6 +55,8 @@ class TemplateRenderer:
 
     def render(self, template: str, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
         """What ``template`` makes of some messages (role, content); `TemplateError` says what went wrong."""
+        if self._child is not None and self._child.poll() is not None:  # somebody else has ended it
+            self.close()
         if self._child is None:
             self.start()
         if not self._is_ready:
@@ -79,7 +82,8 @@ class TemplateRenderer:
             child.wait()
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(OSError):  # what was not sent has nowhere to go
+                        pipe.close()
 
     def _receive(self, limit_s: float, request: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request, if any, and read one answer; a child that is late, gone or talks too much is ended."""
@@ -101,6 +105,9 @@ class TemplateRenderer:
         except (OSError, EOFError, ValueError, struct.error) as error:
             self.close()
             raise TemplateError(f"it took longer than {limit_s:g} s" if is_late.is_set() else "it crashed") from error
+        except BaseException:  # Ctrl+C: what is answered now would be taken for the next answer
+            self.close()
+            raise
         finally:
             timer.cancel()
             timer.join()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdesk.engine.api import AlternativeToken
 from chatdesk.engine.local.patterns import is_panic, require_quick, slow_pattern
+from chatdesk.engine.local.quoting import Quoting
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.headers import shown
 from chatdesk.library.safety import Checked
@@ -26,7 +27,8 @@ class Tokens:
 
     Attributes: ``backend``, the Rust tokenizer; ``leading``, ids that the tokenizer puts in front of every text;
     ``special``, names and texts of the special tokens for a chat template; ``markers``, ids of the special tokens and
-    of others added to the vocabulary, except for mere white space; ``chat_template``, None without one.
+    of others added to the vocabulary, except for mere white space; ``chat_template``, None without one;
+    ``quoting``, for names of special tokens that are not to be tokens.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -43,6 +45,7 @@ class Tokens:
         added = self.backend.get_added_tokens_decoder()
         self.markers = frozenset(i for i, token in added.items() if token.special or token.content.strip())
         self._specials = frozenset(i for i, token in added.items() if token.special)  # decoding leaves them out
+        self.quoting = Quoting(self.backend, _cut)
         self.eos_id: int | None = tokenizer.eos_token_id
         self.chat_template = _default_template(tokenizer.chat_template)
         self._anchor = self.backend.encode(_PLAIN, add_special_tokens=False).ids
@@ -70,13 +73,7 @@ class Tokens:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, with nothing put around it; names of special tokens in it become those tokens."""
-        try:
-            ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
-        except BaseException as error:
-            if is_panic(error):
-                raise slow_pattern() from error
-            raise
-        return ids
+        return _cut(self.backend, text)
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """The text of some ids."""
@@ -93,6 +90,16 @@ class Tokens:
     def alternative(self, token_id: int, logprob: float, sampled_logprob: float) -> AlternativeToken:
         """A token that could have stood there, with its text."""
         return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self._specials)
+
+
+def _cut(backend: "Tokenizer", text: str) -> list[int]:
+    try:
+        ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+    except BaseException as error:
+        if is_panic(error):
+            raise slow_pattern() from error
+        raise
+    return ids
 
 
 def _default_template(template: object) -> str | None:

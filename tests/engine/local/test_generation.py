@@ -332,6 +332,32 @@ def test_a_fault_leaves_the_cache(fresh):
 
 
 @pytest.mark.parametrize("model_type", ["gpt2", "mistral", "mamba"])
+@pytest.mark.parametrize("layer", [2, 4, 7])
+def test_ctrl_c_inside_a_forward_pass(checkpoint, model_type, layer):
+    """As it comes on the command line, where the engine runs in the same process: the next reply is as ever."""
+    engine = LocalEngine()
+    load(engine, checkpoint(model_type))
+    expected = ids_of(generate(engine, PROMPT)), ids_of(generate(engine, f"{PROMPT} again"))
+    engine._loaded()._cache.forget()
+    count = iter(range(1, 10**6))
+
+    def interrupt(*_):
+        if next(count) == layer:
+            raise KeyboardInterrupt
+
+    blocks = max(
+        (m for m in engine._loaded().checkpoint.model.modules() if isinstance(m, torch.nn.ModuleList)), key=len
+    )
+    hooks = [block.register_forward_pre_hook(interrupt) for block in blocks]
+    with pytest.raises(KeyboardInterrupt):
+        generate(engine, PROMPT)
+    for hook in hooks:
+        hook.remove()
+    assert (ids_of(generate(engine, PROMPT)), ids_of(generate(engine, f"{PROMPT} again"))) == expected
+    engine.close()
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "mistral", "mamba"])
 def test_a_step_that_is_stopped_between_layers(checkpoint, model_type):
     """Of a prompt and of a reply: cancelled, and the next request answers as if nothing had been."""
     engine = LocalEngine()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,6 +106,25 @@ def test_closing_the_iterator_cancels_a_load(engine, checkpoint):
     (answer,) = engine.run(Generate(2, "a"))
     assert answer.fault == "no_model"
     load(engine, checkpoint("gpt2"))
+
+
+def test_ctrl_c_cancels_a_load(engine, checkpoint, monkeypatch):
+    """It is heard at once, though another thread reads: on the command line nobody else would cancel."""
+    is_asked = []
+
+    def endless(_checked, _config, _how, report, is_cancelled):
+        report(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        until = time.monotonic() + 30
+        while not is_cancelled() and time.monotonic() < until:
+            time.sleep(0.01)
+        is_asked.append(is_cancelled())
+        raise UserError(Fault.CANCELLED)
+
+    monkeypatch.setattr(loading, "_load_model", endless)
+    with pytest.raises(KeyboardInterrupt):
+        list(loading.load(Load(3, str(checkpoint("gpt2")), "cpu"), lambda: False))
+    assert is_asked == [True]
 
 
 def test_broken_tokenizer(engine, tmp_path):

@@ -1,11 +1,15 @@
 """Prompts: chat templates in their child process, plain dialogue, splicing of kept ids, overflow of a chat."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 from msgspec import structs
 
+from chatdesk.engine import template_child
 from chatdesk.engine.api import ChatMessage, DraftFinished, Failed, Finished, Generate, MakePrompt, Started
+from chatdesk.engine.child import child_environment
 from chatdesk.engine.local import LocalEngine, templates
 from chatdesk.engine.local.templates import RENDER_S, TemplateError, TemplateRenderer
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
@@ -79,12 +83,12 @@ def test_an_ignored_system_message_goes_to_the_user(made):
 
 
 def test_a_prompt_to_be_looked_at(made):
-    """Its pieces are its text, markers and all; the name of a special token in a message is that token, as always."""
+    """Its pieces are its text, markers and all; the name of a special token in a message is text."""
     engine = made(CHATML)
     (found,) = engine.run(MakePrompt(5, (user(f"天气 {END}"),), GREEDY))
     assert "".join(found.pieces) == f"{START}user\n天气 {END}{END}\n{START}assistant\n"
     assert "".join(p for i, p in zip(found.token_ids, found.pieces, strict=True) if i in found.marker_ids) == (
-        START + END + END + START
+        START + END + START
     )
     assert found.context_length == 512
 
@@ -172,6 +176,28 @@ def test_kept_ids_are_spliced(made, template):
     assert engine._loaded().checkpoint.tokens.decode(ids, skip_special=False) == text
     assert only(second, Started).prompt_token_ids[: len(before) + len(ids)] == before + ids
     assert only(second, Finished).reused_tokens == len(before) + len(ids) - 1
+
+
+@pytest.mark.parametrize("template", [CHATML, None, CHATML.replace("message['content']", "message['content'] | trim")])
+def test_names_of_special_tokens_in_messages_are_text(made, template):
+    """Of whoever's message; and kept ids of a reply are spliced in all the same."""
+    engine = made(template)
+    tokens = engine._loaded().checkpoint.tokens
+    said = tuple(tokens.quoting.encode_plain(f"It is {END}."))
+    messages = (
+        system(f"Mind {START}."),
+        user(f"What is {END}{START}user?"),
+        assistant(f"It is {END}.", said),
+        user(END),
+    )
+    (found,) = engine.run(MakePrompt(5, messages, GREEDY))
+    own = "" if template is None else (START + END) * 4 + START
+    assert "".join(found.pieces).count(END) == 3 + own.count(END)
+    assert [i for i in found.token_ids if i in tokens.markers] == tokens.encode(own)
+    assert "".join(map(chr, said)) in "".join(map(chr, found.token_ids))
+    last = generate(engine, (user("Hi"), assistant(f"{END} is")))
+    assert tokens.decode(only(last, Started).prompt_token_ids, skip_special=False).endswith(f"{END} is")
+    assert only(last, Started).prompt_token_ids[-3:] == tuple(tokens.quoting.encode_plain(f"{END} is"))[-3:]
 
 
 def test_ids_that_say_something_else_are_not_spliced(made):
@@ -306,8 +332,60 @@ HOSTILE = {
     "undefined call": "{{ nothing() }}",
     "mutation": "{{ messages.append(1) }}",
     "include": "{% include '/etc/passwd' %}",
+    "half a character": r"{{ '\ud800' }}",
     "import": "{% import 'os' as os %}{{ os.system('touch CANARY') }}",
 }
+
+
+def test_a_child_that_somebody_else_has_ended():
+    """Is started again; nobody notices."""
+    renderer = TemplateRenderer({})
+    assert renderer.render("{{ 1 + 1 }}", [], add_generation_prompt=True) == "2"
+    renderer._child.kill()
+    renderer._child.wait()
+    assert renderer.render("{{ 2 + 2 }}", [], add_generation_prompt=True) == "4"
+    renderer.close()
+
+
+def test_ctrl_c_while_a_template_is_rendered(monkeypatch):
+    """The answer that was not read is not the answer to the next question."""
+    renderer = TemplateRenderer({})
+    renderer.render("{{ 1 }}", [], add_generation_prompt=True)
+    monkeypatch.setattr(templates, "_read_answer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        renderer.render("{{ 2 }}", [], add_generation_prompt=True)
+    monkeypatch.undo()
+    assert renderer.render("{{ 3 }}", [], add_generation_prompt=True) == "3"
+    renderer.close()
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+ALONE = """
+import sys
+from chatdesk.engine import template_child
+template_child.MAX_SECONDS = 0.5
+template_child.main()
+"""
+
+
+def test_a_template_without_an_end_ends_by_itself():
+    """Where its parent has gone and can end it no more."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ALONE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=child_environment(None),
+    )
+    template_child.write_frame(child.stdin, {"template": HOSTILE["endless loop"], "variables": {}})
+    try:
+        assert child.wait(30) == 1
+    finally:
+        child.kill()
+        child.communicate()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

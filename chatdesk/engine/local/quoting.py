@@ -1,0 +1,92 @@
+"""Names of special tokens in what people write, kept from becoming those tokens.
+
+Who writes ``<|im_end|>`` in a message speaks of it; only the template writes the token. So while a template is
+rendered, each such name in a message is one letter for private use, which stands wherever the template puts it. The
+names in what comes back are the template's own: they become words that nobody else knows, the letters become the names
+again, and a twin of the tokenizer, which takes those words for the tokens and nothing else for a special one, cuts the
+whole at once.
+So all is cut as it would be in any text, and without a name in a message nothing of this is done.
+
+Not here: texts that are no chat; whoever writes a name there means the token. A vocabulary that holds a special
+token's name as a word of its own may still make that token of it.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_PRIVATE = range(0xF0000, 0xFFFFE)
+
+
+class _Twin(NamedTuple):
+    """``words``: by the name of a special token, what stands for it; ``ids``: of the token, by that of its word."""
+
+    tokenizer: "Tokenizer"
+    words: dict[str, str]
+    ids: dict[int, int]
+
+
+class Quoting:
+    """For one tokenizer, which is not changed. ``cut``: how a tokenizer makes ids of a text."""
+
+    def __init__(self, backend: "Tokenizer", cut: "Callable[[Tokenizer, str], list[int]]") -> None:
+        self._backend, self._cut = backend, cut
+        added = backend.get_added_tokens_decoder()
+        self._special = {token.content: (i, token) for i, token in added.items() if token.special and token.content}
+        longest_first = sorted(self._special, key=len, reverse=True)
+        self._names = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._made: _Twin | None = None
+
+    def letters(self, texts: Iterable[str]) -> dict[str, str]:
+        """The names that stand in some texts, each with a letter that stands in none of them."""
+        if self._names is None:
+            return {}
+        texts = list(texts)
+        found = dict.fromkeys(name for text in texts for name in self._names.findall(text))
+        free = (letter for letter in map(chr, _PRIVATE) if not any(letter in text for text in texts))
+        return dict(zip(found, free, strict=False))
+
+    def quote(self, text: str, letters: Mapping[str, str]) -> str:
+        """A text with letters in place of names."""
+        return self._names.sub(lambda match: letters[match[0]], text) if self._names and letters else text
+
+    def encode(self, text: str, letters: Mapping[str, str]) -> list[int]:
+        """Ids of a rendered text: names are tokens, and letters are names that are none."""
+        tokenizer, words, ids = self._twin()
+        marked = self._names.sub(lambda match: words[match[0]], text) if self._names else text
+        plain = marked.translate({ord(letter): name for name, letter in letters.items()})
+        return [ids.get(i, i) for i in self._cut(tokenizer, plain)]
+
+    def encode_plain(self, text: str) -> list[int]:
+        """Ids of a text in which no name is a token."""
+        has_none = self._names is None or self._names.search(text) is None
+        return self._cut(self._backend if has_none else self._twin().tokenizer, text)
+
+    def _twin(self) -> _Twin:
+        """Made when it is first needed: a large tokenizer takes a second and as much memory again."""
+        if self._made is None:
+            from tokenizers import AddedToken, Tokenizer
+
+            tokenizer = Tokenizer.from_str(self._backend.to_str())
+            tokenizer.encode_special_tokens = True
+            words = {name: f"\ue000{secrets.token_hex(8)}\ue001" for name in self._special}
+            tokenizer.add_tokens(
+                [
+                    AddedToken(
+                        words[name],
+                        single_word=token.single_word,
+                        lstrip=token.lstrip,
+                        rstrip=token.rstrip,
+                        normalized=token.normalized,
+                    )
+                    for name, (_, token) in self._special.items()
+                ]
+            )
+            made = {name: tokenizer.token_to_id(word) for name, word in words.items()}
+            ids = {own: self._special[name][0] for name, own in made.items() if own is not None}
+            self._made = _Twin(tokenizer, words, ids)
+        return self._made

@@ -1,0 +1,113 @@
+"""Names of special tokens in texts: what is cut around them is cut as ever, by tokenizers of many kinds."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from chatdesk.engine.local.quoting import Quoting
+
+END, START = "<|end|>", "<|start|>"
+TEXT = [
+    "the small dog sleeps <|end|> on the house",
+    "user\nassistant <|start|> hello, the <s> end </s>",
+    "天气 很好 🙂",
+]
+
+
+def cut(tokenizer: Tokenizer, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def byte_level(**more) -> Tokenizer:
+    """As GPT-2, Llama 3 and Qwen have it; with ``rstrip`` as Phi-3."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    made.train_from_iterator(TEXT * 3, trainer)
+    made.add_special_tokens([AddedToken(name, special=True, **more) for name in (END, START)])
+    made.add_tokens([AddedToken("<think>")])
+    return made
+
+
+def sentence_pieces(scheme: str | None) -> Tokenizer:
+    """As Mistral has it (a space in front of the beginning alone), or Llama 2 (a normalizer, before each part)."""
+    made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    if scheme:
+        made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    else:
+        made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Replace("▁", " ")
+    bytes_ = [f"<0x{n:02X}>" for n in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<unk>", END, START, *bytes_], show_progress=False)
+    made.train_from_iterator(TEXT * 3, trainer)
+    return made
+
+
+KINDS = {
+    "byte level": byte_level,
+    "space behind": lambda: byte_level(rstrip=True),
+    "space before": lambda: byte_level(lstrip=True),
+    "normalized": lambda: byte_level(normalized=True),
+    "first": lambda: sentence_pieces("first"),
+    "always": lambda: sentence_pieces("always"),
+    "prepend": lambda: sentence_pieces(None),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def tokenizer(request) -> Tokenizer:
+    return KINDS[request.param]()
+
+
+PIECES = st.lists(
+    st.sampled_from([START, END, " ", "\n", "the", " dog", "天气", "🙂", "<", "|>", "<think>"]), max_size=12
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(PIECES)
+def test_the_twin_cuts_what_the_template_wrote_as_the_tokenizer_does(tokenizer: Tokenizer, pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert Quoting(tokenizer, cut).encode(text, {}) == cut(tokenizer, text)
+
+
+def test_names_are_told_from_tokens(tokenizer: Tokenizer) -> None:
+    """The same text with a name that is none of the tokenizer's gives the same tokens around it."""
+    quoting = Quoting(tokenizer, cut)
+    message = f"the {END} dog{START}"
+    letters = quoting.letters([message])
+    rendered = f"{START}user\n{quoting.quote(message, letters)}{END}\n"
+    ids = quoting.encode(rendered, letters)
+    specials = [tokenizer.token_to_id(name) for name in (START, END)]
+    assert [i for i in ids if i in specials] == specials
+    inside = ids[ids.index(specials[0]) + 1 : ids.index(specials[1])]
+    assert inside[-3:] == quoting.encode_plain(f"user\n{message}")[-3:]
+    text = tokenizer.decode(ids, skip_special_tokens=True)  # white space beside a token may belong to it
+    assert "".join(text.split()) == "".join(f"user{message}".split())
+    assert not set(specials) & set(quoting.encode_plain(message))
+    assert quoting.encode_plain("the dog") == cut(tokenizer, "the dog")
+
+
+def test_letters_stand_in_no_message() -> None:
+    """Also where somebody writes letters for private use."""
+    quoting = Quoting(byte_level(), cut)
+    message = f"\U000f0000{END}\U000f0001{START}\ue000"
+    letters = quoting.letters([message, "\U000f0002"])
+    assert set(letters) == {END, START}
+    assert not set(letters.values()) & {"\U000f0000", "\U000f0001", "\U000f0002"}
+    ids = quoting.encode(quoting.quote(message, letters), letters)
+    assert quoting._backend.decode(ids, skip_special_tokens=False) == message
+    assert ids == quoting.encode_plain(message)
+
+
+def test_without_special_tokens() -> None:
+    """There is nothing to be told apart."""
+    plain = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    quoting = Quoting(plain, cut)
+    assert quoting.letters([END]) == {}
+    assert quoting.quote(END, {}) == END
+    assert quoting.encode_plain("a") == [0]
