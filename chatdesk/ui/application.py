@@ -28,6 +28,7 @@ from chatdesk import __version__, paths
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
 from chatdesk.ui import shortcuts, theme
+from chatdesk.ui.collecting import Collector
 
 if TYPE_CHECKING:
     from chatdesk.ui.main_window import MainWindow
@@ -48,6 +49,7 @@ def create(settings: Settings) -> QApplication:
     QCoreApplication.setApplicationName("chatdesk")
     QCoreApplication.setApplicationVersion(__version__)
     app = QApplication(["chatdesk"])
+    Collector(app)
     app.setApplicationDisplayName("chatdesk")
     app.setDesktopFileName("chatdesk")
     app.setWindowIcon(QIcon(str(paths.resources() / "icons" / "chatdesk.png")))

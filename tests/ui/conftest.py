@@ -1,5 +1,6 @@
 """A real window over a scripted chat, in a profile that is thrown away."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.all import Tasks
 from chatdesk.ui import application, shortcuts, theme
+from chatdesk.ui.collecting import Collector
 from chatdesk.ui.main_window import MainWindow
 from tests.ui.scripted import (
     DEFAULTS,
@@ -84,6 +86,16 @@ def desk(qtbot: Any, tmp_path: Path) -> Any:
 @pytest.fixture
 def defaults() -> dict[str, Any]:
     return dict(DEFAULTS)
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_collected_in_this_thread(qapp):
+    """As in the program: a thread of a test would destroy widgets of the tests before while Qt paints."""
+    collector = Collector()
+    yield
+    collector.collect()
+    collector.deleteLater()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
