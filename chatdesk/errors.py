@@ -86,6 +86,7 @@ class Fault(StrEnum):
     # a model hub
     HUB_OFFLINE = "hub_offline"
     HUB_UNREACHABLE = "hub_unreachable"
+    HUB_PROXY = "hub_proxy"
     HUB_NOT_FOUND = "hub_not_found"
     HUB_NO_REVISION = "hub_no_revision"
     HUB_GATED = "hub_gated"
@@ -316,6 +317,9 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.HUB_UNREACHABLE: QT_TRANSLATE_NOOP(
         "errors", "{host} cannot be reached: {reason}. Check the connection and the proxy, then try again."
+    ),
+    Fault.HUB_PROXY: QT_TRANSLATE_NOOP(
+        "errors", "The proxy {proxy} cannot be used. Name one that speaks HTTP: HTTPS_PROXY=http://HOST:PORT."
     ),
     Fault.HUB_NOT_FOUND: QT_TRANSLATE_NOOP(
         "errors", "{host} has no model {name}, or it is private. Check the name; a private one needs an access token."

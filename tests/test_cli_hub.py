@@ -78,6 +78,22 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(server: Server, arguments: tu
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("proxy", ["socks5://u:secret@127.0.0.1:9", "socks://127.0.0.1:9/", "http://[::1"])
+def test_a_proxy_that_cannot_be_used(server: Server, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """One sentence, without the proxy's password. Where another can be used, or none is needed, it harms nothing."""
+    for name in ("http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", proxy)
+    failed = run("search", "tiny")
+    assert (failed.exit_code, failed.stderr.count("\n")) == (2, 1)
+    assert "Name one that speaks HTTP" in failed.stderr
+    assert "secret" not in failed.stderr
+    monkeypatch.setenv("http_proxy", "127.0.0.1:9")
+    assert "cannot be reached: Connection refused" in run("search", "tiny").stderr
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert "owner/tiny" in run("search", "tiny").stdout
+
+
 def test_a_dry_run_lists_and_plans_and_fetches_no_weights(server: Server, tmp_path: Path) -> None:
     done = run("download", "owner/tiny", "--dry-run")
     assert done.exit_code == 0

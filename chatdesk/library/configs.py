@@ -11,7 +11,6 @@ plain JSON values that passed the same search.
 Not here: whether tensors fit the config; the loader compares names and shapes itself.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import architectures
-from chatdesk.library.headers import shown, unique
+from chatdesk.library.headers import parsed, shown
 from chatdesk.library.tokenizer_json import MAX_ADDED
 
 MAX_DEPTH = 64
@@ -126,7 +125,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(name: str, raw: bytes) -> dict[str, Any]:
     """What `read_json` finds in the bytes of the file ``name``."""
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
+        value = parsed(raw)
     except RecursionError as error:
         raise _too_deep(name) from error
     except ValueError as error:
@@ -273,7 +272,10 @@ def clean_tokenizer(file: str, raw: dict[str, Any]) -> dict[str, Any]:
         path = key.endswith("_file") and isinstance(value, str) and key != "special_tokens_map_file"
         if path and re.search(r"[/\\:]|^\.\.?$", value):
             raise UserError(Fault.UNSAFE_PATH, file=f"{file}: {shown(key)}")
-    if len(raw.get("added_tokens_decoder") or ()) > MAX_ADDED:
+    words = raw.get("added_tokens_decoder") or {}
+    if not isinstance(words, dict):
+        raise _broken(file, "its added words are no object")
+    if len(words) > MAX_ADDED:
         raise UserError(Fault.LIMIT_EXCEEDED, file=file, reason=f"it adds more than {MAX_ADDED:,} words")
     templates = raw.get("chat_template")
     for template in templates if isinstance(templates, list) else [templates]:

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import msgspec
@@ -232,7 +233,7 @@ class Connection:
             if self._client is None:
                 limits = self.limits
                 timeout = httpx2.Timeout(limits.silence_s, connect=limits.connect_s)
-                self._client = httpx2.Client(timeout=timeout, follow_redirects=False)
+                self._client = _client(timeout, *self._origin[:2])
             return self._client
 
     def _refusal(self, answer: Answer, path: str) -> UserError:
@@ -257,6 +258,25 @@ class Connection:
         if status in (401, 404) and name:
             return UserError(Fault.HUB_NOT_FOUND, host=host, name=name)
         return UserError(Fault.HUB_ANSWER, host=host, reason=f"status {status}")
+
+
+def _client(timeout: httpx2.Timeout, scheme: str, host: str) -> httpx2.Client:
+    """Goes through the system's proxy. httpx2 gives up where any that is named speaks SOCKS, as the one for all else
+    often does: then the one for ``scheme`` is taken, unless ``host`` needs none. Raises HUB_PROXY where that cannot be
+    used either.
+    """
+    make = partial(httpx2.Client, timeout=timeout, follow_redirects=False)
+    try:
+        return make()
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        if proxy_bypass(host):
+            return make(trust_env=False)
+        named = getproxies()
+    proxy = named.get(scheme) or named.get("all", "")
+    try:
+        return make(proxy=proxy if "://" in proxy else f"http://{proxy}")
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        raise UserError(Fault.HUB_PROXY, proxy=shown(re.sub(r"//[^/]*@", "//", proxy))) from None
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def measure(checked: Checked) -> Footprint:
     head = heads[0] if len(heads) == 1 and checked.model_type not in READ_THEIR_HEADS else None
     return Footprint(
         matrices=inner,
-        rows=sum(tensor.elements // tensor.shape[-1] for tensor in matrices.values()),
+        rows=sum(tensor.shape[0] for tensor in matrices.values()),
         others=sum(tensor.elements for tensor in tensors.values()) - inner,
         layers=_layers(config, checked.model_type, tensors),
         blocks=len({number for name in tensors if (number := _number(name)) is not None}),

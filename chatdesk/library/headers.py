@@ -39,6 +39,14 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entry
 
 
+def parsed(raw: bytes) -> Any:
+    """What a JSON text says, every key once. Raises `ValueError`, also where half a character stands in it."""
+    found = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
+    if b"\\ud" in raw.lower():
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
 class Tensor(Struct, frozen=True):
     """One entry of a header: dtype in the format's own words ("BF16"), where its bytes lie in the data."""
 
@@ -68,7 +76,11 @@ def parse(name: str, size: int, take: Callable[[int], bytes]) -> dict[str, Tenso
     raw = take(length)
     if len(raw) != length or not raw.startswith(b"{"):
         raise _broken(name, "its header is not readable")
-    tensors = {key: _tensor(name, key, entry) for key, entry in _parsed(name, raw).items() if key != "__metadata__"}
+    header = _parsed(name, raw)
+    metadata = header.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise _broken(name, "its metadata are no texts by name")
+    tensors = {key: _tensor(name, key, entry) for key, entry in header.items()}
     if len(tensors) > MAX_TENSORS:
         raise _too_many(name)
     _fill_exactly(name, tensors, size - 8 - length)
@@ -83,7 +95,7 @@ def _parsed(name: str, raw: bytes) -> dict[str, Any]:
     if raw.count(b":") > 5 * MAX_TENSORS or raw.count(b",") > 10 * MAX_TENSORS:
         raise _too_many(name)
     try:
-        return dict(json.loads(raw.decode("utf-8"), object_pairs_hook=unique))
+        return dict(parsed(raw))
     except RepeatedKey as error:
         raise _broken(name, "its header says one name twice") from error
     except (ValueError, RecursionError) as error:

@@ -175,7 +175,8 @@ def parts(name: str, files: Mapping[str, int], index: Callable[[str], dict[str, 
     for each in weights:
         _must_be_a_shard(where, files, each)
     for each in (*wanted, *weights):
-        if not re.fullmatch(rf"({_TEMPLATES}/)?[A-Za-z0-9][\w.-]*", each, re.ASCII) or _RESERVED.fullmatch(each):
+        is_plain = re.fullmatch(rf"({_TEMPLATES}/)?[A-Za-z0-9][\w.-]*", each, re.ASCII)
+        if not is_plain or _RESERVED.fullmatch(each.rpartition("/")[2]):
             raise UserError(Fault.UNSAFE_PATH, file=shown(each))
     return sorted(wanted) + weights
 

@@ -37,10 +37,13 @@ class Option:
         if value is None and self.default is None:
             return None
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            with suppress(OverflowError):
+                value = float(value)
         fits = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         if fits and self.choices:
             fits = value in self.choices
+        if fits and self.kind is tuple:
+            fits = all(isinstance(each, str) for each in value)
         if fits and self.low is not None:
             fits = self.low <= value <= (self.high if self.high is not None else value)
         if not fits:

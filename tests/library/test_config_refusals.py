@@ -113,6 +113,12 @@ config_case(
     "tokenizer_config.json",
     chat_template=[{"name": "a", "template": "x" * 300_000}],
 )
+config_case(
+    "template_with_half_a_character", Fault.BROKEN_CONFIG, "not valid", "tokenizer_config.json", chat_template="\ud800"
+)
+config_case(
+    "added_words_are_a_number", Fault.BROKEN_CONFIG, "no object", "tokenizer_config.json", added_tokens_decoder=5
+)
 config_case("template_is_a_number", Fault.BROKEN_CONFIG, "no text", "tokenizer_config.json", chat_template=[1])
 
 

@@ -10,6 +10,7 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Runner
 from chatdesk.library import safety
 from chatdesk.library.footprint import Footprint, Layer, measure
+from chatdesk.library.headers import Tensor
 from tests.engine.checkpoints import CORE, SIZES, make_checkpoint
 
 TOKENS = 200  # more than the sliding windows of 64
@@ -53,6 +54,13 @@ def test_masks_of_the_first_gpt2_take_nothing(tmp_path: Path) -> None:
     plain = measure(safety.check(make_checkpoint(tmp_path / "a", "gpt2")))
     old = measure(safety.check(make_checkpoint(tmp_path / "b", "gpt2", original_gpt2_names=True)))
     assert old.weight_bytes("float32") == plain.weight_bytes("float32")
+
+
+def test_a_matrix_without_columns() -> None:
+    """Is possible in a file, and takes nothing."""
+    tensors = {"h.0.mlp.c_fc.weight": Tensor("F32", (4, 0), 0, 0, 0)}
+    size = measure(safety.preview(Path("x"), {"model_type": "gpt2"}, tensors))
+    assert (size.matrices, size.weight_bytes("float32")) == (0, 0)
 
 
 def test_bytes_of_each_precision() -> None:

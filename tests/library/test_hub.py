@@ -110,6 +110,7 @@ def test_revisions_that_are_none(server: Server, connection: Connection, revisio
           "CON.safetensors": b""}, Fault.UNSAFE_PATH),
         ({**small_files(), "additional_chat_templates/../../x.jinja": b"", "model.safetensors": b""},
          Fault.UNSAFE_PATH),
+        ({**small_files(), "additional_chat_templates/Con.jinja": b"", "model.safetensors": b""}, Fault.UNSAFE_PATH),
         ({**small_files(), "model.safetensors.index.json": b'{"weight_map": {"a": "b.bin"}}', "b.bin": b"",
           "c.safetensors": b""}, Fault.ONLY_PICKLE),
     ],

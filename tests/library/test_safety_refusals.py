@@ -263,7 +263,7 @@ def no_tensors(folder: Any) -> None:
 
 @case(Fault.BROKEN_SAFETENSORS, "?[31m")
 def escape_codes_in_a_name(folder: Any) -> None:
-    folder.header({"\x1b[31m\u202e\ud800" + "x" * 10_000: {**F32, "dtype": "F7"}}, bytes(8))
+    folder.header({"\x1b[31m\u202e" + "x" * 10_000: {**F32, "dtype": "F7"}}, bytes(8))
 
 
 BROKEN = Fault.BROKEN_SAFETENSORS
@@ -285,6 +285,9 @@ header_case("rank_of_thousands", BROKEN, "impossible shape", {"a": {**F32, "shap
 header_case("unknown_dtype", BROKEN, "unknown type F7", {"a": {**F32, "dtype": "F7"}}, bytes(8))
 header_case("dtype_is_a_list", BROKEN, "unknown type", {"a": {**F32, "dtype": ["F32"]}}, bytes(8))
 header_case("entry_without_shape", BROKEN, "no known way", {"a": {"dtype": "F32", "data_offsets": [0, 8]}}, bytes(8))
+header_case("metadata_of_numbers", BROKEN, "no texts by name", {"a": F32, "__metadata__": {"format": 1}}, bytes(8))
+header_case("metadata_is_a_list", BROKEN, "no texts by name", {"a": F32, "__metadata__": ["pt"]}, bytes(8))
+header_case("name_with_half_a_character", BROKEN, "not valid JSON", {"\ud800": F32}, bytes(8))
 header_case("entry_with_more", BROKEN, "no known way", {"a": {**F32, "code": "x"}}, bytes(8))
 
 

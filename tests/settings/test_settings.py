@@ -40,6 +40,7 @@ def test_an_unknown_name_is_an_error(tmp_path: Path) -> None:
         ("theme", "pink", "one of system, light, dark"),
         ("text_size", 900, "a whole number from 70 to 200"),
         ("enter_sends", "yes", "true or false"),
+        ("folders", (1, 2), "a list of texts"),
     ],
 )
 def test_a_bad_value_is_refused_in_words(tmp_path: Path, name: str, value: object, words: str) -> None:
@@ -106,3 +107,4 @@ def test_every_default_is_allowed(option) -> None:
 def test_of_stored_settings_only_what_fits_is_used() -> None:
     stored = {"temperature": "x", "top_k": 5, "seed": True, "colour": 1, "system_prompt": ["a"], "top_p": 7}
     assert usable_chat(stored) == {"top_k": 5}
+    assert usable_chat({"temperature": 10**400, "seed": 7}) == {"seed": 7}

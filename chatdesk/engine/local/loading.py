@@ -37,6 +37,7 @@ from chatdesk.engine.local.tokens import Tokens
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
+from chatdesk.library.figures import short_count
 from chatdesk.library.fit import UNBOUNDED_CONTEXT, Word, plans_of
 from chatdesk.library.footprint import measure
 from chatdesk.paths import starter
@@ -45,6 +46,7 @@ _LISTED = 3
 _NO_READING_AHEAD = "HF_DEACTIVATE_ASYNC_LOAD"
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _FEW_LAYERS = 64
+_FEW_NUMBERS = 10**6
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_seq_length")
 
 
@@ -247,8 +249,8 @@ def _in_thread(
 def _config(checked: safety.Checked) -> Any:
     """What transformers makes of config.json, once a model can be made of it.
 
-    Raises ``BROKEN_CONFIG``, and ``TENSORS_DO_NOT_MATCH`` for what could not be weights, or for many more layers than
-    the files hold, which would take minutes to be made.
+    Raises ``BROKEN_CONFIG``, and ``TENSORS_DO_NOT_MATCH`` for what could not be weights, or for many more layers or
+    numbers than the files hold, which would take minutes and all memory to be made.
     """
     odd = [name for name, tensor in checked.tensors.items() if name.endswith("weight") and "F" not in tensor.dtype]
     if odd:
@@ -261,9 +263,13 @@ def _config(checked: safety.Checked) -> Any:
     try:
         config = model_class.config_class.from_dict(dict(checked.config))
         with torch.device("meta"):
-            model_class(config)
+            model = model_class(config)
     except Exception as error:  # a file of a stranger: transformers raises whatever it meets
         raise UserError(Fault.BROKEN_CONFIG, file="config.json", reason=_short(str(error) or repr(error))) from error
+    described = sum(parameter.numel() for parameter in model.parameters())
+    if described > 2 * checked.parameters + _FEW_NUMBERS:  # twice: a head that is the embedding is in no file
+        reason = f"{short_count(described)} numbers by config.json, {short_count(checked.parameters)} in the files"
+        raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
     return config
 
 

@@ -18,6 +18,7 @@ from chatdesk.library.safety import Checked
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_READABLE = ("tokenizer.json", "vocab.json", "vocab.txt")
 _PLAIN = "a"
 """A text that no tokenizer changes, to see what it puts around one."""
 
@@ -65,6 +66,8 @@ class Tokens:
             raise
         except Exception as error:  # files of a stranger: transformers and the Rust side raise whatever they meet
             reason = " ".join(str(error).split())[:200] or type(error).__name__
+            if not any((checked.folder / name).is_file() for name in _READABLE):  # the others need more packages
+                raise UserError(Fault.NO_TOKENIZER, path=folder) from error
             file = "tokenizer.json" if (checked.folder / "tokenizer.json").is_file() else "tokenizer"
             raise UserError(Fault.BROKEN_CONFIG, file=file, reason=shown(reason, 200)) from error
         if not getattr(tokenizer, "is_fast", False):

@@ -214,6 +214,14 @@ def test_no_tokenizer(engine, tmp_path):
     assert failure(engine, folder).fault == "no_tokenizer"
 
 
+def test_a_tokenizer_that_needs_more_packages(engine, tmp_path):
+    """What would help is said: not the name of a package."""
+    folder = make_checkpoint(tmp_path)
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"sentencepiece")
+    assert failure(engine, folder).fault == "no_tokenizer"
+
+
 def test_no_folder(engine, tmp_path):
     """A name that leads nowhere is a user error."""
     assert failure(engine, tmp_path / "nowhere").fault in ("not_a_checkpoint", "file_not_found")
