@@ -3805,6 +3805,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>无法连接 {host}：{reason}。请检查网络和代理，然后重试。</translation>
     </message>
     <message>
+        <source>The proxy {proxy} cannot be used. Name one that speaks HTTP: HTTPS_PROXY=http://HOST:PORT.</source>
+        <translation>代理 {proxy} 无法使用。请指定支持 HTTP 的代理：HTTPS_PROXY=http://主机:端口。</translation>
+    </message>
+    <message>
         <source>{host} has no model {name}, or it is private. Check the name; a private one needs an access token.</source>
         <translation>{host} 上没有模型 {name}，或者它是私有的。请检查名称；私有模型需要访问令牌。</translation>
     </message>
