@@ -158,7 +158,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     downloads = Downloads(lambda: connect(settings), catalogue.hub_cache(), settings, bridge.call)
     inspect, classifier = _looking(store, engine, models, profile, bridge.call)
     lab = _lab(profile, bridge.call)
-    lab.find_checkpoints = models.checkpoints.refresh
+    lab.find_checkpoints, shelf.leave_documents = models.checkpoints.refresh, writing.leave
 
     def on_event(event: "Event") -> None:
         for task in (models, chat, prompts, bench, writing, inspect, classifier):

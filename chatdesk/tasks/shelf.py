@@ -32,7 +32,10 @@ _DOCUMENTS = 20
 
 
 class Shelf:
-    """What a person does with conversations that are not only the open one. All methods belong to one thread."""
+    """What a person does with conversations that are not only the open one. All methods belong to one thread.
+
+    Attributes: ``leave_documents``, set by whoever assembles: closes the open document; what it returns opens it again.
+    """
 
     def __init__(self, store: Store, chat: Chat, backups_folder: Path, post: Post) -> None:
         self._whole_store = store
@@ -41,6 +44,7 @@ class Shelf:
         self._backups = backups_folder
         self._post = post
         self._query = 0
+        self.leave_documents: Callable[[], Callable[[], None]] = lambda: lambda: None
 
     def search(self, text: str, callback: Callable[[list[Hit]], None]) -> None:
         """Find titles, documents, and messages of all branches; of several searches only the last one is answered."""
@@ -95,10 +99,12 @@ class Shelf:
     def restore_backup(self, path: Path, callback: Callable[[Notice | None], None]) -> None:
         """Go back to a copy; the present database is kept beside it. A reply under way ends first."""
         self._chat.close()
+        open_again = self.leave_documents()
 
         def then(error: UserError | None) -> None:
             if error is None:
                 self._chat.start()
+            open_again()
             callback(_notice(error) if error is not None else None)
 
         def done(future: Any) -> None:

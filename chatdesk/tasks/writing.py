@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event, Sampling
+from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event, Failed, ModelInfo, Sampling
 from chatdesk.errors import UserError
 from chatdesk.settings.options import WRITING, usable_writing
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Document, DocumentText, DocumentVersion, Generation
 from chatdesk.storage.store import Store
-from chatdesk.tasks import guidance, turns
+from chatdesk.tasks import diffing, guidance, turns
 from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.diffing import Piece
 from chatdesk.tasks.generating import Generating
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
@@ -65,12 +66,12 @@ class Writing:
         self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
         self._is_dirty = False
         self._is_refused = False  # the last save of the open document failed: its words are in the editor alone
-        self._left: dict[str, DocumentText] = {}  # refused words whose editor has gone, by document
+        self._left: dict[str, tuple[Document, DocumentText]] = {}  # refused words whose editor has gone
         self._pending = 0  # saves on their way to the disk
         self._opening = 0
         self._deleted: Document | None = None
-        self._counting = (0, "")  # request, and what is counted
-        self._wants_count = False
+        self._counting = 0  # the request
+        self._counted: tuple[str, ModelInfo | None] = ("", None)  # what was asked for last: a text, and who counts it
         self._kept_text = ""  # as it went to the disk last
 
     # -- the documents ---------------------------------------------------------------------------------------------
@@ -133,8 +134,7 @@ class Writing:
             self._deleted, left = found
             is_open = self._is_open(document_id)
             if is_open:
-                self.generating.stop()
-                self.document, self._is_dirty, self._is_refused = None, False, False
+                self.close()  # with what was typed meanwhile
             self._say_list(left)
             if is_open:
                 if left:
@@ -180,19 +180,28 @@ class Writing:
         if not self._is_dirty:
             self._is_dirty = True
             self.on_change(SavedChanged(False))
-        self._wants_count = True
         self.generating.leave_place()
 
     def tick(self) -> None:
         """Keep what is not yet on the disk, count its tokens; call it at least every half second."""
         self._flush()
+        if not self._pending:
+            self._flush_left()
         self.generating.tick()
         self._count()
 
     def close(self) -> None:
-        """Stop what is being written and keep the words; the store is closed by its owner."""
+        """Stop what is being written and keep the words: the editor goes away. The store is closed by its owner."""
         self.generating.stop()
         self._flush()
+        self.document, self._is_dirty, self._is_refused = None, False, False
+        self._flush_left()
+
+    def leave(self) -> Callable[[], None]:
+        """Keep the words and close the document; what is returned opens it again, as the store has it then."""
+        document = self.document
+        self.close()
+        return lambda: self.start(document.id) if document is not None else None
 
     def set_setting(self, name: str, value: Any) -> None:
         """Set an option of the open document; ``None`` goes back to the default. Raises `UserError`."""
@@ -223,11 +232,17 @@ class Writing:
         if (document := self.document) is not None:
             self._call(lambda d: d.versions(document.id), callback)
 
-    def version_text(self, version_id: str, callback: Callable[[DocumentText | Notice], None]) -> None:
-        """The words of a version, or why they cannot be read."""
-        self._call(
-            lambda d: d.version_text(version_id), callback, lambda error: callback(Notice(error.fault, error.fields))
-        )
+    def changes_since(self, version_id: str, callback: Callable[[list[Piece] | Notice], None]) -> None:
+        """What differs between a version and the words of now, or why it cannot be read."""
+        now = self.words().text
+
+        def failed(error: UserError) -> None:
+            callback(Notice(error.fault, error.fields))
+
+        def then(found: DocumentText) -> None:  # a novel takes a second
+            aside(self._post, lambda: diffing.pieces(found.text, now), callback, failed)
+
+        self._call(lambda d: d.version_text(version_id), then, failed)
 
     def restore_version(self, version_id: str) -> None:
         """Make an older version the present words; these become a version first."""
@@ -279,9 +294,9 @@ class Writing:
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of other requests are ignored."""
         self.generating.on_event(event)
-        if event.request == self._counting[0] and isinstance(event, Counted):
-            self._counting = (0, self._counting[1])
-            self.on_change(Counts(event.tokens))
+        if event.request == self._counting and isinstance(event, Counted | Failed):
+            self._counting = 0
+            self.on_change(Counts(event.tokens if isinstance(event, Counted) else 0))
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -353,7 +368,7 @@ class Writing:
         """Show what was read, but never in place of words that are not on the disk."""
         is_unsaved = self.document is not None and (self._is_dirty or self._is_refused or self._pending > 0)
         if not is_unsaved:
-            left = self._left.pop(document.id, None)
+            _, left = self._left.pop(document.id, (None, None))
             self._opened(document, left or words)
             if left is not None:
                 self._is_refused = True
@@ -370,20 +385,25 @@ class Writing:
         self.on_change(WritingNotice(None))
         self.on_change(DocumentOpened(document, words, is_restored))
         self._is_dirty = self._is_refused = False
-        self._wants_count, self._kept_text = True, words.text
+        self._kept_text = words.text
         self.on_change(SavedChanged(True))
         self._say_settings()
         self.say_drawer()
 
     def _flush(self) -> None:
-        document = self.document
-        if document is None or not self._is_dirty:
-            return
-        words = self.words()
-        self._kept_text = words.text
-        self._is_dirty = False
+        if self.document is not None and self._is_dirty:
+            words = self.words()
+            self._kept_text = words.text
+            self._is_dirty = False
+            self._save(self.document, words)
+
+    def _flush_left(self) -> None:
+        for document, words in self._left.values():
+            self._save(document, words)
+
+    def _save(self, document: Document, words: DocumentText) -> None:
         self._pending += 1
-        title = "" if document.settings.get(_IS_NAMED) else turns.title(words.text[:400])
+        title = turns.title(words.text[:400])
 
         def work(d: Documents) -> Document:
             try:
@@ -391,8 +411,10 @@ class Writing:
             except KeyError:  # a backup without it has been restored meanwhile: the words are not lost with it
                 settings, folder = document.settings, document.folder
                 return d.create(document.title or title, words.text, words.spans, settings, folder)
-            if title and title != d.get(document.id).title:
-                d.rename(document.id, title)
+            kept = d.get(document.id)
+            if not title or title == kept.title or kept.settings.get(_IS_NAMED):
+                return kept
+            d.rename(document.id, title)
             return d.get(document.id)
 
         def then(saved: Document) -> None:
@@ -401,7 +423,7 @@ class Writing:
                 self.on_change(SavedChanged(True))
             self._left.pop(document.id, None)
             self._took_words(document.id)
-            if self.document is document:
+            if self._is_open(document.id):
                 self._take(saved)
 
         def failed(error: UserError) -> None:
@@ -409,7 +431,7 @@ class Writing:
             if self._is_open(document.id):
                 self._is_dirty = self._is_refused = True
             else:
-                self._left[document.id] = words
+                self._left[document.id] = document, words
             self._failed(error)
 
         self._call(work, then, failed)
@@ -455,18 +477,16 @@ class Writing:
         self.on_change(WritingSettings(dict(self.values), defaults | sampling))
 
     def _count(self) -> None:
-        """The tokens of the words, when the last answer has come; a text that is counted already is not again."""
-        if self._counting[0] or not self._wants_count or self._models.info is None or self._is_dirty:
+        """The tokens of the words, when the last answer has come; what this model has counted it does not again."""
+        text, info = self._kept_text, self._models.info
+        if self._counting or info is None or self._is_dirty or self._counted == (text, info):
             return
-        self._wants_count = False
-        text = self._kept_text
-        if len(text) > _MOST_COUNTED or text == self._counting[1]:
-            return
-        if not text:
-            self.on_change(Counts(0))
+        self._counted = text, info
+        if text and len(text) <= _MOST_COUNTED:
+            self._counting = self._engine.next_id()
+            self._engine.send(Count(self._counting, text))
         else:
-            self._counting = (self._engine.next_id(), text)
-            self._engine.send(Count(*self._counting))
+            self.on_change(Counts(0))
 
     def _failed(self, error: UserError) -> None:
         self.on_change(WritingNotice(Notice(error.fault, error.fields)))

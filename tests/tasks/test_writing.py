@@ -2,61 +2,12 @@
 
 import pytest
 
-from chatdesk.engine.api import BANNED, Bias, Counted, Generate, MakePrompt, PromptMade
+from chatdesk.engine.api import BANNED, Bias, Counted, Generate, Loaded, MakePrompt, PromptMade
 from chatdesk.errors import Fault, UserError
-from chatdesk.paths import resources
 from chatdesk.storage.records import DocumentText, Span
 from chatdesk.tasks import writing_changes as w
-from chatdesk.tasks.writing import Writing
-from chatdesk.tasks.writing_prompts import WritingPrompts
-from tests.tasks.desk import Desk, answered
-
-
-class WritingDesk(Desk):
-    """The desk with what the page would hold: ``text`` and ``spans``."""
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.text, self.spans = "", ()
-        self.seen = []
-        self.start_writing()
-
-    def start_writing(self, document_id=""):
-        prompts = lambda: WritingPrompts(resources() / "prompts", self.folder / "prompts.toml")  # noqa: E731
-        self.writing = Writing(self.store, self.engine, self.models, prompts, self._posted.put)
-        self.writing.words = lambda: DocumentText(self.text, self.spans)
-        self.writing.on_change = self.take
-        self.writing.start(document_id)
-        self.settle()
-
-    def take(self, change):
-        self.seen.append(change)
-        if isinstance(change, w.DocumentOpened):
-            self.text, self.spans = change.words.text, change.words.spans
-
-    def say(self, *events):
-        for event in events:
-            self.models.on_event(event)
-            self.writing.on_event(event)
-        self.settle()
-
-    def type(self, text, spans=()):
-        self.text, self.spans = text, spans
-        self.writing.touch()
-
-    def tick(self):
-        self.writing.tick()
-        self.settle()
-
-    def newest(self, kind):
-        return next(change for change in reversed(self.seen) if isinstance(change, kind))
-
-    def stored(self, id=""):
-        return self.store.submit(lambda c: c.documents.text(id or self.writing.document.id)).result()
-
-    def close(self):
-        self.writing.close()
-        super().close()
+from tests.tasks.desk import answered
+from tests.tasks.writing_desk import WritingDesk
 
 
 @pytest.fixture
@@ -127,7 +78,8 @@ def test_versions_can_be_looked_at_and_come_back(desk):
     desk.writing.keep_version()
     desk.type("new words")
     (kept,) = answered(desk, desk.writing.versions)
-    assert answered(desk, lambda back: desk.writing.version_text(kept.id, back)).text == "old words"
+    found = answered(desk, lambda back: desk.writing.changes_since(kept.id, back))
+    assert "".join(piece.old for piece in found) == "old words"
     desk.writing.restore_version(kept.id)
     desk.settle()
     assert desk.newest(w.DocumentOpened).is_restored
@@ -216,7 +168,6 @@ def test_without_a_model_it_is_said(desk):
 
 
 def test_a_question_waits_for_a_model_that_loads(desk):
-    from chatdesk.engine.api import Loaded
     from tests.tasks.desk import INFO
 
     desk.models.load("/models/tiny")
@@ -229,7 +180,6 @@ def test_a_question_waits_for_a_model_that_loads(desk):
 
 
 def test_typing_gives_up_a_continuation_that_waits_for_the_model(desk):
-    from chatdesk.engine.api import Loaded
     from tests.tasks.desk import INFO
 
     desk.models.load("/models/tiny")
@@ -332,118 +282,3 @@ def test_a_document_that_a_restored_backup_does_not_have_is_not_lost(desk):
     desk.tick()
     found = desk.store.submit(lambda c: [c.documents.text(each.id).text for each in c.documents.list()]).result()
     assert found == ["words"]
-
-
-@pytest.fixture
-def full(monkeypatch):
-    """A disk that takes no words; calling it makes room."""
-    from chatdesk.storage.documents import Documents
-
-    def refuse(*_):
-        raise UserError(Fault.DISK_FULL, path="x")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Documents, "save", refuse)
-        yield patch.undo
-
-
-def two_documents(desk):
-    """Ids of one that is not open, and of the open one."""
-    desk.type("other")
-    other = desk.writing.document.id
-    desk.tick()
-    desk.writing.new()
-    desk.settle()
-    return other, desk.writing.document.id
-
-
-def test_words_that_the_disk_refuses_are_not_left(desk, request):
-    other, first = two_documents(desk)
-    make_room = request.getfixturevalue("full")
-    desk.type("mine")
-    for _ in range(2):
-        desk.writing.open(other)
-        desk.settle()
-        assert (desk.writing.document.id, desk.text) == (first, "mine")
-        assert desk.newest(w.WritingNotice).notice.fault is Fault.DISK_FULL
-    make_room()
-    desk.tick()
-    assert desk.newest(w.WritingNotice).notice is None
-    desk.writing.open(other)
-    desk.settle()
-    assert (desk.text, desk.stored(first).text, desk.stored(other).text) == ("other", "mine", "other")
-
-
-def test_refused_words_come_into_the_editor_that_follows(desk, request):
-    make_room = request.getfixturevalue("full")
-    desk.type("mine")
-    id = desk.writing.document.id
-    desk.writing.close()
-    desk.text = ""  # the window is built anew, in another language
-    desk.writing.start(id)
-    desk.settle()
-    assert desk.text == "mine"
-    desk.tick()
-    assert desk.newest(w.WritingNotice).notice.fault is Fault.DISK_FULL
-    make_room()
-    desk.tick()
-    assert desk.stored(id).text == "mine"
-
-
-def test_words_typed_while_another_document_is_read_are_not_lost_to_a_full_disk(desk, request):
-    other, first = two_documents(desk)
-    desk.writing.open(other)
-    desk.store.submit(lambda c: None).result()
-    request.getfixturevalue("full")
-    desk.type("late")
-    desk.settle()
-    assert (desk.writing.document.id, desk.text) == (first, "late")
-
-
-def test_nothing_is_open_until_the_new_editor_has_the_words(desk):
-    desk.type("words")
-    desk.tick()
-    id = desk.writing.document.id
-    desk.text = ""  # a new editor
-    desk.writing.start(id)
-    desk.type("x")
-    desk.writing.tick()
-    desk.settle()
-    assert (desk.text, desk.stored(id).text) == ("words", "words")
-
-
-def test_a_document_is_not_read_over_what_was_typed_into_it_meanwhile(desk):
-    desk.type("words")
-    desk.tick()
-    desk.writing.open(desk.writing.document.id)
-    desk.type("words and more")
-    desk.settle()
-    assert desk.text == "words and more"
-    desk.tick()
-    assert desk.stored().text == "words and more"
-
-
-def test_what_follows_an_opening_follows_that_one_alone(desk):
-    other, _ = two_documents(desk)
-    called = []
-    desk.writing.new(then=lambda: called.append("left"))
-    desk.writing.open(other)
-    desk.settle()
-    assert (called, desk.text) == ([], "other")
-    desk.writing.new(then=lambda: called.append(desk.writing.document.id))
-    desk.settle()
-    assert called == [desk.writing.document.id] != [other]
-
-
-def test_a_version_of_a_document_that_was_left_does_not_come_into_another(desk):
-    desk.type("old")
-    desk.writing.keep_version()
-    (kept,) = answered(desk, desk.writing.versions)
-    desk.type("first")
-    first = desk.writing.document.id
-    desk.writing.new()
-    desk.writing.restore_version(kept.id)
-    desk.settle()
-    assert desk.writing.document.id != first
-    assert desk.text == ""
-    assert not [c for c in desk.seen if isinstance(c, w.DocumentOpened) and c.is_restored and c.document.id != first]

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
-from chatdesk.storage.records import DocumentText, DocumentVersion
-from chatdesk.tasks import diffing
+from chatdesk.storage.records import DocumentVersion
 from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.diffing import Piece
 from chatdesk.ui import theme
+from chatdesk.ui.dates import exactly
 from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
@@ -44,7 +46,6 @@ class HistoryDialog(Dialog):
         )
         self.resize(theme.scaled(860), theme.scaled(600))
         self._writing = writing
-        self._now = writing.words().text
         self._shown = ""
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Versions"))
@@ -67,10 +68,10 @@ class HistoryDialog(Dialog):
         writing.versions(self._take)
 
     def _take(self, versions: tuple[DocumentVersion, ...]) -> None:
+        if not isValid(self):  # closed meanwhile
+            return
         for version in versions:
-            at = QDateTime.fromSecsSinceEpoch(round(version.created_at))
-            when = QLocale().toString(at, QLocale.FormatType.ShortFormat)
-            item = QListWidgetItem(f"{when}\n{reason_words(version.reason)}")
+            item = QListWidgetItem(f"{exactly(version.created_at)}\n{reason_words(version.reason)}")
             item.setData(Qt.ItemDataRole.UserRole, version.id)
             self.list.addItem(item)
         self.message.setVisible(not versions)
@@ -83,19 +84,20 @@ class HistoryDialog(Dialog):
         if item is not None:
             self._shown = str(item.data(Qt.ItemDataRole.UserRole))
             shown = self._shown
-            self._writing.version_text(shown, lambda found: self._show(shown, found))
+            self.restore.setEnabled(False)  # until it is looked at
+            self._writing.changes_since(shown, lambda found: self._show(shown, found))
 
-    def _show(self, version_id: str, found: DocumentText | Notice) -> None:
-        if version_id != self._shown:
+    def _show(self, version_id: str, found: list[Piece] | Notice) -> None:
+        if not isValid(self) or version_id != self._shown:
             return
-        is_readable = isinstance(found, DocumentText)
+        is_readable = not isinstance(found, Notice)
         self.restore.setEnabled(is_readable)
         self.message.setVisible(not is_readable)
-        if isinstance(found, DocumentText):
-            self.view.show_pieces(diffing.pieces(found.text, self._now), is_folded=True)
-        else:
+        if isinstance(found, Notice):
             self.message.setText(sentence(found.fault, found.fields))
             self.view.show_pieces(())
+        else:
+            self.view.show_pieces(found, is_folded=True)
 
     def _on_restore(self) -> None:
         self._writing.restore_version(self._shown)

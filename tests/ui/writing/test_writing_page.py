@@ -68,6 +68,10 @@ class Desk:
             while not self.posted.empty():
                 self.posted.get()()
 
+    def until(self, so):
+        """Take what threads beside have posted, until something is so."""
+        self.qtbot.waitUntil(lambda: self.settle() or so())
+
     def load(self):
         self.models.load("/models/tiny")
         self.say(Loaded(self.engine.requests[-1].id, INFO))
@@ -262,6 +266,7 @@ def test_history_shows_what_changed_and_brings_it_back(desk):
     desk.qtbot.addWidget(dialog)
     desk.settle()
     assert dialog.list.count() == 1
+    desk.until(lambda: bool(dialog.view.pieces))
     assert tuple(dialog.view.pieces[0]) == ("old", "new")
     dialog.restore.click()
     desk.settle()
