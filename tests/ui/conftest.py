@@ -96,10 +96,3 @@ def garbage_is_collected_in_this_thread(qapp):
     collector.collect()
     collector.deleteLater()
     gc.enable()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def an_empty_clipboard_at_the_end(qapp):
-    """Qt destroys what lies on the clipboard after Python has ended, and PySide would ask Python about it (6.11)."""
-    yield
-    qapp.clipboard().clear()

@@ -65,3 +65,22 @@ def test_speaking_chinese_and_english_again(qapp):
     assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "取消"
     application.speak("en")
     assert QCoreApplication.translate("shortcuts", "New chat") == "New chat"
+
+
+def test_the_program_ends_well_with_words_on_the_clipboard():
+    """Qt lets go of them after Python has ended."""
+    code = (
+        "from PySide6.QtWidgets import QApplication\n"
+        "from chatdesk.ui.widgets.long_text import LongText\n"
+        "app = QApplication([])\n"
+        "text = LongText('File')\n"
+        "text.set_runs([(False, 'one\\n' + 'long ' * 2000)])\n"
+        "while not text.is_whole():\n"
+        "    app.processEvents()\n"
+        "text.selectAll()\n"
+        "text.copy()\n"
+        "found = app.clipboard().mimeData()\n"
+        "print(found.formats(), found.text() == 'one\\n' + 'long ' * 2000)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout.strip()) == (0, "['text/plain'] True"), run.stderr

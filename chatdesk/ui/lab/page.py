@@ -96,7 +96,7 @@ class LabPage(QWidget):
         self._follow.timeout.connect(self.follow)
         self._connect()
         self._lay_out()
-        lab.on_change = lambda: self._follow.start() if isValid(self) else None  # another language builds it anew
+        lab.on_change = self._on_news
         self.follow()
 
     def _connect(self) -> None:
@@ -224,6 +224,10 @@ class LabPage(QWidget):
         """The page is shown: look at the disk."""
         self.new_button.setFocus()
         self._lab.refresh(self._focus_list)
+
+    def _on_news(self) -> None:
+        if isValid(self) and not self._follow.isActive():  # another language builds it anew; news may never pause
+            self._follow.start()
 
     def _focus_list(self) -> None:
         if isValid(self) and self._lab.runs and self.new_button.hasFocus():
