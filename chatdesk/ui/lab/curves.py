@@ -1,21 +1,23 @@
-"""Curves over the tokens a run was shown, drawn by ourselves: a few hundred points, two axes, one legend.
+"""Curves over the tokens a run was shown, drawn by ourselves: outlines of a few hundred points, two axes, one legend.
 
 A plotting library would bring a second look and an import longer than the window's own.
 """
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from PySide6.QtCore import QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QLineF, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from chatdesk.library.figures import short_count
 from chatdesk.ui import theme
+from chatdesk.ui.lab.outline import Outline, Points
 
-Points = Sequence[tuple[int, float]]
+Place = Callable[[float, float], QPointF]
 ROLES = ("accent", "code_number", "code_keyword", "warning", "code_name")
 """Colours of several runs, in turn."""
 
@@ -51,6 +53,8 @@ class Chart(QWidget):
         self._name, self._height = name, height
         self.curves: Sequence[Curve] = ()
         self.looked_at: int | None = None
+        self._outlines: list[Outline] = []
+        self._seen: list[Points] = []  # of each curve
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName(name)
@@ -59,6 +63,10 @@ class Chart(QWidget):
     def set_curves(self, curves: Sequence[Curve]) -> None:
         """Show these."""
         self.curves = [curve for curve in curves if curve.points]
+        self._outlines += [Outline() for _ in self.curves[len(self._outlines) :]]
+        outlines = zip(self._outlines, self.curves, strict=False)
+        outlined = (outline.follow(curve.points) for outline, curve in outlines)
+        self._seen = [[point for point in points if math.isfinite(point[1])] for points in outlined]
         self._describe()
         self.update()
 
@@ -118,10 +126,11 @@ class Chart(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_heading(painter)
         if self.curves:
-            self._draw_axes(painter)
-            for curve in self.curves:
-                self._draw_curve(painter, curve)
-            self._draw_cursor(painter)
+            place = self._place()
+            self._draw_axes(painter, place)
+            for curve, seen in zip(self.curves, self._seen, strict=True):
+                self._draw_curve(painter, curve, [place(*point) for point in seen])
+            self._draw_cursor(painter, place)
         if self.hasFocus():
             painter.setPen(QPen(QColor(theme.current().accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -138,15 +147,17 @@ class Chart(QWidget):
         return 0, max(1, high)
 
     def _down(self) -> tuple[float, float]:
-        values = [value for curve in self.curves for _, value in curve.points if math.isfinite(value)] or [0.0]
+        values = [value for points in self._seen for _, value in points] or [0.0]
         low, high = min(values), max(values)
         room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
         return (low - room if low - room > 0 else 0.0), high + room
 
-    def _place(self, tokens: float, value: float) -> QPointF:
-        frame, (left, right), (low, high) = self._frame(), self._across(), self._down()
-        across = (tokens - left) / (right - left) * frame.width()
-        return QPointF(frame.left() + across, frame.bottom() - (value - low) / (high - low) * frame.height())
+    def _place(self) -> Place:
+        """Where a value stands, for as long as nothing changes."""
+        frame, (first, last), (low, high) = self._frame(), self._across(), self._down()
+        across, down = frame.width() / (last - first), frame.height() / (high - low)
+        left, bottom = frame.left() - first * across, frame.bottom() + low * down
+        return lambda tokens, value: QPointF(left + tokens * across, bottom - value * down)
 
     def _draw_heading(self, painter: QPainter) -> None:
         colors, x, height = theme.current(), theme.scaled(4), theme.scaled(20)
@@ -163,39 +174,39 @@ class Chart(QWidget):
             painter.drawText(QRect(x, 0, self.width(), height), Qt.AlignmentFlag.AlignVCenter, words)
             x += metrics.horizontalAdvance(words) + theme.scaled(16)
 
-    def _draw_axes(self, painter: QPainter) -> None:
+    def _draw_axes(self, painter: QPainter, place: Place) -> None:
         colors, frame = theme.current(), self._frame()
         painter.setFont(theme.font("small"))
         high = theme.scaled(16)
         for value in ticks(*self._down(), most=max(2, frame.height() // theme.scaled(40))):
-            y = round(self._place(0, value).y())
+            y = round(place(0, value).y())
             painter.setPen(QPen(QColor(colors.line), 1))
             painter.drawLine(frame.left(), y, frame.right(), y)
             painter.setPen(QColor(colors.faint))
-            place = QRect(0, y - high // 2, frame.left() - theme.scaled(6), high)
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, _figure(value))
+            room = QRect(0, y - high // 2, frame.left() - theme.scaled(6), high)
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, _figure(value))
         for tokens in ticks(*self._across(), most=max(2, frame.width() // theme.scaled(90))):
-            x = round(self._place(tokens, 0).x())
-            place = QRect(x - theme.scaled(40), frame.bottom() + theme.scaled(4), theme.scaled(80), high)
-            painter.drawText(place, Qt.AlignmentFlag.AlignHCenter, short_count(round(tokens)))
+            x = round(place(tokens, 0).x())
+            room = QRect(x - theme.scaled(40), frame.bottom() + theme.scaled(4), theme.scaled(80), high)
+            painter.drawText(room, Qt.AlignmentFlag.AlignHCenter, short_count(round(tokens)))
 
-    def _draw_curve(self, painter: QPainter, curve: Curve) -> None:
+    def _draw_curve(self, painter: QPainter, curve: Curve, line: Sequence[QPointF]) -> None:
         colour = QColor(getattr(theme.current(), curve.role))
-        line = [self._place(*point) for point in curve.points if math.isfinite(point[1])]
         painter.setPen(QPen(colour, 1.6))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPolyline(QPolygonF(line))
+        # Line by line: as one path that goes up and down often it takes a hundred times as long.
+        painter.drawLines([QLineF(one, next_one) for one, next_one in pairwise(line)])
         if curve.has_dots or len(line) == 1:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
             for point in line:
                 painter.drawEllipse(point, 2.6, 2.6)
 
-    def _draw_cursor(self, painter: QPainter) -> None:
+    def _draw_cursor(self, painter: QPainter, place: Place) -> None:
         if self.looked_at is None:
             return
         frame = self._frame()
-        x = round(self._place(self.looked_at, 0).x())
+        x = round(place(self.looked_at, 0).x())
         painter.setPen(QPen(QColor(theme.current().faint), 1, Qt.PenStyle.DotLine))
         painter.drawLine(x, frame.top(), x, frame.bottom())
 

@@ -101,7 +101,7 @@ class LongText(QPlainTextEdit):
         for line in others:
             block = block.next()
             text += line if block.userState() == _GOES_ON else f"\n{line}"
-        # One of Qt's own: one made in Python would ask Python about its end, which on the clipboard comes after Python's.
+        # One of Qt's own: one made in Python asks Python about its end, which on the clipboard may come after Python's.
         data = super().createMimeDataFromSelection()
         data.text()  # it is filled when it is first asked
         data.clear()

@@ -4,6 +4,7 @@ import json
 import queue
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,6 +226,18 @@ def test_a_run_from_elsewhere_is_opened_and_found_again(bench, tmp_path_factory)
     assert bench.page.run.history.tokens == 3000
     again = Lab(bench.folder / "runs", bench.folder / "texts", bench.folder / "log", Commands([], []), print)
     assert again._opened == [str(away)]
+
+
+def test_news_that_never_pause_are_shown(bench):
+    bench.prepared()
+    bench.page.show_step("train")
+    shown = []
+    bench.page.steps["train"].show_run = shown.append
+    end = time.monotonic() + 1
+    while time.monotonic() < end and not shown:
+        bench.lab.on_change()
+        bench.qtbot.wait(5)
+    assert shown
 
 
 def test_a_broken_plan_is_listed_and_left_alone(bench):
