@@ -13,8 +13,9 @@ class Outline:
 
     def __init__(self) -> None:
         self._of: Points = ()
-        self._stride = 1
-        self._forget()
+        self._stride, self._seen = 1, 0
+        self._kept: list[tuple[int, float]] = []
+        self._last: Points = []  # of those that were seen
 
     def follow(self, points: Points) -> Points:
         """The outline of ``points``, at most 403. Quick where points were added to those of the last call."""
@@ -32,9 +33,7 @@ class Outline:
         return [*self._kept, *_extremes(points[self._seen :]), *points[-1:]]
 
     def _forget(self) -> None:
-        self._seen = 0
-        self._kept: list[tuple[int, float]] = []
-        self._last: Points = []
+        self._seen, self._kept, self._last = 0, [], []
 
 
 def _extremes(stretch: Points) -> Points:
