@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
 from chatdesk.errors import Fault
@@ -345,3 +346,32 @@ def test_a_message_that_was_looked_for_comes_into_view(desk):
     row = desk.page.transcript._entries["7"].rows[0]
     assert row.view is not None
     assert 0 <= row.view.y() < desk.page.transcript.viewport().height()
+
+
+def test_a_title_being_typed_outlives_the_one_that_the_first_reply_gives(desk):
+    desk.show_some()
+    header = desk.page.header
+    header.edit_title()
+    QTest.keyClicks(header.editor, "My own")
+    desk.chat.say(changes.Renamed("Hi – Hello"))
+    assert header.editor.isVisible()
+    QTest.keyClick(header.editor, Qt.Key.Key_Return)
+    assert desk.chat.said("rename") == [("b", "My own")]
+
+
+def test_a_title_that_is_only_looked_at_is_not_given_back(desk):
+    desk.show_some()
+    desk.page.header.edit_title()
+    desk.chat.say(changes.Renamed("Hi – Hello"))
+    QTest.keyClick(desk.page.header.editor, Qt.Key.Key_Return)
+    assert desk.chat.said("rename") == []
+    assert desk.page.header.title.words() == "Hi – Hello"
+
+
+def test_a_title_being_typed_is_kept_when_another_chat_is_begun(desk):
+    desk.show_some()
+    desk.chat.new = lambda: desk.chat.show(None)
+    desk.page.header.edit_title()
+    QTest.keyClicks(desk.page.header.editor, "My own")
+    desk.page.new_chat()
+    assert desk.chat.said("rename") == [("b", "My own")]

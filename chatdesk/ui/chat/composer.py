@@ -39,6 +39,7 @@ from chatdesk.ui.dropping import local_files
 from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.chips import Chips
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.raw_text import raw_text
 from chatdesk.ui.wording import grouped
 
 PASTE_LIMIT = 20_000  # characters of one paste that are shown as text
@@ -93,7 +94,7 @@ class Editor(QTextEdit):
 
     def text(self) -> str:
         """The text, with everything that only stands in it as a plate."""
-        shown = self.document().toRawText().replace("\u2029", "\n")  # toPlainText makes other spaces of some
+        shown = raw_text(self.document())
         if not self._held or _OBJECT not in shown:
             return shown
         parts = []

@@ -15,6 +15,7 @@ from chatdesk.ui import theme
 from chatdesk.ui.chat.rows import Edited
 from chatdesk.ui.chat.views import RowView
 from chatdesk.ui.widgets.chips import Chips
+from chatdesk.ui.widgets.raw_text import raw_text
 
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _SHORT = 4_000  # characters up to which the box is as high as the text; above, as high as it may be
@@ -132,7 +133,7 @@ class EditBox(RowView):
         return self._given if shown == self._first else shown
 
     def _shown(self) -> str:
-        return self._text.document().toRawText().replace("\u2029", "\n")  # toPlainText makes other spaces of some
+        return raw_text(self._text.document())
 
     def set_busy(self, busy: bool) -> None:
         """While a reply is written nothing can be saved."""

@@ -50,6 +50,7 @@ class Header(QFrame):
         self.editor.setAccessibleName(self.tr("Title of the chat"))
         self.editor.editingFinished.connect(self._on_edited)
         self._editing = False
+        self._given = ""
         self._titles = QStackedWidget()
         self._titles.addWidget(self.title)
         self._titles.addWidget(self.editor)
@@ -91,16 +92,23 @@ class Header(QFrame):
         self._row.setSpacing(theme.scaled(6))
 
     def set_title(self, title: str, stored: bool) -> None:
-        """Name the conversation; of one that is not ``stored`` yet only the prompt can be shown."""
-        self.title.set_words(title or self.tr("New chat"))
+        """Name another conversation; of one that is not ``stored`` yet only the prompt can be shown."""
         self.leave_title()
+        self.title.set_words(title or self.tr("New chat"))
         for action in self.more.actions():
             action.setEnabled(stored or action is self._prompt)
+
+    def take_title(self, title: str) -> None:
+        """The conversation is stored and has this title now; one that is being typed stays."""
+        self.title.set_words(title or self.tr("New chat"))
+        for action in self.more.actions():
+            action.setEnabled(True)
 
     def edit_title(self) -> None:
         """Let the title be typed over."""
         if self._rename.isEnabled():
-            self.editor.setText(self.title.words())
+            self._given = self.title.words()
+            self.editor.setText(self._given)
             self._editing = True
             self._titles.setCurrentWidget(self.editor)
             self.editor.setFocus()
@@ -113,6 +121,6 @@ class Header(QFrame):
         return editing
 
     def _on_edited(self) -> None:
-        if self.leave_title() and (text := self.editor.text().strip()) and text != self.title.words():
+        if self.leave_title() and (text := self.editor.text().strip()) and text != self._given:
             self.title.set_words(text)
             self.renamed.emit(text)

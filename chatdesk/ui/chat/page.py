@@ -243,7 +243,7 @@ class ChatPage(QWidget):
                 self.list.set_conversations(conversations, deleted)
                 self._mark_open()
             case changes.Renamed(title):
-                self.header.set_title(title, stored=True)
+                self.header.take_title(title)
             case changes.UndoChanged(what):
                 self.undo_bar.show_undo(what)
             case changes.SettingsChanged(values, defaults):
@@ -304,8 +304,8 @@ class ChatPage(QWidget):
     def new_chat(self) -> None:
         """An empty conversation, ready to be typed into."""
         self._close_floating(self.list_drawer)
+        self.composer.focus()  # first: a title that is being typed is that of this conversation
         self._chat.new()
-        self.composer.focus()
 
     def send(self) -> None:
         """Send what stands in the composer."""

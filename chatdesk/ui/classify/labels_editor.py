@@ -9,6 +9,7 @@ from chatdesk.tasks.classify import SETS, Label, Plan
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label as Words
+from chatdesk.ui.widgets.raw_text import raw_text
 
 
 class LabelsEditor(QWidget):
@@ -71,7 +72,7 @@ class LabelsEditor(QWidget):
         """What is chosen, unchecked."""
         pairs = zip(self.names, self.wordings, strict=True)
         labels = tuple(Label(name.text().strip(), wording.text().strip()) for name, wording in pairs)
-        return Plan(self.prompt.toPlainText(), labels, self.by_length.isChecked(), self.calibrated.isChecked())
+        return Plan(raw_text(self.prompt.document()), labels, self.by_length.isChecked(), self.calibrated.isChecked())
 
     def show_plan(self, plan: Plan) -> None:
         """Show a plan."""

@@ -27,6 +27,7 @@ from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import page_header
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
+from chatdesk.ui.widgets.raw_text import raw_text
 
 _LIST_PX = 380
 _BESIDE_PX = 820
@@ -224,7 +225,7 @@ class ClassifyPage(QWidget):
         if run is None or run.plan != self.labels.plan() or not self._classifier.is_same_model():
             return False
         if self._table is None:
-            return list(run.texts) == [self.text.toPlainText()]
+            return list(run.texts) == [raw_text(self.text.document())]
         return self._classifier.table is self._table and list(run.texts) == self._table.column(self._chosen()[0])
 
     def _start(self) -> None:
@@ -245,7 +246,7 @@ class ClassifyPage(QWidget):
         self._truths = self._table.column(label_column) if self._table is not None and label_column else []
         self._say("")
         if self._table is None:
-            self._classifier.begin_text(self.text.toPlainText(), plan)
+            self._classifier.begin_text(raw_text(self.text.document()), plan)
         else:
             self._classifier.begin(self._table, plan, text_column, label_column)
 
@@ -267,7 +268,7 @@ class ClassifyPage(QWidget):
         is_open = not state.is_running and 0 < state.done < state.total and self._is_same()
         words = self.tr("Pause") if state.is_running else self.tr("Go on") if is_open else self.tr("Sort")
         self.start_button.set_words(words)
-        has_text = self._table is not None or bool(self.text.toPlainText().strip())
+        has_text = self._table is not None or bool(raw_text(self.text.document()).strip())
         self.start_button.setEnabled(state.is_running or has_text)
         self.save_button.setEnabled(state.done > 0)
         self.progress.setVisible(state.is_running or is_open)

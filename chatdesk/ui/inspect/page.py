@@ -27,6 +27,7 @@ from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.raw_text import raw_text
 
 _PAUSE_MS = 120  # from a key to the question
 EXAMPLE = "I enjoy walking with my cute dog"
@@ -50,7 +51,7 @@ class InspectPage(QWidget):
         self.text.setAccessibleName(self.tr("Text to look at"))
         self.text.setFixedHeight(theme.scaled(88))
         self.next_word, self.tokens, self.attention = NextWord(inspect), TokensPart(inspect), AttentionPart(inspect)
-        self.next_word.go_on.connect(lambda more: self.set_text(self.text.toPlainText() + more))
+        self.next_word.go_on.connect(lambda more: self.set_text(raw_text(self.text.document()) + more))
         self.next_word.sampling_changed.connect(lambda: self.tokens.set_sampling(self.next_word.sampling))
         self.tokens.replaced.connect(lambda place, number: self.set_text(self.tokens.text_with(place, number)))
         for part in (self.tokens, self.attention):
@@ -141,7 +142,7 @@ class InspectPage(QWidget):
         """Ask about the text as it is now, for the part that is shown."""
         self._pause.stop()
         part = (self.next_word, self.tokens, self.attention)[self._parts.currentIndex()]
-        part.look(self.text.toPlainText())
+        part.look(raw_text(self.text.document()))
 
     def apply(self, change: Change) -> None:
         """Another model sees another thing."""

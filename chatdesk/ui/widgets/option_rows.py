@@ -15,6 +15,7 @@ from chatdesk.settings.options import Option
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import ChoiceButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label, tip
+from chatdesk.ui.widgets.raw_text import raw_text
 
 
 def words(text: str) -> str:
@@ -226,13 +227,13 @@ class TextRow(OptionRow):
     def show_value(self, value: Any, default: Any) -> None:
         """Show the text, unless it is the one being typed."""
         text = str(default if value is None else value)
-        if text != self.field.toPlainText():
+        if text != raw_text(self.field.document()):
             self.field.blockSignals(True)
             self.field.setPlainText(text)
             self.field.blockSignals(False)
 
     def _on_text_changed(self) -> None:
-        self.changed.emit(self.option.name, self.field.toPlainText() or None)
+        self.changed.emit(self.option.name, raw_text(self.field.document()) or None)
 
 
 class LineRow(OptionRow):

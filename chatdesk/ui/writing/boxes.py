@@ -64,7 +64,7 @@ class Boxes(QObject):
                 self._writing.rename(self._page.open_id, headline)
             self._writing.generating.begin(prompt, values, dict(self._writing.values))
 
-        if self._page.editor.toPlainText():
+        if not self._page.editor.document().isEmpty():
             self._writing.new(then=write)
         else:
             write()
@@ -104,7 +104,7 @@ class Boxes(QObject):
         if path.suffix.lower() == ".pdf":
             from chatdesk.ui.pdf import PdfExport
 
-            lines = self._page.editor.toPlainText().split("\n")
+            lines = self._page.editor.words().text.split("\n")
             body = "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines)
             PdfExport(f"<html><head></head><body>{body}</body></html>", path, done, self)
         else:

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit, QWidget
 
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
+from chatdesk.ui.widgets.raw_text import raw_text
 from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, units
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Editor(QPlainTextEdit):
 
     def words(self) -> DocumentText:
         """The words as they are, and which of them a model wrote."""
-        text = self.toPlainText()
+        text = raw_text(self.document())
         return DocumentText(text, in_characters(text, self.spans.all))
 
     def replace_all(self, words: DocumentText) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.raw_text import raw_text
 from chatdesk.ui.wording import grouped
 from chatdesk.ui.writing.editor import Editor
 from chatdesk.ui.writing.spans import generated, stretches_in_units
@@ -86,8 +87,9 @@ class FindBar(QFrame):
 
     def look(self) -> None:
         """Find all, and say how many."""
-        needle, text = self.field.text(), self._editor.toPlainText()
-        found = [match.span() for match in re.finditer(re.escape(needle), text, re.IGNORECASE)] if needle else []
+        needle, text = self.field.text(), raw_text(self._editor.document())
+        wanted = re.escape(needle).replace(r"\ ", "[ \u00a0]")  # a blank that breaks no line is one, too
+        found = [match.span() for match in re.finditer(wanted, text, re.IGNORECASE)] if needle else []
         if len(text) != self._editor.document().characterCount() - 1:
             found = stretches_in_units(text, found)
         self._found = found

@@ -16,12 +16,12 @@ _TITLE_PX = 180  # the least that a title is given before buttons go: the menu h
 
 
 class WritingHeader(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``side_wanted``, ``continue_wanted``, ``stop_wanted``,
+    """Signals: ``renamed(id, title)``, ``list_wanted``, ``side_wanted``, ``continue_wanted``, ``stop_wanted``,
     ``alternatives_wanted``, ``rework_wanted(prompt)``, ``free_wanted``, ``prompts_wanted``, ``models_wanted``,
     ``export_wanted(ending)``, ``action_wanted(name)``, by the names of `chatdesk.ui.shortcuts`.
     """
 
-    renamed = Signal(str)
+    renamed = Signal(str, str)
     list_wanted = Signal()
     side_wanted = Signal()
     continue_wanted = Signal()
@@ -47,7 +47,7 @@ class WritingHeader(QFrame):
         self.title.setPlaceholderText(self.tr("Untitled"))
         self.title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.title.editingFinished.connect(self._on_title_left)
-        self._stored_title = ""
+        self._document, self._stored_title = "", ""
         self.continue_button = TextButton(self.tr("Continue"), kind="primary")
         self.continue_button.setToolTip(shortcuts.hint("send_anyway", self.tr("Continue at the cursor")))
         self.continue_button.clicked.connect(self._on_continue)
@@ -133,12 +133,21 @@ class WritingHeader(QFrame):
             room -= button.sizeHint().width() + gap
             button.setVisible(room >= 0)
 
+    def show_document(self, id: str, title: str) -> None:
+        """Name another document; what is being typed is the title of the one before."""
+        self._on_title_left()
+        self._document, self._stored_title = id, title
+        self._show_title()
+
     def set_title(self, title: str) -> None:
-        """Name the document."""
+        """The document has got another title; one that is being typed stays."""
         self._stored_title = title
         if not self.title.hasFocus():
-            self.title.setText(title)
-            self.title.setCursorPosition(0)
+            self._show_title()
+
+    def _show_title(self) -> None:
+        self.title.setText(self._stored_title)
+        self.title.setCursorPosition(0)
 
     def edit_title(self) -> None:
         """Let the title be typed over."""
@@ -147,11 +156,12 @@ class WritingHeader(QFrame):
 
     def _on_title_left(self) -> None:
         text = self.title.text().strip()
-        if text and text != self._stored_title:
+        if text and text != self._stored_title and self.title.isModified():
             self._stored_title = text
-            self.renamed.emit(text)
-        elif not text:
-            self.title.setText(self._stored_title)
+            self.title.setModified(False)
+            self.renamed.emit(self._document, text)
+        else:
+            self._show_title()
 
     def show_rework(self) -> None:
         """Offer what can be done with a selection, at its button or, without one, at the menu that has it."""

@@ -136,7 +136,7 @@ class WritingPage(QWidget):
         self.list.delete_wanted.connect(w.delete)
         self.list.move_wanted.connect(w.set_folder)
         self.list.undo_wanted.connect(w.undo)
-        header.renamed.connect(lambda title: w.rename(self.open_id, title))
+        header.renamed.connect(w.rename)
         header.list_wanted.connect(lambda: self._toggle(self.list_drawer, "show_documents"))
         header.side_wanted.connect(lambda: self._toggle(self.side_drawer, "show_guidance"))
         header.continue_wanted.connect(self.go_on)
@@ -211,11 +211,11 @@ class WritingPage(QWidget):
         if change.is_restored:
             self.editor.replace_all(change.words)
             return
+        self.header.show_document(change.document.id, change.document.title)
         self._close_review()
         self.side.cards.clear_alternatives()
         self.editor.load(change.words)
         self.editor.setReadOnly(False)
-        self.header.set_title(change.document.title)
         self.list.set_open(change.document.id)
         self._settings.keep("document", change.document.id)
         self._tokens = 0

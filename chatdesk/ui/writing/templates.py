@@ -12,6 +12,7 @@ from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.raw_text import raw_text
 
 
 class PromptsDialog(Dialog):
@@ -90,11 +91,11 @@ class PromptsDialog(Dialog):
         self._mark()
 
     def _mark(self) -> None:
-        self.keep_button.setEnabled(self.editor.toPlainText() != self._prompt_words())
+        self.keep_button.setEnabled(raw_text(self.editor.document()) != self._prompt_words())
         self.back_button.setVisible(self._prompts.is_changed(self.choice.value))
 
     def _keep(self) -> None:
-        prompt, words = self._prompts[self.choice.value], self.editor.toPlainText()
+        prompt, words = self._prompts[self.choice.value], raw_text(self.editor.document())
         instruction, beginning = prompt.instruction, prompt.beginning
         if self._uses_beginning:
             beginning = words
@@ -115,7 +116,7 @@ class PromptsDialog(Dialog):
         self._mark()
 
     def _write(self) -> None:
-        prompt, words = self._prompts[self.choice.value], self.editor.toPlainText()
+        prompt, words = self._prompts[self.choice.value], raw_text(self.editor.document())
         prompt = replace(prompt, beginning=words) if self._uses_beginning else replace(prompt, instruction=words)
         self.wanted.emit(prompt, {name: field.text() for name, field in self.fields.items()})
         self.accept()

@@ -320,3 +320,9 @@ def test_shift_tab_leaves_the_text_and_tab_does_not(qtbot):
     assert whole.focusWidget() is text
     qtbot.keyClick(text, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
     assert whole.focusWidget() is before
+
+
+def test_blanks_that_break_no_line_and_ends_of_lines_inside_a_paragraph_stay_what_they_are(editor):
+    text = "10\u00a0km « vite\u00a0»\nfirst\u2028second"
+    editor.load(DocumentText(text, (Span(0, 5, "g"),)))
+    assert editor.words() == DocumentText(text, (Span(0, 5, "g"),))
