@@ -61,8 +61,8 @@ Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Random if 
 def main() -> None:
     """Run the command line; `__main__` calls it."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():  # a pipe: UTF-8 on every system
-            stream.reconfigure(encoding="utf-8", errors="replace")
+        if isinstance(stream, io.TextIOWrapper):  # a pipe: UTF-8 on every system
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
     cli(prog_name="chatdesk")
 
 
@@ -159,9 +159,14 @@ def chat(
             )
             _say_remarks(info, is_chat=not dialogue)
         for number, line in enumerate(_lines(is_terminal), 2):
-            messages.append(ChatMessage("user", line))
-            request = Generate(number, tuple(messages), sampling, seed, dialogue=dialogue, adapter=with_it)
-            messages.append(_answer(engine, request))
+            prompt = (*messages, ChatMessage("user", line))
+            request = Generate(number, prompt, sampling, seed, dialogue=dialogue, adapter=with_it)
+            try:
+                messages = [*prompt, _answer(engine, request)]
+            except UserError as error:
+                if not is_terminal:
+                    raise
+                print(f"chatdesk: {error}", file=sys.stderr)  # the conversation goes on without that message
         if not is_terminal:
             _say_remarks(info, is_chat=not dialogue)
 

@@ -1,7 +1,10 @@
 """The command line: what it prints, where, with which exit code. The engine is the real one, on a tiny checkpoint."""
 
+import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,6 +182,56 @@ def test_a_reply_cannot_steer_the_terminal(
     cli(["complete", "x", "--model", model], standalone_mode=False)
     plain = "red ␛[31m␛]52;c;eA==␇\ufffd2Jback␍␡␀ 天气\tend\n\n"
     assert capsys.readouterr().out == (plain if is_terminal else "".join(words) + "\n")
+
+
+class Typed(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_message_that_is_refused_does_not_end_a_talk(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor what was said before: in a pipe it does, with exit code 2, as nobody is there to say it otherwise."""
+    monkeypatch.setattr(app, "local_engine", lambda: FakeEngine(["fine"], context_length=12))
+    lines = f"one\n{'word ' * 20}\ntwo\n"
+    monkeypatch.setattr(sys, "stdin", Typed(lines))
+    cli(["chat", "--model", model, "--max-new-tokens", "2"], standalone_mode=False)
+    said = capsys.readouterr()
+    assert said.out.count("fine") == 2
+    assert said.err.count("tokens and the model can see 11") == 1
+    piped = run("chat", "--model", model, "--max-new-tokens", "2", stdin=lines)
+    assert (piped.exit_code, piped.stdout) == (2, "fine\n")
+
+
+@pytest.mark.parametrize("arguments", [["complete", "caf\udce9"], ["chat", "--system", "caf\udce9"]])
+def test_text_that_is_none(model: str, arguments: list[str]) -> None:
+    failed = run(*arguments, "--model", model, stdin="Hi\n")
+    assert (failed.exit_code, failed.stderr) == (2, "chatdesk: the text is caf?; it must be Unicode text.\n")
+
+
+ECHO = """
+from chatdesk import cli
+cli.cli = lambda **_: print(ascii(input()), "天气")
+cli.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_of_another_encoding() -> None:
+    """What it cannot show is a question mark, and what is typed wrong a sign for that; neither is a traceback."""
+    import pty
+
+    ours, its = pty.openpty()
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen([sys.executable, "-c", ECHO], stdin=its, stdout=its, stderr=its, env=environment)
+    os.write(ours, b"caf\xe9\n")
+    assert child.wait(60) == 0
+    assert b"'caf\\ufffd' ??" in os.read(ours, 1000)
+    os.close(ours)
+    os.close(its)
 
 
 def test_a_name_is_no_markup(tmp_path: Path, model: str) -> None:

@@ -6,9 +6,11 @@ Making a `LocalEngine` is cheap; torch and transformers are imported by the firs
 import gc
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chatdesk.engine.api import (
     Attend,
@@ -33,6 +35,7 @@ from chatdesk.engine.api import (
 )
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
+from chatdesk.library.headers import shown
 
 if TYPE_CHECKING:
     from chatdesk.engine.local.generation import Generator
@@ -63,6 +66,7 @@ class LocalEngine:
         User errors and lack of memory are events; any other exception is a mistake of ours and is raised.
         """
         try:
+            _require_unicode(request)
             yield from self._events(request)
         except UserError as error:
             yield Failed(request.id, error.fault, error.fields)
@@ -183,6 +187,16 @@ class LocalEngine:
     def _device_name(self) -> str:
         generator = self._generator
         return generator.checkpoint.info.device_name if generator else "The computer"
+
+
+def _require_unicode(request: Request) -> None:
+    """``BAD_VALUE`` for text with bytes that are none, as an argument of the command line may hold them."""
+    try:
+        with suppress(OverflowError):  # of a number: whoever reads that knows its bounds
+            msgspec.msgpack.encode(request)
+    except UnicodeEncodeError as error:
+        part = error.object[max(0, error.start - 10) : error.start + 10]
+        raise UserError(Fault.BAD_VALUE, name="the text", value=shown(part), allowed="Unicode text") from None
 
 
 def _empty_device_cache() -> None:

@@ -51,6 +51,8 @@ class Attention:
             raise UserError(Fault.EMPTY_PROMPT)
         tokens, context = self._checkpoint.tokens, self._checkpoint.info.context_length
         ids = [*tokens.leading, *tokens.encode(text)]
+        if not ids:  # of a text without width, say
+            raise UserError(Fault.EMPTY_PROMPT)
         if len(ids) > MAX_ATTENTION_TOKENS:
             raise UserError(Fault.ATTENTION_TOO_LONG, tokens=len(ids), limit=MAX_ATTENTION_TOKENS)
         if len(ids) > context:

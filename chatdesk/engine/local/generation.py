@@ -64,7 +64,7 @@ class Generator:
         """``branch_memory`` and ``guesses``: see `Load`."""
         self.guesses, self._pace = guesses, Pace()
         self._draft: DraftModel | None = None
-        self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length)
+        self._prompts = PromptMaker(checkpoint.tokens, checkpoint.info.context_length, checkpoint.eos_ids)
         runner = Runner(checkpoint.model)
         self._cache = PrefixCache(runner, branch_memory << 20, partial(free_now, runner.device))
         self.checkpoint = _with_remark(checkpoint, self._cache.remark)
@@ -242,7 +242,9 @@ class _Writing:
     def __init__(self, request: Generate, checkpoint: Checkpoint, prompt: Prompt, sampling: Sampling) -> None:
         self._request, self._checkpoint = request.id, checkpoint
         stops = (*request.stop, *prompt.stops)
-        self._ends = checkpoint.eos_ids | prompt.stop_ids
+        named = (checkpoint.tokens.encode(stop) for stop in request.stop)  # a special token has no text to be found
+        marks = {ids[0] for ids in named if len(ids) == 1 and ids[0] in checkpoint.tokens.specials}
+        self._ends = checkpoint.eos_ids | prompt.stop_ids | marks
         self.drafts = request.drafts
         self._drafts = [_Draft(checkpoint.tokens, prompt, stops) for _ in range(request.drafts)]
         self.limit, self._reason = _limit(len(prompt.ids), sampling, checkpoint.info.context_length)

@@ -63,10 +63,12 @@ NOTHING_AROUND = Around()
 
 
 class PromptMaker:
-    """Makes prompts for one checkpoint. ``context``: tokens the model can see."""
+    """Makes prompts for one checkpoint. ``context``: tokens the model can see; ``ends``: its end tokens."""
 
-    def __init__(self, tokens: Tokens, context: int) -> None:
-        self._tokens, self._context = tokens, context
+    def __init__(self, tokens: Tokens, context: int, ends: frozenset[int]) -> None:
+        self._tokens, self._context, self._ends = tokens, context, ends
+        self._turn_ends: dict[str, frozenset[int]] = {}  # by template
+        self._takers: dict[str, bool] = {}
         self._marks = fill_marks(tokens)
         self._renderer = TemplateRenderer(tokens.special)
         self._renderer.start()
@@ -92,6 +94,8 @@ class PromptMaker:
             made = self._of_text(prompt, sampling, around)
         else:
             made = self._of_chat(prompt, sampling, may_drop, self._form(dialogue))
+        if not made.ids:  # of a text without width, say
+            raise UserError(Fault.EMPTY_PROMPT)
         if sampling.max_length is not None and sampling.max_length <= len(made.ids):
             allowed = f"more than the {len(made.ids)} tokens of the prompt"
             raise UserError(Fault.BAD_VALUE, name="max_length", value=sampling.max_length, allowed=allowed)
@@ -166,7 +170,9 @@ class PromptMaker:
         return Prompt(
             tuple(ids),
             stops=form.stops,
-            stop_ids=frozenset(ids[0] for stop in form.stops if len(ids := self._tokens.encode(stop)) == 1),
+            stop_ids=self._turn_end(form.template).union(
+                ids[0] for stop in form.stops if len(ids := self._tokens.encode(stop)) == 1
+            ),
             continues=messages[-1].role == "assistant",
             dropped_messages=len(messages) - len(kept),
             unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
@@ -208,26 +214,55 @@ class PromptMaker:
         if letters := quoting.letters(message.text for message in messages):
             messages = [replace(message, text=quoting.quote(message.text, letters)) for message in messages]
             encode = partial(quoting.encode, letters=letters)
-        text, parts = self._rendered(messages, partial(self._render, template))
+        text, parts = _parts(partial(self._render, template), self._with_place_for_system(messages, template))
         ids = encode(text)
         if any(message is not None and message.token_ids for message, _ in parts):
             ids = self._spliced(parts, ids, encode)
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
 
-    def _rendered(self, messages: Sequence[ChatMessage], render: Render) -> "tuple[str, Parts]":
+    def _with_place_for_system(self, messages: Sequence[ChatMessage], template: str) -> Sequence[ChatMessage]:
+        """As it is, or with the system's text in front of the first message where the template has no place for it."""
         system = "\n\n".join(message.text for message in messages if message.role == "system")
-        merged = _with_system_in_front(messages, system) if system else messages
+        rest = [message for message in messages if message.role != "system"]
+        if not system or not rest:
+            return messages
+        if self._takes_system(template):
+            return [ChatMessage("system", system), *rest]
+        return [ChatMessage(rest[0].role, f"{system}\n\n{rest[0].text}"), *rest[1:]]
+
+    def _takes_system(self, template: str) -> bool:
+        """Whether a template has a place for a system message."""
+        mark = _MARK.format(0)
+        if template not in self._takers:
+            text = self._tried(template, [ChatMessage("system", mark), ChatMessage("user", "a")])
+            if not text:  # it refuses, or was too slow this time
+                return False
+            self._takers[template] = mark in text
+        return self._takers[template]
+
+    def _turn_end(self, template: str) -> frozenset[int]:
+        """The special token that the template writes behind a reply: many checkpoints name the end of a text alone.
+
+        None where the template writes one of those named, too: others may then stand between two parts of a reply.
+        """
+        if template not in self._turn_ends:
+            question, reply = ChatMessage("user", "a"), _MARK.format(0)
+            text = self._tried(template, [question, ChatMessage("assistant", reply), question])
+            if not text:
+                return frozenset()
+            named = (self._tokens.decode([i], skip_special=False) for i in self._ends)
+            is_named = any(end in template or end in text for end in named)
+            first = self._tokens.encode(text.partition(reply)[2].lstrip())[:1]
+            self._turn_ends[template] = frozenset() if is_named else self._tokens.specials.intersection(first)
+        return self._turn_ends[template]
+
+    def _tried(self, template: str, messages: Sequence[ChatMessage]) -> str:
+        """What a template makes of a chat; nothing where it refuses it."""
         try:
-            text, parts = _parts(render, messages)
-        except TemplateError as refused:
-            if not system:
-                raise
-            try:
-                return _parts(render, merged)
-            except TemplateError:
-                raise refused from None
-        return (text, parts) if system.strip() in text else _parts(render, merged)
+            return self._render(template, messages, True)
+        except TemplateError:
+            return ""
 
     def _render(self, template: str, messages: Sequence[ChatMessage], add_generation_prompt: bool) -> str:
         plain = [{"role": message.role, "content": message.text} for message in messages]
@@ -304,10 +339,3 @@ def _turns(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
             turns.append([])
         turns[-1].append(message)
     return turns
-
-
-def _with_system_in_front(messages: Sequence[ChatMessage], system: str) -> list[ChatMessage]:
-    rest = [message for message in messages if message.role != "system"]
-    if not rest:
-        return list(messages)
-    return [ChatMessage(rest[0].role, f"{system}\n\n{rest[0].text}"), *rest[1:]]

@@ -67,6 +67,8 @@ class Reader:
             sampling = resolve(Sampling(max_new_tokens=max(1, len(own))), self._checkpoint.info.sampling)
             before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue).ids
             ids, start = [*before, *own], len(before)
+        if not ids:  # of a text without width, say
+            raise UserError(Fault.EMPTY_PROMPT)
         if len(ids) > context:
             raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=context)
         if max(ids) >= self._vocabulary:

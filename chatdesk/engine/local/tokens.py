@@ -28,7 +28,8 @@ class Tokens:
 
     Attributes: ``backend``, the Rust tokenizer; ``leading``, ids that the tokenizer puts in front of every text;
     ``special``, names and texts of the special tokens for a chat template; ``markers``, ids of the special tokens and
-    of others added to the vocabulary, except for mere white space; ``chat_template``, None without one;
+    of others added to the vocabulary, except for mere white space; ``specials``, those that decoding leaves out;
+    ``chat_template``, None without one;
     ``quoting``, for names of special tokens that are not to be tokens.
     """
 
@@ -45,7 +46,7 @@ class Tokens:
         }
         added = self.backend.get_added_tokens_decoder()
         self.markers = frozenset(i for i, token in added.items() if token.special or token.content.strip())
-        self._specials = frozenset(i for i, token in added.items() if token.special)  # decoding leaves them out
+        self.specials = frozenset(i for i, token in added.items() if token.special)
         self.quoting = Quoting(self.backend, _cut)
         self.eos_id: int | None = tokenizer.eos_token_id
         self.chat_template = _default_template(tokenizer.chat_template)
@@ -92,7 +93,7 @@ class Tokens:
 
     def alternative(self, token_id: int, logprob: float, sampled_logprob: float) -> AlternativeToken:
         """A token that could have stood there, with its text."""
-        return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self._specials)
+        return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self.specials)
 
 
 def _cut(backend: "Tokenizer", text: str) -> list[int]:

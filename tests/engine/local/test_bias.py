@@ -59,7 +59,7 @@ def made_tokens(*marks):
 def test_a_gap_is_filled_from_both_sides_and_the_nearest_stays():
     tokens = made_tokens("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
     marks = fill_marks(tokens)
-    maker = PromptMaker(tokens, 64)
+    maker = PromptMaker(tokens, 64, frozenset())
     try:
         sampling = Sampling(0.7, 1.0, 0, 0.0, 1.0, 8)
         made = maker.make("before the gap", sampling, around=Around("", " after it"))
@@ -79,7 +79,7 @@ def test_a_gap_is_filled_from_both_sides_and_the_nearest_stays():
 def test_a_checkpoint_without_marks_says_so():
     tokens = made_tokens()
     assert fill_marks(tokens) is None
-    maker = PromptMaker(tokens, 64)
+    maker = PromptMaker(tokens, 64, frozenset())
     try:
         with pytest.raises(UserError, match="fills no gaps"):
             maker.make("before", Sampling(max_new_tokens=8), around=Around("", "after"))

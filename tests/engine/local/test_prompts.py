@@ -1,17 +1,23 @@
-"""Prompts: chat templates in their child process, plain dialogue, splicing of kept ids, overflow of a chat."""
+"""Prompts: chat templates, plain dialogue, splicing of kept ids, overflow of a chat."""
 
-import subprocess
-import sys
-import time
+import itertools
+import json
 
 import pytest
 from msgspec import structs
 
-from chatdesk.engine import template_child
-from chatdesk.engine.api import ChatMessage, DraftFinished, Failed, Finished, Generate, MakePrompt, Started
-from chatdesk.engine.child import child_environment
-from chatdesk.engine.local import LocalEngine, templates
-from chatdesk.engine.local.templates import RENDER_S, TemplateError, TemplateRenderer
+from chatdesk.engine.api import (
+    Attend,
+    ChatMessage,
+    DraftFinished,
+    Failed,
+    Finished,
+    Generate,
+    MakePrompt,
+    Read,
+    Started,
+)
+from chatdesk.engine.local import LocalEngine
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
 from tests.engine.checkpoints import END, START, make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only, text_of
@@ -80,6 +86,42 @@ def test_an_ignored_system_message_goes_to_the_user(made):
     """A template that leaves it out without a word."""
     silent = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
     assert prompt_of(made(silent), system("Be kind."), user("Hi")) == "[user]Be kind.\n\nHi"
+
+
+def test_a_short_system_message_is_not_taken_for_written(made):
+    """Because the same word stands in the message."""
+    request = Generate(7, (system("French"), user("Translate to French: dog")), GREEDY, dialogue="llama2")
+    ids = only(list(made(CHATML).run(request)), Started).prompt_token_ids
+    text = made(CHATML)._loaded().checkpoint.tokens.decode(ids, skip_special=False)
+    assert text == "[INST] French\n\nTranslate to French: dog [/INST]"
+
+
+@pytest.mark.parametrize(
+    ("behind", "ends"), [(START, True), (f" {START}\n", True), (f"{START}{END}", False), ("", False)]
+)
+def test_the_end_of_a_turn_ends_a_reply(made, monkeypatch, behind, ends):
+    """Where the checkpoint names the end of a text alone, what its template writes behind a reply ends one, too."""
+    engine = made("{% for m in messages %}{{ m.role }}: {{ m.content }}" + behind.replace("\n", "\\n") + "{% endfor %}")
+    tokens = engine._loaded().checkpoint.tokens
+    script = itertools.chain(tokens.encode(f" Fine.{START}"), itertools.repeat(tokens.encode("user")[0]))
+    monkeypatch.setattr(
+        "chatdesk.engine.local.generation.Sampler.choose",
+        lambda self, logits, drafts: [Scripted(next(script)) for _ in drafts],
+    )
+    events = generate(engine, (user("Hi"),))
+    assert only(events, DraftFinished).reason == ("stop" if ends else "length")
+    assert (text_of(events) == " Fine.") == ends
+
+
+def test_a_stop_string_of_the_person_that_is_a_special_token(made, monkeypatch):
+    """It has no text that could be found."""
+    engine = made(None)
+    script = itertools.chain(engine._loaded().checkpoint.tokens.encode(f" Fine.{START}"), itertools.repeat(70))
+    monkeypatch.setattr(
+        "chatdesk.engine.local.generation.Sampler.choose",
+        lambda self, logits, drafts: [Scripted(next(script)) for _ in drafts],
+    )
+    assert text_of(generate(engine, "Hi", stop=(START,))) == " Fine."
 
 
 def test_a_prompt_to_be_looked_at(made):
@@ -317,104 +359,17 @@ def test_empty_prompt(made, messages):
     assert generate(made(CHATML), messages)[-1].fault == "empty_prompt"
 
 
-HOSTILE = {
-    "endless loop": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "huge string": "{{ 'a' * 5000000000 }}",
-    "much text": "{% for i in range(90000) %}{{ 'abcdefghijklmnopqrstuvwxyz' }}{% endfor %}",
-    "much memory": "{% set n = namespace(x='aaaa') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
-    "class": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    "globals": "{{ raise_exception.__globals__['sys'].modules }}",
-    "init": "{{ cycler.__init__.__globals__.os.popen('touch CANARY').read() }}",
-    "attr": "{{ (messages|attr('__class__'))|attr('__base__') }}{{ lipsum.__globals__['os'].system('touch CANARY') }}",
-    "format": "{{ '{0.__class__.__init__.__globals__}'.format(strftime_now).x }}",
-    "recursion": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-    "syntax": "{% for %}",
-    "undefined call": "{{ nothing() }}",
-    "mutation": "{{ messages.append(1) }}",
-    "include": "{% include '/etc/passwd' %}",
-    "half a character": r"{{ '\ud800' }}",
-    "import": "{% import 'os' as os %}{{ os.system('touch CANARY') }}",
-}
-
-
-def test_a_child_that_somebody_else_has_ended():
-    """Is started again; nobody notices."""
-    renderer = TemplateRenderer({})
-    assert renderer.render("{{ 1 + 1 }}", [], add_generation_prompt=True) == "2"
-    renderer._child.kill()
-    renderer._child.wait()
-    assert renderer.render("{{ 2 + 2 }}", [], add_generation_prompt=True) == "4"
-    renderer.close()
-
-
-def test_ctrl_c_while_a_template_is_rendered(monkeypatch):
-    """The answer that was not read is not the answer to the next question."""
-    renderer = TemplateRenderer({})
-    renderer.render("{{ 1 }}", [], add_generation_prompt=True)
-    monkeypatch.setattr(templates, "_read_answer", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        renderer.render("{{ 2 }}", [], add_generation_prompt=True)
-    monkeypatch.undo()
-    assert renderer.render("{{ 3 }}", [], add_generation_prompt=True) == "3"
-    renderer.close()
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-
-ALONE = """
-import sys
-from chatdesk.engine import template_child
-template_child.MAX_SECONDS = 0.5
-template_child.main()
-"""
-
-
-def test_a_template_without_an_end_ends_by_itself():
-    """Where its parent has gone and can end it no more."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", ALONE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(None),
-    )
-    template_child.write_frame(child.stdin, {"template": HOSTILE["endless loop"], "variables": {}})
-    try:
-        assert child.wait(30) == 1
-    finally:
-        child.kill()
-        child.communicate()
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_templates(name, tmp_path, monkeypatch):
-    """Each ends with the fault within the limits, runs nothing, and leaves no child behind."""
-    monkeypatch.chdir(tmp_path)
-    renderer = TemplateRenderer({})
-    renderer.start()
-    child = renderer._child
-    started = time.perf_counter()
-    with pytest.raises(TemplateError) as caught:
-        renderer.render(HOSTILE[name], [{"role": "user", "content": "Hi"}], add_generation_prompt=True)
-    assert time.perf_counter() - started < RENDER_S + 15  # the start of the child on a busy machine
-    assert str(caught.value)
-    assert list(tmp_path.iterdir()) == []
-    renderer.close()
-    assert child is not None
-    assert child.returncode is not None
-
-
-def test_a_good_template_after_a_hostile_one(monkeypatch):
-    """A child that was ended is started again."""
-    monkeypatch.setattr(templates, "RENDER_S", 0.5)
-    renderer = TemplateRenderer({})
-    with pytest.raises(TemplateError, match=r"longer than 0\.5 s"):
-        renderer.render(HOSTILE["endless loop"], [], add_generation_prompt=True)
-    monkeypatch.undo()
-    assert renderer.render("{{ messages | length }}", [{}, {}], add_generation_prompt=False) == "2"
-    renderer.close()
+def test_a_text_of_which_nothing_is_left(tmp_path):
+    """A tokenizer may leave out what has no width: then there is nothing to go on with, to read or to look at."""
+    folder = make_checkpoint(tmp_path)
+    described = json.loads((folder / "tokenizer.json").read_text())
+    described["normalizer"] = {"type": "Replace", "pattern": {"String": "\u200b"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    engine = LocalEngine()
+    load(engine, folder)
+    requests = (Generate(2, "\u200b", GREEDY), MakePrompt(2, "\u200b", GREEDY), Read(2, "\u200b"), Attend(2, "\u200b"))
+    assert [list(engine.run(request))[-1].fault for request in requests] == ["empty_prompt"] * 4
+    engine.close()
 
 
 def test_hostile_template_is_a_fault(made):
