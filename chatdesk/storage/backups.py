@@ -78,6 +78,8 @@ class DailyBackup:
 
     def due(self) -> bool:
         """No copy of today yet, and room for one. Clears away what an interrupted copy left."""
+        if self._thread is not None and self._thread.is_alive():  # that of yesterday is still being checked
+            return False
         try:
             for left in self._folder.glob("*.part*"):
                 left.unlink()

@@ -99,19 +99,19 @@ class Documents(Hashed):
         asked = query(text)
         if not asked.expression:
             return []
-        titles: _List_of_hits = []
-        texts: _List_of_hits = []
-        for document in self.list():
-            if len(titles) + len(texts) >= limit:
+        by_title: _List = []
+        others: _List = []
+        for each in self.list():
+            (by_title if holds_all(each.title, asked.patterns) else others).append(each)
+        found = [_hit(each, each.title, tuple(ranges(each.title, asked.patterns))) for each in by_title[:limit]]
+        for document in others:
+            if len(found) >= limit:
                 break
-            if holds_all(document.title, asked.patterns):
-                titles.append(_hit(document, document.title, tuple(ranges(document.title, asked.patterns))))
-                continue
             words = self.text(document.id).text
             if holds_all(f"{document.title}\n{words}", asked.patterns):
                 line, places = snippet(words, ranges(words, asked.patterns))
-                texts.append(_hit(document, line, places))
-        return titles + texts
+                found.append(_hit(document, line, places))
+        return found
 
     # -- the trash
 

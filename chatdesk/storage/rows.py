@@ -15,6 +15,7 @@ from chatdesk.storage.records import Attachment, Conversation, Message, Partial,
 Row: TypeAlias = tuple[Any, ...]
 
 APPLICATION_ID = 0x63686464  # "chdd": tells our files from other programs' SQLite files
+END_OF_TIME = 32_503_680_000  # the year 3000: what follows not every system can show
 
 # The columns under the digest, in the order they are hashed; changing one needs a migration that hashes anew.
 HASHED: dict[str, tuple[str, ...]] = {
@@ -202,8 +203,8 @@ def to_text(value: Any) -> str:
 
 
 def to_time(value: Any) -> float:
-    """A column of seconds that may have become anything."""
-    return float(value) if isinstance(value, int | float) else 0.0
+    """A column of seconds that may have become anything; 0 where no calendar has it."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < END_OF_TIME else 0.0
 
 
 def to_json(value: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ the opening went; if it failed, every piece of work fails with the same `UserErr
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,6 +27,7 @@ _Job: TypeAlias = "tuple[Future[Any], Callable[[Conversations], Any]] | _Restori
 _log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.01  # between two steps of a backup: 25 MB/s at most
+_LOOK_EVERY_S = 3600.0  # whether a new day has begun
 
 
 class Opened(Struct, frozen=True):
@@ -37,14 +39,17 @@ class Opened(Struct, frozen=True):
 class Store:
     """The database of a profile. `submit` from any thread; `close` (or leave the ``with`` block) at the end.
 
-    ``quiet_s``: after so many seconds without work the backup of the day begins.
+    ``quiet_s``: after so many seconds without work the backup of the day begins; ``look_every_s``: how often it is
+    looked whether the day has one.
     """
 
-    def __init__(self, path: Path, backups: Path, quiet_s: float = 3.0) -> None:
+    def __init__(
+        self, path: Path, backups: Path, quiet_s: float = 3.0, look_every_s: float = _LOOK_EVERY_S
+    ) -> None:
         self.opened: Future[Opened] = Future()
         self._path = path
         self._backups = backups
-        self._quiet_s = quiet_s
+        self._quiet_s, self._look_every_s = quiet_s, look_every_s
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -148,12 +153,14 @@ class Store:
 
     def _serve(self, database: Database, backup: DailyBackup) -> None:
         conversations = Conversations(database)
-        wanted = database.read_only is None
-        if wanted:
+        is_writable = database.read_only is None
+        if is_writable:
             self._purge_expired(conversations)
+        look_at = 0.0
         while True:
-            if not self._work(conversations, self._quiet_s if wanted else None):
-                wanted = False
+            wait_s = max(self._quiet_s, look_at - time.monotonic()) if is_writable else None
+            if not self._work(conversations, wait_s):
+                look_at = time.monotonic() + self._look_every_s
                 if backup.due():
                     backup.copy(lambda: self._work(conversations, _PAUSE_S))
 

@@ -13,6 +13,7 @@ from chatdesk.storage.index import INDEXED, SearchIndex
 from chatdesk.storage.records import Attachment, Conversation, Message
 from chatdesk.storage.rows import HASHED, Row, digest
 
+_TIMES = {"created_at", "changed_at", "deleted_at"}
 SELECT = {
     table: f"SELECT {', '.join(f'{table}.{column}' for column in columns)}, {table}.digest FROM {table}"
     for table, columns in HASHED.items()
@@ -38,11 +39,13 @@ class Hashed:
         )
 
     def _replace(self, table: str, values: Row, changed: Collection[str], damaged: bool) -> None:
+        """Change columns of a row, and its times: one that no calendar has was read as another."""
         by_column = dict(zip(HASHED[table], values, strict=True))
-        assignments = ", ".join(f"{column} = ?" for column in changed)
+        columns = changed if damaged else {*changed, *(_TIMES & by_column.keys())}
+        assignments = ", ".join(f"{column} = ?" for column in columns)
         self._database.execute(
             f"UPDATE {table} SET {assignments}, digest = ? WHERE id = ?",
-            *(by_column[column] for column in changed),
+            *(by_column[column] for column in columns),
             _mark(values, damaged),
             by_column["id"],
         )

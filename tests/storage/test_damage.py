@@ -4,13 +4,14 @@ import contextlib
 import random
 import shutil
 
+import msgspec
 import pytest
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.backups import Damaged, _connect, _damage
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.database import open_database
-from chatdesk.storage.rows import HASHED
+from chatdesk.storage.rows import HASHED, conversation_values
 
 TEXT = "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸。"
 COLUMNS = [column for column in HASHED["messages"] if column != "id"]
@@ -257,3 +258,26 @@ def test_the_check_of_a_copy_sees_rows_and_structure(tmp_path):
 def look(path):
     with contextlib.closing(_connect(path)) as copy:
         return _damage(copy, lambda: None)
+
+
+@pytest.mark.parametrize("time", [1e200, 1e14, -1e10])
+def test_a_time_that_no_calendar_has_is_the_beginning_of_time(conversations, database, time):
+    fill(conversations, 1)
+    document = conversations.documents.create("D", "text")
+    conversations.documents.keep(document.id)
+    for table in ("conversations", "documents", "document_versions"):
+        database.connection.execute(f"UPDATE {table} SET created_at = ?", (time,))
+    assert conversations.list()[0].created_at == 0
+    assert conversations.documents.list()[0].created_at == 0
+    assert conversations.documents.versions(document.id)[0].created_at == 0
+
+
+def test_such_a_time_in_a_sound_row_goes_with_the_next_change(conversations, database):
+    """An earlier version took it over from a file."""
+    made = conversations.create("Foxes")
+    odd = msgspec.structs.replace(made, changed_at=1e14)
+    database.connection.execute("DELETE FROM conversations")
+    conversations._insert("conversations", conversation_values(odd))
+    conversations.rename(made.id, "Hares")
+    found = conversations.get(made.id)
+    assert (found.title, found.changed_at, found.damaged) == ("Hares", 0, False)

@@ -162,3 +162,12 @@ def test_documents_are_found_by_their_words(documents):
     assert hit.snippet[hit.matches[0][0] :][: hit.matches[0][1]] == "dawn"
     [title] = documents.search("voy")
     assert (title.snippet, title.matches) == ("Voyage", ((0, 3),))
+
+
+def test_a_title_is_found_behind_any_number_of_texts(documents):
+    documents.create("The lighthouse", "nothing")
+    for number in range(25):
+        documents.create(f"n{number}", "a lighthouse here")
+    found = documents.search("lighthouse", 20)
+    assert [hit.title for hit in found[:2]] == ["The lighthouse", "n24"]
+    assert len(found) == 20

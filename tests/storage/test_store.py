@@ -181,3 +181,14 @@ print(sorted(heavy & set(sys.modules)))
 """
     command = [*child_command[:2], child_command[2].format(script)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_program_that_stays_open_makes_a_backup_each_day(tmp_path, monkeypatch):
+    day = ["2026-01-01"]
+    monkeypatch.setattr(backups, "_today", lambda: backups.DAILY + day[0])
+    folder = tmp_path / "backups"
+    with Store(tmp_path / "chatdesk.db", folder, quiet_s=0.02, look_every_s=0.1) as store:
+        store.submit(Conversations.create).result()
+        assert wait_for(lambda: (folder / "daily-2026-01-01.db").exists())
+        day[0] = "2026-01-02"
+        assert wait_for(lambda: (folder / "daily-2026-01-02.db").exists())

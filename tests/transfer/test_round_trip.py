@@ -7,6 +7,7 @@ import json
 import random
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
@@ -320,3 +321,19 @@ def test_a_store_that_cannot_be_written_says_so(read_document, conversations, da
 
 def test_nothing_found_is_nothing_stored(conversations):
     assert doors.store(conversations, Found((), (), "")) == doors.Imported((), (), (), ())
+
+
+@pytest.mark.parametrize("odd", [1e14, -1.0, "soon"])
+def test_a_time_that_no_calendar_has_is_as_none(conversations, tmp_path, odd):
+    conversations.add_message(conversations.create("T").id, None, "user", "words")
+    native.export_json(doors.everything(conversations), tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text())
+    (entry,) = document["conversations"]
+    entry["id"] = "a" * 32
+    entry["created_at"] = entry["changed_at"] = odd
+    entry["messages"][0] |= {"id": "b" * 32, "created_at": odd}
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    doors.store(conversations, read(tmp_path / "in.json"))
+    came = conversations.get("a" * 32)
+    assert 0 <= came.changed_at <= time.time()
+    assert conversations.message("b" * 32).created_at == 0

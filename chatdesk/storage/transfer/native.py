@@ -32,7 +32,6 @@ Messages with the same ``parent_id`` are versions of one another. Unknown fields
 read, so that a conversation that is here already is recognised and what came to it is added.
 """
 
-import math
 import re
 import time
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ from typing import Any
 import msgspec
 
 from chatdesk.storage.records import Attachment, Provenance
+from chatdesk.storage.rows import END_OF_TIME
 from chatdesk.storage.transfer.files import Unreadable, write
 from chatdesk.storage.transfer.sheets import LONGEST_TEXT, Loose, as_dict, as_list, as_text, as_title, digest, planted
 from chatdesk.storage.transfer.trees import Node, Notes, Reason, Tree
@@ -192,4 +192,4 @@ def _id(value: Any) -> str:
 
 
 def _time(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) and abs(value) < 1e15 and math.isfinite(value) else None
+    return float(value) if type(value) in (int, float) and 0 <= value < END_OF_TIME else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from chatdesk.storage.rows import END_OF_TIME
 from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer.trees import Node, Notes, Reason, Tree
 
@@ -214,6 +215,6 @@ def as_time(value: Any) -> float | None:
     """Seconds since 1970; milliseconds and finer are recognised by their size. None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e21:
         return None
-    while value > 1e11:
+    while value >= END_OF_TIME:
         value /= 1000
     return float(value)
