@@ -43,9 +43,7 @@ class Store:
     looked whether the day has one.
     """
 
-    def __init__(
-        self, path: Path, backups: Path, quiet_s: float = 3.0, look_every_s: float = _LOOK_EVERY_S
-    ) -> None:
+    def __init__(self, path: Path, backups: Path, quiet_s: float = 3.0, look_every_s: float = _LOOK_EVERY_S) -> None:
         self.opened: Future[Opened] = Future()
         self._path = path
         self._backups = backups
