@@ -37,10 +37,10 @@ class Chat:
         self._models = models
         self._post = post
         self._open = OpenConversation(self._store, engine, models, lambda change: self.on_change(change), self.refresh)
-        self._is_sending = False
         self._places = 0  # counts the conversations shown, so that a late file does not come to another one
         self._deleted: Conversation | None = None
         self._undo: Callable[[], None] | None = None
+        self._undo_home = ""  # the conversation that it is of
         self._undoable: Undoable = ""
         self.on_change: Callable[[Change], None] = lambda change: None
 
@@ -142,7 +142,7 @@ class Chat:
         self._store.call(work, then)
 
     def undo(self) -> None:
-        """Take back the last deletion, edit or branching, and show what came back; a reply is stopped first."""
+        """Take back the last deletion, edit or branching, and show what came back; a reply there is stopped first."""
         undo, self._undo = self._undo, None
         self._deleted = None
         if undo is not None:
@@ -150,9 +150,10 @@ class Chat:
             if self._undoable == "file":  # no affair of the reply
                 undo()
             else:
-                self._open.when_silent(undo)
+                self._open.when_silent(self._undo_home, undo)
 
     def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
+        self._undo_home = conversation_id
         self._take_undo(what, lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh()))
 
     def _take_undo(self, what: Undoable, undo: "Callable[[], None]") -> None:
@@ -197,9 +198,10 @@ class Chat:
         self._send(text, (), is_unsent=False)
 
     def _send(self, text: str, files: tuple[Attachment, ...], is_unsent: bool) -> None:
-        if not (text.strip() or files) or self._is_sending or self._open.is_replying:
+        if not (text.strip() or files) or self._open.is_taken:
             return
-        self._is_sending = True
+        self._open.is_asking = True
+        self._open.flush()  # a reply that the disk refused goes above the message
         self.close_drafts()
         find_home, opening = self._open.unsent.home(), self._open.opening
 
@@ -213,7 +215,6 @@ class Chat:
             return c.get(home.id), turns.turn(message, c.siblings(message.id), None)
 
         def then(stored: tuple[Conversation, Turn]) -> None:
-            self._is_sending = False
             home, turn = stored
             sending.stored(home)
             if opening == self._open.opening:
@@ -227,11 +228,10 @@ class Chat:
             self._open.ask(home.id, turn.id)
 
         def failed(error: UserError) -> None:
-            self._is_sending = False
             sending.refused()
             self._open.complain(Notice(error.fault, error.fields))
 
-        stored = self._store.call(work, then, failed)
+        stored = self._store.call(work, then, failed, self._open.answered)
         sending = self._open.unsent.sending(lambda: stored.result()[0], is_unsent)
 
     def stop(self) -> None:
@@ -245,7 +245,7 @@ class Chat:
     def regenerate_at(self, turn_id: str) -> None:
         """Another version of any reply; what followed the old one stays with it."""
         ids = [turn.id for turn in self._open.turns]
-        if self._open.is_replying or turn_id not in ids:
+        if self._open.is_taken or turn_id not in ids:
             return
         if turn_id == ids[-1]:
             self._answer_again()
@@ -255,6 +255,7 @@ class Chat:
     def _answer_at(self, turn_id: str, **how: Any) -> None:
         """Ask for another version of a reply anywhere; ``how``: see `OpenConversation.ask`."""
         home, tip = self.open_id, self._open.turns[-1].id
+        self._open.is_asking = True
 
         def work(c: Conversations) -> str | None:  # the turns above may not be here yet
             if (parent_id := c.message(turn_id).parent_id) is not None:
@@ -266,11 +267,11 @@ class Chat:
                 self._offer_undo("branch", home, lambda c: c.show_until(tip))
                 self._open.ask(home, parent_id, **how)
 
-        self._change_and_show(home, work, then)
+        self._change_and_show(home, work, then, self._open.answered)
 
     def branch_from(self, turn_id: str) -> None:
         """Show the conversation up to a message: the next one begins a branch there. What followed stays reachable."""
-        if self._open.is_replying or not self._open.turns or self._open.turns[-1].id == turn_id:
+        if self._open.is_taken or not self._open.turns or self._open.turns[-1].id == turn_id:
             return
         home, tip = self.open_id, self._open.turns[-1].id
 
@@ -281,7 +282,7 @@ class Chat:
 
     def _answer_again(self, drafts: int | None = None) -> None:
         found = self._open.turns
-        if not found or self._open.is_replying:
+        if not found or self._open.is_taken:
             return
         self._open.complain(None)
         if found[-1].role == "user":
@@ -292,13 +293,13 @@ class Chat:
     def continue_reply(self) -> None:
         """Go on with the last reply, as one message; the shorter one stays as a version."""
         found = self._open.turns
-        if len(found) > 1 and found[-1].role == "assistant" and not self._open.is_replying:
+        if len(found) > 1 and found[-1].role == "assistant" and self._open.can_change(found[-1].id):
             self._open.complain(None)
             self._open.ask(self.open_id, found[-2].id, replaces=found[-1], continues=found[-1].id, drafts=1)
 
     def go_on_from(self, turn_id: str, beginning: ChatMessage) -> None:
         """Another version of a reply that begins with ``beginning``; what followed the old one stays with it."""
-        if not self._open.is_replying:
+        if self._open.can_change(turn_id):
             self._answer_at(turn_id, continues=turn_id, drafts=1, beginning=beginning)
 
     def edit(self, turn_id: str, text: str, files: tuple[Attachment, ...] | None = None) -> None:
@@ -306,9 +307,10 @@ class Chat:
 
         ``files``: those of the old one that the new one has, too; None: all.
         """
-        if self._open.is_replying or not (text.strip() or files):
+        if not self._open.can_change(turn_id) or not (text.strip() or files):
             return
         home = self.open_id
+        self._open.is_asking = True
 
         def work(c: Conversations) -> tuple[str | None, Message]:
             return c.get(home).tip, c.edit(turn_id, text, files)
@@ -320,7 +322,7 @@ class Chat:
             if message.role == "user":
                 self._open.ask(home, message.id)
 
-        self._change_and_show(home, work, then)
+        self._change_and_show(home, work, then, self._open.answered)
 
     # -- side by side ----------------------------------------------------------------------------------------------
 
@@ -331,7 +333,7 @@ class Chat:
 
     def compare(self, turn_id: str) -> None:
         """Show all versions of a reply side by side."""
-        if self._open.is_replying:
+        if not self._open.can_change(turn_id):
             return
         opening = self._open.opening
 
@@ -347,7 +349,7 @@ class Chat:
 
     def close_drafts(self, turn_id: str = "") -> None:
         """Show the conversation with a draft, or with the chosen one; what is still being written is stopped."""
-        side, home = self._open.drafts, self.open_id
+        side, home, opening = self._open.drafts, self.open_id, self._open.opening
         if not side.turns:
             return
         if turn_id:
@@ -355,21 +357,22 @@ class Chat:
 
         def close() -> None:
             chosen = side.chosen
-            side.close()
-            if chosen:
-                self._change_and_show(home, lambda c: c.choose(chosen), lambda _: self.refresh())
+            if opening == self._open.opening:  # nothing else is shown meanwhile
+                side.close()
+                if chosen:
+                    self._change_and_show(home, lambda c: c.choose(chosen), lambda _: self.refresh())
 
-        self._open.when_silent(close)
+        self._open.when_silent(home, close)
 
     def delete_turn(self, turn_id: str) -> None:
         """Move a message and all that follows it to the trash; `undo` brings them back."""
-        if not self._open.is_replying:
+        if self._open.can_change(turn_id):
             self._remove(lambda c: c.delete_message(turn_id))
 
     def clear(self) -> None:
         """Move all messages of the open conversation to the trash; `undo` brings them back."""
         conversation_id = self.open_id
-        if self._open.turns and not self._open.is_replying:
+        if self._open.turns and not self._open.is_taken:
             self._remove(lambda c: c.clear(conversation_id))
 
     def _remove(self, work: "Callable[[Conversations], str]") -> None:
@@ -383,12 +386,12 @@ class Chat:
 
     def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
         """Pin a message: it stays in the prompt when older turns no longer fit."""
-
-        self._store.call(lambda c: c.pin(turn_id, is_pinned), lambda _: self._open.pin_turn(turn_id, is_pinned))
+        if self._open.is_stored(turn_id):
+            self._store.call(lambda c: c.pin(turn_id, is_pinned), lambda _: self._open.pin_turn(turn_id, is_pinned))
 
     def choose_version(self, turn_id: str, step: int) -> None:
         """Show the sibling ``step`` places away from a turn, with what follows it. During a reply: nothing."""
-        if self._open.is_replying:
+        if not self._open.can_change(turn_id):
             return
 
         def work(c: Conversations) -> None:
@@ -477,11 +480,15 @@ class Chat:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _change_and_show(
-        self, conversation_id: str, work: "Callable[[Conversations], T]", then: "Callable[[T], object]"
+        self,
+        conversation_id: str,
+        work: "Callable[[Conversations], T]",
+        then: "Callable[[T], object]",
+        always: "Callable[[], None] | None" = None,
     ) -> None:
         """See `OpenConversation.change_and_show`; what is typed by now is stored first."""
         self._flush_composer()
-        self._open.change_and_show(conversation_id, work, then)
+        self._open.change_and_show(conversation_id, work, then, always)
 
     def _flush_composer(self) -> None:
         self._open.flush_unsent()

@@ -31,7 +31,8 @@ class OpenConversation:
     """One thread; never blocks. ``say`` is called with each `Change`, ``refresh`` when the list is another one.
 
     Attributes: ``turns``, from the root to the tip; ``unsent``; ``drafts``; ``notice``, what went wrong under the last
-    turn; ``opening``, which counts what was shown, so that a late answer of the store is not shown over something else.
+    turn; ``opening``, which counts what was shown, so that a late answer of the store is not shown over something else;
+    ``is_asking``: the store is to answer, then the model is asked.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class OpenConversation:
         self._replies = Replies(store, engine, models, self)
         self._figures = Figures(engine, models, say)
         self._asked = 0
-        self._after_reply: Callable[[], None] | None = None
+        self._after_reply: dict[str, Callable[[], None]] = {}  # by conversation
         self.unsent = self._unsent_of(None, ())
         self._left: list[Unsent] = []  # of conversations shown before, until it is stored
         self.drafts = SideBySide(say)
         self.turns: list[Turn] = []
         self.opening = 0
         self.notice: Notice | None = None
+        self.is_asking = False
         models.on_settled = self._on_model_settled
 
     @property
@@ -73,6 +75,23 @@ class OpenConversation:
         return bool(conversation_id and self._replies.of(conversation_id))
 
     @property
+    def is_taken(self) -> bool:
+        """Whether something is being written in it, or about to be asked for."""
+        return self.is_asking or self.is_replying
+
+    def can_change(self, turn_id: str) -> bool:
+        """Whether something can be done with a turn now."""
+        return not self.is_taken and self.is_stored(turn_id)
+
+    def is_stored(self, turn_id: str) -> bool:
+        """Whether a turn is a message: not one that is being written, or waits for the disk."""
+        return all(turn.state == "done" for turn in self.turns if turn.id == turn_id)
+
+    def answered(self) -> None:
+        """What was to be asked of the model is asked, or will not be."""
+        self.is_asking = False
+
+    @property
     def is_busy(self) -> bool:
         """Whether a reply is written or waits, in any conversation."""
         return self._replies.is_busy
@@ -85,9 +104,16 @@ class OpenConversation:
         self._show(None, [], ())
 
     def change_and_show(
-        self, conversation_id: str, work: Callable[[Conversations], T], then: Callable[[T], object]
+        self,
+        conversation_id: str,
+        work: Callable[[Conversations], T],
+        then: Callable[[T], object],
+        always: Callable[[], None] | None = None,
     ) -> None:
-        """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned."""
+        """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned.
+
+        ``always`` is called before that, and where the work failed.
+        """
         self.opening += 1
         opening = self.opening
 
@@ -101,11 +127,10 @@ class OpenConversation:
                 self._show(*found[1:])
             then(found[0])
 
-        self._store.call(whole, shown)
+        self._store.call(whole, shown, always=always)
 
     def _show(self, conversation: Conversation | None, found: list[Turn], files: tuple[Attachment, ...]) -> None:
         self.drafts.close()
-        self._after_reply = None
         self._turn_to(conversation, files)
         self.turns = found
         first = found[0].id if len(found) == _FIRST else None
@@ -222,7 +247,7 @@ class OpenConversation:
         """
         ids = [turn.id for turn in self.turns]
         if goes_on:
-            return self.drafts.chosen or next(reversed(ids), "")
+            return self.drafts.chosen or next(filter(self.is_stored, reversed(ids)), "")
         if ids and self.turns[-1].role == "assistant":
             del ids[-1]
         return next(reversed(ids), "")
@@ -267,13 +292,18 @@ class OpenConversation:
         if written := self._replies.of(conversation_id):
             self._replies.stop(written)
 
-    def when_silent(self, work: Callable[[], None]) -> None:
-        """Do ``work`` when nothing is being written here any more; what is, is stopped."""
-        if self.is_replying or self.drafts.is_writing():
-            self._after_reply = work
-            self.stop(self.id)
-        else:
+    def when_silent(self, conversation_id: str, work: Callable[[], None]) -> None:
+        """Do ``work`` when nothing is being written in a conversation any more; what is, is stopped."""
+        if self._is_silent(conversation_id):
             work()
+        else:
+            self._after_reply[conversation_id] = work
+            self.stop(conversation_id)
+
+    def _is_silent(self, conversation_id: str) -> bool:
+        """Whether nothing is being written in a conversation, or still to be stored of what is shown side by side."""
+        is_shown = self._is_open(conversation_id) and self.drafts.is_writing()
+        return not (is_shown or self.is_replying_in(conversation_id))
 
     def on_event(self, event: Event) -> None:
         """Take an engine event."""
@@ -323,8 +353,12 @@ class OpenConversation:
     def reply_ended(self, reply: Reply, turn: Turn | None, notice: Notice | None) -> None:
         """Show the stored message, or what was there before the question."""
         self._refresh()
-        if not self._is_open(reply.conversation_id):
-            return
+        if self._is_open(reply.conversation_id):
+            self._show_ended(reply, turn, notice)
+        if self._is_silent(reply.conversation_id):
+            self._go_on_after_reply(reply.conversation_id)
+
+    def _show_ended(self, reply: Reply, turn: Turn | None, notice: Notice | None) -> None:
         if (shown := turn or (reply.replaces if reply.draft == 0 else None)) is not None:
             self.replace_turn(reply.turn_id, shown)
         else:
@@ -334,8 +368,6 @@ class OpenConversation:
         self._say(changes.ReplyingChanged(self.is_replying))
         self.complain(notice)
         self._figures.show(reply)
-        if not self.is_replying and not self.drafts.is_writing():
-            self._go_on_after_reply()
 
     def reply_unsaved(self, reply: Reply, notice: Notice) -> None:
         """The text stays in the window until the disk takes it."""
@@ -349,12 +381,12 @@ class OpenConversation:
         if turn_id in self.drafts.turns and not self.is_replying and not self.drafts.is_writing():
             self._store.call(lambda c: c.choose(turn_id))
 
-    def _go_on_after_reply(self) -> None:
-        """Nothing is being written any more: do what waited for that, and keep the choice among drafts."""
-        after, self._after_reply = self._after_reply, None
+    def _go_on_after_reply(self, conversation_id: str) -> None:
+        """Nothing is being written there any more: do what waited for that, and keep the choice among drafts."""
+        after = self._after_reply.pop(conversation_id, None)
         if after is not None:
             after()
-        elif self.drafts.chosen:
+        elif self._is_open(conversation_id) and self.drafts.chosen:
             self.choose_draft(self.drafts.chosen)
 
     def _show_drafts(self, written: list[Reply]) -> None:

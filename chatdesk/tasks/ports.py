@@ -72,13 +72,16 @@ class StoreLink:
         work: Callable[[Conversations], T],
         then: Callable[[T], Any] | None = None,
         failed: Callable[[UserError], None] | None = None,
+        always: Callable[[], None] | None = None,
     ) -> Future[T]:
         """Run ``work`` on the store's thread, in order; then ``then(result)`` or ``failed(error)`` on the tasks'.
 
-        Other exceptions are mistakes of ours and are raised on the tasks' thread.
+        Other exceptions are mistakes of ours and are raised on the tasks' thread. ``always`` comes before all three.
         """
 
         def take(future: Future[T]) -> None:
+            if always is not None:
+                always()
             try:
                 result = future.result()
             except UserError as error:

@@ -261,7 +261,8 @@ class Replies:
             self._save(reply, None)
 
     def close(self) -> None:
-        """Stop all and store them as interrupted."""
+        """Stop all and store them as interrupted; questions that wait for a model are not asked any more."""
+        self._waiting.clear()
         for drafts in list(self._asked.values()):
             self._engine.cancel(drafts[0].request)
             self._finish_all(drafts, "interrupted")

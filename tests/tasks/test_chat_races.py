@@ -1,0 +1,158 @@
+"""Steps of a person that come faster than the store answers or a reply ends: each is done once, or not at all."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdesk.engine.api import Generate
+from chatdesk.errors import Fault, UserError
+from chatdesk.storage.conversations import Conversations
+from chatdesk.tasks.changes import NoticeChanged, UndoChanged
+from tests.tasks.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.load()
+    yield made
+    made.close()
+
+
+def full(*_: object, **__: object) -> None:
+    raise UserError(Fault.DISK_FULL, path="/data")
+
+
+def questions(desk: Desk) -> int:
+    desk.settle()
+    return sum(isinstance(request, Generate) for request in desk.engine.requests)
+
+
+def edited(desk: Desk) -> Generate:
+    """An answered question that was edited; the new reply is being written."""
+    desk.answer("one", "first")
+    desk.chat.edit(desk.chat._open.turns[0].id, "two")
+    request = desk.asked()
+    desk.stream(request, "sec")
+    return request
+
+
+def test_undo_from_another_conversation_stops_the_reply_that_it_takes_back(desk: Desk) -> None:
+    request = edited(desk)
+    home = desk.chat.open_id
+    desk.chat.new()
+    desk.chat.undo()
+    desk.settle()
+    assert desk.engine.cancelled == [request.id]
+    desk.finish(request, "cancelled")
+    assert (desk.chat.open_id, desk.texts()) == (home, ["one", "first"])
+
+
+def test_undo_that_waits_for_a_reply_is_not_forgotten_over_another_conversation(desk: Desk) -> None:
+    request = edited(desk)
+    home = desk.chat.open_id
+    desk.chat.undo()
+    desk.chat.new()
+    desk.settle()
+    assert desk.last(UndoChanged).what == ""
+    desk.finish(request, "cancelled")
+    desk.chat.open(home)
+    desk.settle()
+    assert desk.texts() == ["one", "first"]
+
+
+def twice_edit(desk: Desk) -> None:
+    for _ in range(2):
+        desk.chat.edit(desk.chat._open.turns[0].id, "other")
+
+
+def twice_anew(desk: Desk) -> None:
+    for _ in range(2):
+        desk.chat.regenerate_at(desk.chat._open.turns[1].id)
+
+
+def anew_while_sending(desk: Desk) -> None:
+    desk.chat.send("three")
+    desk.chat.regenerate()
+
+
+def sending_while_editing(desk: Desk) -> None:
+    desk.chat.edit(desk.chat._open.turns[0].id, "other")
+    desk.chat.send("three")
+
+
+@pytest.mark.parametrize("steps", [twice_edit, twice_anew, anew_while_sending, sending_while_editing])
+def test_two_steps_at_once_ask_once(desk: Desk, steps: Callable[[Desk], None]) -> None:
+    desk.answer("one", "first")
+    desk.answer("two", "second")
+    asked = questions(desk)
+    steps(desk)
+    assert questions(desk) == asked + 1
+    desk.stream(desk.asked(), "third")
+    desk.finish(desk.asked())
+    desk.chat.send("four")
+    assert questions(desk) == asked + 2
+
+
+def test_after_a_step_that_the_disk_refused_others_are_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.answer("one", "first")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "edit", full)
+        desk.chat.edit(desk.chat._open.turns[0].id, "other")
+        desk.settle()
+    desk.chat.send("two")
+    assert questions(desk) == 2
+
+
+def refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Id of the turn of a reply that has ended, and that the disk refused."""
+    request = desk.send("Hi")
+    desk.stream(request, "Good")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "finish_reply", full)
+        desk.finish(request)
+    return desk.chat._open.turns[-1].id
+
+
+def test_the_next_message_goes_below_a_reply_that_the_disk_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(desk, monkeypatch)
+    request = desk.send("Next")
+    assert [message.text for message in request.prompt] == ["Hi", "Good", "Next"]
+    desk.stream(request, "Again")
+    desk.finish(request)
+    desk.chat.open(desk.chat.open_id)
+    desk.settle()
+    assert desk.texts() == ["Hi", "Good", "Next", "Again"]
+
+
+def test_nothing_is_done_with_a_reply_that_is_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = refused(desk, monkeypatch)
+    asked = questions(desk)
+    desk.chat.continue_reply()
+    desk.chat.choose_version(id, -1)
+    desk.chat.pin_turn(id, True)
+    desk.chat.edit(id, "other")
+    desk.chat.compare(id)
+    desk.chat.delete_turn(id)
+    assert questions(desk) == asked
+    notice = desk.last(NoticeChanged)
+    assert isinstance(notice, NoticeChanged)
+    assert notice.notice is not None
+    assert notice.notice.fault is Fault.DISK_FULL
+    desk.chat.tick()
+    desk.settle()
+    assert desk.texts() == ["Hi", "Good"]
+
+
+def test_a_question_that_waits_for_a_model_is_not_asked_after_the_end(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.models.load("/models/tiny")
+    desk.chat.send("Hi")
+    desk.settle()
+    desk.chat.close()  # a backup is restored
+    desk.chat.start()
+    desk.settle()
+    desk.load()
+    assert questions(desk) == 0
+    desk.close()
