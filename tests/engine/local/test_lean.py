@@ -96,6 +96,16 @@ def test_greedy_equals_generate(folder, model_type, calls):
     assert max(position for _, position in calls) > 256
 
 
+@pytest.mark.parametrize("size", [20, 48, 80])
+def test_heads_of_any_size(tmp_path, size, calls):
+    """Also of no whole number of vectors, and with bfloat16 in the cache."""
+    sizes = {"hidden_size": 2 * size, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": size}
+    folder = make_checkpoint(tmp_path, "llama", config=sizes)
+    assert compare(folder, [1, 2, 7, 100], 20) <= 1
+    assert len(calls) >= 60
+    _compare_with_the_truth(folder, "llama", "bfloat16")
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("model_type", list(ARCHITECTURES))
@@ -226,15 +236,17 @@ def test_a_cancelled_reply_goes_on_as_if_it_had_not_been(folder, monkeypatch):
     engine.close()
 
 
-def test_eight_bits_of_several_tokens_are_those_of_single_ones(tmp_path, monkeypatch):
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_few_bits_of_several_tokens_are_those_of_single_ones(tmp_path, monkeypatch, dtype, count):
     """To the last bit: weights read once for all make no difference to what is guessed ahead."""
-    engine = loaded(make_checkpoint(tmp_path, "llama", config=WIDE), "int8")
+    engine = loaded(make_checkpoint(tmp_path, "llama", config=WIDE), dtype)
     monkeypatch.setattr(steps, "TRIALS", 0)
     batch = engine._loaded()._cache.take(ids := [5, 6, 7, 8, 9, 10])
     batch.extend([ids])
     batch.step([11])
     batch.step([12])
-    batch.read(fed := [13, 14, 15, 16])  # by the model's own forward; it makes the step
+    batch.read(fed := [13, 14, 15, 16][:count])  # by the model's own forward; it makes the step
     batch.trim(8)
     several = batch.read(fed).clone()
     assert 0 in batch._steps

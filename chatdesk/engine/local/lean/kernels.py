@@ -19,6 +19,7 @@ from numba import from_dtype, njit, types
 
 from chatdesk.engine.local.lean import nibbles, octets
 from chatdesk.engine.local.lean.assembly import FAST, kernel
+from chatdesk.engine.local.lean.attention import attend, remember
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
     FLOAT32,
@@ -30,8 +31,8 @@ from chatdesk.engine.local.lean.vectors import (
     exp,
     f32,
     meet,
-    narrowed,
     number_at,
+    share,
     u16,
     widened,
 )
@@ -107,13 +108,6 @@ _ALIGNED = 16  # results a thread writes side by side: a line of the processor's
 
 
 @kernel
-def _share(count: Any, unit: Any, thread: Any, threads: Any) -> Any:
-    """First and end of a thread's part of ``count`` things, whole ``unit``s of them."""
-    units = (count + unit - 1) // unit
-    return units * thread // threads * unit, min(units * (thread + 1) // threads * unit, count)
-
-
-@kernel
 def _activate(then: Any, x: Any) -> Any:
     one, half = np.float32(1.0), np.float32(0.5)
     if then == SILU:
@@ -137,7 +131,7 @@ def _several_dots(code: Any, kind: Any, weights: Any, inputs: Any, stride: Any, 
 @kernel
 def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Products of rows of a matrix ``[height, width]``: a weight is fetched once for all rows of the batch."""
-    first, end = _share(op.height, _ALIGNED, thread, threads)
+    first, end = share(op.height, _ALIGNED, thread, threads)
     totals, together = np.empty((rows, _ALIGNED), np.float32), np.empty(TOGETHER, np.float32)
     code, kind, width, source, stride = (
         op.code,
@@ -173,7 +167,7 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
 @kernel
 def _by_columns(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """Sums over a part of the inputs, of a matrix ``[width, height]``, into memory of the thread; see `_gather`."""
-    first, end = _share(op.width, 1, thread, threads)
+    first, end = share(op.width, 1, thread, threads)
     for row in range(rows):
         sums = f32(op.target + 4 * (thread * op.target_step + row * op.target_stride))
         for o in range(op.height):
@@ -195,7 +189,7 @@ def _by_columns(op: Any, rows: Any, thread: Any, threads: Any) -> None:
 @kernel
 def _gather(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """The sums of all threads together."""
-    first, end = _share(op.height, _ALIGNED, thread, threads)
+    first, end = share(op.height, _ALIGNED, thread, threads)
     totals = np.empty(_ALIGNED, np.float32)
     for row in range(rows):
         for start in range(first, end, _ALIGNED):
@@ -224,17 +218,23 @@ def _pack(op: Any, rows: Any, thread: Any) -> None:
 def _by_nibbles(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     """A matrix in four bits; see `nibbles`. ``scales``: ``[width / 32, height, 2]``."""
     lanes = op.lanes
-    sums = np.empty(lanes, np.float32)
-    first, end = _share(op.height, lanes, thread, threads)
+    sums = np.empty((nibbles.TOGETHER, lanes), np.float32)
+    first, end = share(op.height, lanes, thread, threads)
+    apart, groups, found = 4 * op.source_stride, op.width // nibbles.GROUP, sums.ctypes.data
     for start in range(first, end, lanes):
-        weights, scales = op.weight + start * op.width // 2, op.scales + 4 * start
-        for row in range(rows):
-            x = op.source + 4 * (thread * op.source_step + row * op.source_stride)
-            if op.code == PACKED_NIBBLES:
-                nibbles.packed_block(weights, x, op.width // nibbles.GROUP, scales, op.stride, sums.ctypes.data)
+        weights, scales, row = op.weight + start * op.width // 2, op.scales + 4 * start, 0
+        while row < rows:
+            x, together = op.source + 4 * thread * op.source_step + row * apart, 1
+            if op.code == NIBBLES:
+                _widened_block(op, weights, x, scales, sums[0])
+            elif row + nibbles.TOGETHER > rows:
+                nibbles.packed_block(weights, x, groups, scales, op.stride, found)
             else:
-                _widened_block(op, weights, x, scales, sums)
-            _finish(op, row, start, lanes, sums)
+                nibbles.packed_blocks(weights, x, apart, groups, scales, op.stride, found)
+                together = nibbles.TOGETHER
+            for each in range(together):
+                _finish(op, row + each, start, lanes, sums[each])
+            row += together
 
 
 @kernel
@@ -292,7 +292,7 @@ def _finish(op: Any, row: Any, start: Any, count: Any, totals: Any) -> None:
 
 @kernel
 def _embed(op: Any, ids: Any, position: Any, ahead: Any, thread: Any, threads: Any) -> None:
-    first, end = _share(op.width, _ALIGNED, thread, threads)
+    first, end = share(op.width, _ALIGNED, thread, threads)
     for row in range(len(ids)):
         entry = ids[row] if op.then == BY_TOKEN else position + row * ahead
         factor = np.float32(op.number) * (widened(u16(op.scales)[entry]) if op.kind == INT8 else np.float32(1.0))
@@ -309,7 +309,7 @@ def _norm(op: Any, rows: Any, thread: Any, threads: Any) -> None:
     Done by each thread for itself where it has a target of its own; else each does some of the vectors.
     """
     size = op.width
-    first, end = (0, op.height) if op.target_step else _share(op.height, 1, thread, threads)
+    first, end = (0, op.height) if op.target_step else share(op.height, 1, thread, threads)
     for row in range(rows):
         for group in range(first, end):
             x = f32(op.source + 4 * (row * op.source_stride + group * op.source_step))
@@ -327,79 +327,6 @@ def _norm(op: Any, rows: Any, thread: Any, threads: Any) -> None:
                 weight = number_at(op.kind, op.weight, i) + plus
                 bias = number_at(op.kind, op.bias, i) if op.bias else np.float32(0.0)
                 y[i] = (x[i] - mean) * factor * weight + bias
-
-
-@kernel
-def _turn(x: Any, turns: Any, size: Any) -> None:
-    """Rotary position: number ``i`` of the first half with ``i`` of the second; ``turns``: cosines, then sines."""
-    half = size // 2
-    for i in range(half):
-        left, right = x[i], x[i + half]
-        x[i] = left * turns[i] - right * turns[size + i]
-        x[i + half] = right * turns[half + i] + left * turns[size + half + i]
-
-
-@kernel
-def _remember(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
-    """Turn keys by their position, and write keys and values into the cache."""
-    first, end = _share(rows * a.key_heads, 1, thread, threads)
-    for index in range(first, end):
-        row, head = index // a.key_heads, index % a.key_heads
-        shift = 4 * (row * a.stride + head * a.key_step)
-        key, value = f32(a.key + shift), f32(a.value + shift)
-        place = position + row * ahead
-        _turn(key, turns[place], a.rotated)
-        at = ((row * (1 - ahead) * a.key_heads + head) * a.room + place) * a.size
-        for i in range(a.size):
-            if a.kind == FLOAT32:
-                f32(a.keys)[at + i] = key[i]
-                f32(a.values)[at + i] = value[i]
-            else:
-                u16(a.keys)[at + i] = narrowed(key[i])
-                u16(a.values)[at + i] = narrowed(value[i])
-
-
-@kernel
-def _attend_head(a: Any, row: Any, text: Any, head: Any, turns: Any, tokens: Any, sums: Any) -> None:
-    """Row ``row`` of the step, over the first ``tokens`` of row ``text`` of the cache."""
-    size = a.size
-    query = a.query + 4 * (row * a.stride + head * a.query_step)
-    _turn(f32(query), turns, a.rotated)
-    scores = f32(a.scores + 4 * (row * a.heads + head) * a.room)
-    at = (text * a.key_heads + head // (a.heads // a.key_heads)) * a.room * size
-    each = 4 if a.kind == FLOAT32 else 2
-    most = np.float32(-np.inf)
-    for t in range(tokens):
-        scores[t] = dot(a.kind, a.keys + each * (at + t * size), query, size) * np.float32(a.scale)
-        most = max(most, scores[t])
-    total = np.float32(0.0)
-    for t in range(tokens):
-        scores[t] = exp(scores[t] - most)
-        total += scores[t]
-    sums[:size] = np.float32(0.0)
-    for t in range(tokens):
-        share = scores[t]
-        if a.kind == FLOAT32:
-            exact = f32(a.values + 4 * (at + t * size))
-            for i in range(size):
-                sums[i] += share * exact[i]
-        else:
-            half = u16(a.values + 2 * (at + t * size))
-            for i in range(size):
-                sums[i] += share * widened(half[i])
-    result = f32(a.target + 4 * (row * a.target_stride + head * size))
-    for i in range(size):
-        result[i] = sums[i] / total
-
-
-@kernel
-def _attend(a: Any, position: Any, ahead: Any, turns: Any, rows: Any, thread: Any, threads: Any) -> None:
-    sums = np.empty(a.size, np.float32)
-    first, end = _share(rows * a.heads, 1, thread, threads)
-    for index in range(first, end):
-        row = index // a.heads
-        place = position + row * ahead
-        _attend_head(a, row, row * (1 - ahead), index % a.heads, turns[place], place + 1, sums)
 
 
 _SIGNATURE: Any = types.void(
@@ -434,9 +361,9 @@ def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, thread: Any
         elif op.code == NORM:
             _norm(op, rows, thread, threads)
         elif op.code == REMEMBER:
-            _remember(attentions[op.attention], position, ahead, turns, rows, thread, threads)
+            remember(attentions[op.attention], position, ahead, turns, rows, thread, threads)
         else:
-            _attend(attentions[op.attention], position, ahead, turns, rows, thread, threads)
+            attend(attentions[op.attention], position, ahead, turns, rows, thread, threads)
         if op.meets:
             arrivals += threads
             meet(meeting.ctypes.data, arrivals)

@@ -38,9 +38,12 @@ GROUP = 32
 PACKED = 20
 """Float32 numbers' room of a packed group: 32 high parts, 32 low parts, the unit, the sum, and what keeps it even."""
 
+TOGETHER = 2
+"""Inputs that weights are unpacked for at once; more have no room in the registers."""
+
 _LANES = 16
 _LOW_BITS, _MOST = 7, 16256.0  # 127 times 128
-_floats, _numbers, _bytes = vector(FLOAT, 8), vector(I32, 8), vector(I8, 32)
+_floats, _numbers, _bytes = vector(FLOAT, 16), vector(I32, 16), vector(I8, 64)
 
 
 def _widening(lanes: int, name: str) -> Any:
@@ -103,87 +106,81 @@ def pack(x: Any, width: Any, packed: Any) -> None:
         f32(place)[16], f32(place)[17] = most / np.float32(_MOST), total
 
 
-def _unpacked(builder: Any, first: Any, second: Any, unit: int) -> tuple[Any, Any]:
-    """Two vectors of 32 bytes with units of both in turns: the lower and the upper halves of each 16 bytes."""
-    halves = []
-    for half in (0, 8):
-        index = [
-            start + half + byte + of
-            for start in (0, 16)
-            for byte in range(0, 8, unit)
-            for of in (*range(unit), *range(32, 32 + unit))
-        ]
-        halves.append(builder.shuffle_vector(first, second, ir.Constant(vector(I32, 32), index)))
-    return halves[0], halves[1]
-
-
 def _four_inputs(builder: Any, weights: Any, offset: int) -> list[Any]:
-    """Eight vectors of eight results, four bytes each: the weights of four inputs.
-
-    The vector ``i`` holds the results 4 i to 4 i + 3 and 16 more of the half; those from ``i = 4`` on the other half.
-    """
-    rows = [builder.load(at(builder, weights, offset + 32 * row, _bytes), align=1) for row in range(4)]
-    (a, b), (c, d) = _unpacked(builder, rows[0], rows[1], 1), _unpacked(builder, rows[2], rows[3], 1)
-    found = [builder.bitcast(part, _numbers) for pair in ((a, c), (b, d)) for part in _unpacked(builder, *pair, 2)]
+    """Four vectors of 16 results, four bytes each: the weights of four inputs."""
+    rows = [builder.load(at(builder, weights, offset + 64 * pair, _bytes), align=1) for pair in range(2)]
+    found = []
+    for half in (0, 16):
+        index = [32 * row + half + result for result in range(16) for row in range(4)]
+        both = builder.shuffle_vector(*rows, ir.Constant(vector(I32, 64), index))
+        found.append(builder.bitcast(both, _numbers))
     low = all_of(_numbers, 0x0F0F0F0F)
     upper = [builder.lshr(part, all_of(_numbers, 4)) for part in found]
     return [builder.and_(part, low) for part in (*found, *upper)]
 
 
-def _sum_group(builder: Any, weights: Any, packed: Any) -> list[Any]:
-    """Eight vectors of eight whole numbers: the sums over a group."""
-    product = external(builder, "llvm.x86.avx512.vpdpbusd.256", _numbers, _numbers, _numbers, _numbers)
+def _sum_group(builder: Any, weights: Any, inputs: list[Any]) -> list[list[Any]]:
+    """For each of the packed inputs four vectors of 16 whole numbers: the sums over a group."""
+    product = external(builder, "llvm.x86.avx512.vpdpbusd.512", _numbers, _numbers, _numbers, _numbers)
     zero = all_of(_numbers, 0)
-    high, low = [zero] * 8, [zero] * 8
+    high, low = ([[zero] * 4 for _ in inputs] for _ in range(2))
     for quarter in range(GROUP // 4):
         parts = _four_inputs(builder, weights, 128 * quarter)
-        upper = spread(builder, builder.load(at(builder, packed, 4 * quarter, I32)), _numbers)
-        lower = spread(builder, builder.load(at(builder, packed, GROUP + 4 * quarter, I32)), _numbers)
-        high = [builder.call(product, [total, part, upper]) for total, part in zip(high, parts, strict=True)]
-        low = [builder.call(product, [total, part, lower]) for total, part in zip(low, parts, strict=True)]
+        for sums, first in ((high, 0), (low, GROUP)):
+            for number, packed in enumerate(inputs):
+                x = spread(builder, builder.load(at(builder, packed, first + 4 * quarter, I32)), _numbers)
+                pairs = zip(sums[number], parts, strict=True)
+                sums[number] = [builder.call(product, [total, part, x]) for total, part in pairs]
     shift = all_of(_numbers, _LOW_BITS)
-    return [builder.add(builder.shl(a, shift), b) for a, b in zip(high, low, strict=True)]
+    both = zip(high, low, strict=True)
+    return [[builder.add(builder.shl(a, shift), b) for a, b in zip(*pair, strict=True)] for pair in both]
 
 
 def _scaled(builder: Any, scales: Any, number: int) -> tuple[Any, Any]:
-    """Steps and middles of the results of a vector of `_four_inputs`."""
-    first, four = number // 4 * 32 + number % 4 * 4, vector(I32, 4)
-    parts = [builder.load(at(builder, scales, 4 * lane, four), align=4) for lane in (first, first + 16)]
-    both = builder.shuffle_vector(*parts, ir.Constant(_numbers, list(range(8))))
-    step = builder.shl(both, all_of(_numbers, 16))
-    middle = builder.and_(both, all_of(_numbers, 0xFFFF0000))
-    return builder.bitcast(step, _floats), builder.bitcast(middle, _floats)
+    """Steps, and what a weight of 0 stands for, of the results of a vector of `_four_inputs`."""
+    both = builder.load(at(builder, scales, 64 * number, _numbers), align=4)
+    step = builder.bitcast(builder.shl(both, all_of(_numbers, 16)), _floats)
+    middle = builder.bitcast(builder.and_(both, all_of(_numbers, 0xFFFF0000)), _floats)
+    return step, builder.fsub(middle, builder.fmul(step, all_of(_floats, 8.0), flags=FLAGS), flags=FLAGS)
 
 
-def _generate_block(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-    weights, packed, groups, scales, stride, sums = arguments
-    totals = [build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(8)]
-    with loop(builder, groups) as (group, _):
-        x = moved(builder, packed, group, 4 * PACKED)
-        whole = _sum_group(builder, moved(builder, weights, group, 32 * GROUP), x)
-        unit, every = (spread(builder, builder.load(at(builder, x, place, FLOAT)), _floats) for place in (64, 68))
-        eights = builder.fmul(every, all_of(_floats, -8.0))
-        row = builder.add(scales, builder.mul(group, stride))
-        for number, total in enumerate(totals):
-            step, middle = _scaled(builder, row, number)
-            product = builder.fmul(builder.sitofp(whole[number], _floats), unit, flags=FLAGS)
-            product = builder.fmul(builder.fadd(product, eights, flags=FLAGS), step, flags=FLAGS)
-            product = builder.fadd(product, builder.fmul(middle, every, flags=FLAGS), flags=FLAGS)
-            builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
-    half = vector(FLOAT, 4)
-    for number, total in enumerate(totals):
-        found, first = builder.load(total), number // 4 * 32 + number % 4 * 4
-        for lane, lanes in ((first, range(4)), (first + 16, range(4, 8))):
-            part = builder.shuffle_vector(found, found, ir.Constant(vector(I32, 4), list(lanes)))
-            builder.store(part, at(builder, sums, 4 * lane, half), align=4)
-    return context.get_dummy_value()
+def _block(name: str, together: int) -> Any:
+    """An intrinsic ``(weights, packed, apart, groups, scales, stride, sums)``: 64 results of so many inputs, which lie
+    ``apart`` bytes from each other.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        weights, packed, apart, groups, scales, stride, sums = arguments
+        totals = [[build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(4)] for _ in range(together)]
+        rows = [moved(builder, packed, apart, row) for row in range(together)]
+        with loop(builder, groups) as (group, _):
+            inputs = [moved(builder, row, group, 4 * PACKED) for row in rows]
+            whole = _sum_group(builder, moved(builder, weights, group, 32 * GROUP), inputs)
+            scale = builder.add(scales, builder.mul(group, stride))
+            of_group = [_scaled(builder, scale, number) for number in range(4)]
+            for x, numbers, sums_of_row in zip(inputs, whole, totals, strict=True):
+                unit, every = (builder.load(at(builder, x, place, FLOAT)) for place in (2 * GROUP, 2 * GROUP + 4))
+                unit, every = spread(builder, unit, _floats), spread(builder, every, _floats)
+                for (step, nothing), number, total in zip(of_group, numbers, sums_of_row, strict=True):
+                    product = builder.fmul(builder.sitofp(number, _floats), unit, flags=FLAGS)
+                    product = builder.fmul(product, step, flags=FLAGS)
+                    product = builder.fadd(product, builder.fmul(nothing, every, flags=FLAGS), flags=FLAGS)
+                    builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
+        for place, total in enumerate(one for row in totals for one in row):
+            builder.store(builder.load(total), at(builder, sums, 64 * place, _floats), align=4)
+        return context.get_dummy_value()
+
+    def typed(
+        _context: Any, _weights: Any, _packed: Any, _apart: Any, _groups: Any, _scales: Any, _stride: Any, _sums: Any
+    ) -> Any:
+        return types.void(*[types.int64] * 7), generate
+
+    typed.__name__ = name
+    return intrinsic(typed)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _packed_block(
-    _context: Any, _weights: Any, _packed: Any, _groups: Any, _scales: Any, _stride: Any, _sums: Any
-) -> Any:
-    return types.void(*[types.int64] * 6), _generate_block
+_one_block = _block("_one_block", 1)
+_two_blocks = _block("_two_blocks", 2)
 
 
 @kernel
@@ -193,4 +190,11 @@ def packed_block(weights: Any, packed: Any, groups: Any, scales: Any, stride: An
     Only where the processor `HAS_BYTE_PRODUCTS`; nothing is done elsewhere.
     """
     if HAS_BYTE_PRODUCTS:
-        _packed_block(weights, packed, groups, scales, stride, sums)
+        _one_block(weights, packed, 0, groups, scales, stride, sums)
+
+
+@kernel
+def packed_blocks(weights: Any, packed: Any, apart: Any, groups: Any, scales: Any, stride: Any, sums: Any) -> None:
+    """As `packed_block`, with `TOGETHER` inputs, ``apart`` bytes from each other."""
+    if HAS_BYTE_PRODUCTS:
+        _two_blocks(weights, packed, apart, groups, scales, stride, sums)

@@ -32,13 +32,15 @@ from chatdesk.engine.local.lean.assembly import (
 
 FLOAT32, BFLOAT16, INT8, INT4 = range(4)
 _CPointer: Any = types.CPointer
-_LANES = 16  # numbers in a vector: one of 512 bits, two of 256 or four of 128, as the processor has them
+LANES = 16
+"""Numbers in a vector: one of 512 bits, two of 256 or four of 128, as the processor has them."""
+
 _SUMS = 4  # independent ones, for an addition takes longer than a load
-_AT_ONCE = _LANES * _SUMS
+_AT_ONCE = LANES * _SUMS
 TOGETHER = 4  # inputs that one row of weights is read for at once
 _LOOKS = 20_000  # tens of microseconds
 _stored = {FLOAT32: (FLOAT, 4), BFLOAT16: (I16, 2), INT8: (I8, 1)}
-_floats, _wide = vector(FLOAT, _LANES), vector(I32, _LANES)
+_floats, _wide = vector(FLOAT, LANES), vector(I32, LANES)
 
 
 def _pointer(to: types.Type, name: str) -> Any:
@@ -81,12 +83,13 @@ def as_bits(_context: Any, number: Any) -> Any:
     return types.uint32(types.float32), generate
 
 
-def _load(builder: Any, address: Any, index: Any, of: Any, each: int) -> Any:
-    """A vector of numbers of ``each`` bytes, from the one with this index on."""
-    return builder.load(at(builder, moved(builder, address, index, each), 0, vector(of, _LANES)), align=each)
+def loaded(builder: Any, kind: int, address: Any, index: Any) -> Any:
+    """A vector of numbers of a kind, from the one with this index on."""
+    of, each = _stored[kind]
+    return builder.load(at(builder, moved(builder, address, index, each), 0, vector(of, LANES)), align=each)
 
 
-def _widen(builder: Any, kind: int, weights: Any) -> Any:
+def widen(builder: Any, kind: int, weights: Any) -> Any:
     """A vector of weights as float32."""
     if kind == BFLOAT16:
         return builder.bitcast(builder.shl(builder.zext(weights, _wide), all_of(_wide, 16)), _floats)
@@ -95,16 +98,15 @@ def _widen(builder: Any, kind: int, weights: Any) -> Any:
 
 def _dot(kind: int, name: str) -> Any:
     """An intrinsic ``(weights, x, width)``: the sum of products over ``width``, a multiple of `_AT_ONCE`."""
-    stored, size = _stored[kind]
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         weights, x, width = arguments
         sums = [build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(_SUMS)]
         with loop(builder, width, _AT_ONCE) as (first, _):
             for number, total in enumerate(sums):
-                index = builder.add(first, ir.Constant(I64, number * _LANES))
-                weight = _widen(builder, kind, _load(builder, weights, index, stored, size))
-                product = builder.fmul(weight, _load(builder, x, index, FLOAT, 4), flags=FLAGS)
+                index = builder.add(first, ir.Constant(I64, number * LANES))
+                weight = widen(builder, kind, loaded(builder, kind, weights, index))
+                product = builder.fmul(weight, loaded(builder, FLOAT32, x, index), flags=FLAGS)
                 builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
         whole = builder.load(sums[0])
         for total in sums[1:]:
@@ -127,7 +129,6 @@ def _dots(kind: int, name: str) -> Any:
     """As `_dot`, of one row of weights with `TOGETHER` inputs, ``stride`` bytes apart: ``(weights, x, stride, width,
     results)``, all by address. A weight is read and widened once for all of them.
     """
-    stored, size = _stored[kind]
     halves = 2
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -135,12 +136,12 @@ def _dots(kind: int, name: str) -> Any:
         zero = all_of(_floats, 0.0)
         sums = [[build.alloca_once_value(builder, zero) for _ in range(halves)] for _ in range(TOGETHER)]
         inputs = [moved(builder, x, stride, each) for each in range(TOGETHER)]
-        with loop(builder, width, _LANES * halves) as (first, _):
+        with loop(builder, width, LANES * halves) as (first, _):
             for half in range(halves):
-                index = builder.add(first, ir.Constant(I64, half * _LANES))
-                weight = _widen(builder, kind, _load(builder, weights, index, stored, size))
+                index = builder.add(first, ir.Constant(I64, half * LANES))
+                weight = widen(builder, kind, loaded(builder, kind, weights, index))
                 for each, totals in zip(inputs, sums, strict=True):
-                    product = builder.fmul(weight, _load(builder, each, index, FLOAT, 4), flags=FLAGS)
+                    product = builder.fmul(weight, loaded(builder, FLOAT32, each, index), flags=FLAGS)
                     builder.store(builder.fadd(builder.load(totals[half]), product, flags=FLAGS), totals[half])
         for number, totals in enumerate(sums):
             whole = builder.fadd(builder.load(totals[0]), builder.load(totals[1]), flags=FLAGS)
@@ -208,6 +209,13 @@ def exp(x: Any) -> Any:
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     return (p * r * r + r + np.float32(1.0)) * as_float(np.uint32(np.int32(n) + np.int32(127)) << np.uint32(23))
+
+
+@kernel
+def share(count: Any, unit: Any, thread: Any, threads: Any) -> Any:
+    """First and end of a thread's part of ``count`` things, whole ``unit``s of them."""
+    units = (count + unit - 1) // unit
+    return units * thread // threads * unit, min(units * (thread + 1) // threads * unit, count)
 
 
 @kernel
