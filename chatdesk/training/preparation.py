@@ -177,7 +177,7 @@ class _Preparation:
     def _measure_words(self) -> Words | None:
         if not self._wishes.vocabulary and not self._wishes.tokenizer:
             return None
-        from chatdesk.training.tokenizer import load_tokenizer, train_tokenizer
+        from chatdesk.training.tokenizer import SAMPLE_BYTES, load_tokenizer, sample, train_tokenizer
 
         self._tell("tokenizer", 0, 1)
         train, held_out = (self._folder / f"{name}.jsonl" for name in ("train", "held-out"))
@@ -187,7 +187,7 @@ class _Preparation:
                 raise UserError(Fault.NO_TOKENIZER, path=folder)
             tokenizer = load_tokenizer(folder)
         else:
-            tokenizer = train_tokenizer(readers.read(train), self._wishes.vocabulary)
+            tokenizer = train_tokenizer(sample(train, SAMPLE_BYTES, 1), self._wishes.vocabulary)
             tokenizer.save(str(self._folder / "tokenizer.json"))
         return words_of(tokenizer, train, held_out if held_out.stat().st_size else train)
 

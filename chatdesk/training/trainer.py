@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from chatdesk.engine.local.loading import give_back
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.continuing import continuation
 from chatdesk.training.corpus import (
@@ -56,10 +57,9 @@ from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, find_checkpoint, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
 from chatdesk.training.token_store import alone, place_of
-from chatdesk.training.tokenizer import train_tokenizer
+from chatdesk.training.tokenizer import SAMPLE_BYTES, sample, train_tokenizer
 
 BETAS = (0.9, 0.95)  # as in GPT-3 (Brown et al. 2020, appendix B): the usual choice for small batches of text
-_TOKENIZER_BYTES = 20_000_000  # enough for stable merges in vocabularies of up to about 50,000
 _HELD_OUT_TOKENS = 32_768  # for each source: an error of about 0.02 nats, a few seconds of work
 _REPORT_SECONDS = 5.0
 _STEPS_BETWEEN_STOPS = 10  # in which several processes do not ask each other
@@ -232,7 +232,9 @@ class _Run:
 
     def _train_tokenizer(self) -> Tokenizer:
         self._report(Preparing("training the tokenizer"))
-        return train_tokenizer(self._until_stopped(self._tokenizer_sample()), self._recipe.shape.vocabulary)
+        made = train_tokenizer(self._until_stopped(self._tokenizer_sample()), self._recipe.shape.vocabulary)
+        give_back()  # what it needed is more than a small model takes
+        return made
 
     def _prepare(self, stage: int) -> None:
         """Model and optimizers as the last save left them, but for blocks that are new.
@@ -253,9 +255,9 @@ class _Run:
         recipe = self._recipe
         parts = []
         for stage in recipe.stages:
-            bytes_wanted = _TOKENIZER_BYTES * stage.step_count * stage.tokens_per_step / recipe.token_count
+            bytes_wanted = SAMPLE_BYTES * stage.step_count * stage.tokens_per_step / recipe.token_count
             for source, share in _shares(stage):
-                parts.append(sample_documents(self._files[source.file], bytes_wanted * share, recipe.seed))
+                parts.append(sample(self._files[source.file], bytes_wanted * share, recipe.seed))
         return chain.from_iterable(parts)
 
     def _arrays(self, source: Source, tokens: float, seed: int) -> TokenArrays:

@@ -306,7 +306,7 @@ def _load_model(
         if said.text:
             raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=_short(said.text)) from error
         raise
-    _give_back()
+    give_back()
     return model.eval().requires_grad_(False), parameters
 
 
@@ -314,14 +314,14 @@ def _each_given_back(reading: _Reading) -> Callable[[int], None]:
     """Tells of each matrix, and gives back what the one before needed for a moment."""
 
     def step(size_bytes: int) -> None:
-        _give_back()
+        give_back()
         reading.one(size_bytes)
 
     return step
 
 
-def _give_back() -> None:
-    """What a load needed for a moment and the C library keeps for the next time: as much again as the model."""
+def give_back() -> None:
+    """What was needed for a moment and the C library keeps for the next time: after a load as much as the model."""
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has none
             ctypes.CDLL(None).malloc_trim(0)
