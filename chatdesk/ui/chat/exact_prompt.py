@@ -8,14 +8,14 @@ from itertools import groupby
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from chatdesk.engine.api import PromptMade
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.prompts import ExactPrompt
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.buttons import Tabs, TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
@@ -48,12 +48,12 @@ class ExactPromptDialog(Dialog):
         self._views = QStackedWidget()
         for view in (self.message, self.text, self.tokens):
             self._views.addWidget(view)
-        self.show_text, self.show_tokens = self._add_choice(self.tr("Text")), self._add_choice(self.tr("Tokens"))
-        self._choice = QButtonGroup(self)
+        self.show_text, self.show_tokens = TextButton(self.tr("Text")), TextButton(self.tr("Tokens"))
+        self._choice = Tabs(self)
         row = QHBoxLayout()
         row.setSpacing(theme.scaled(8))
         for place, button in enumerate((self.show_text, self.show_tokens), start=1):
-            self._choice.addButton(button, place)
+            self._choice.add(button, place)
             row.addWidget(button)
         row.addStretch()
         row.addWidget(self.facts)
@@ -71,12 +71,6 @@ class ExactPromptDialog(Dialog):
         self.copy_text.clicked.connect(lambda: self._copy("".join(self._made.pieces) if self._made else ""))
         self.copy_ids.clicked.connect(lambda: self._copy(str(list(self._made.token_ids)) if self._made else ""))
         self._enable(False)
-
-    @staticmethod
-    def _add_choice(words: str) -> TextButton:
-        button = TextButton(words)
-        button.setCheckable(True)
-        return button
 
     def _enable(self, is_made: bool) -> None:
         for widget in (self.show_text, self.show_tokens, self.copy_text, self.copy_ids):

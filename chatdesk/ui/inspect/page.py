@@ -6,7 +6,6 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QHBoxLayout,
     QPlainTextEdit,
@@ -23,7 +22,7 @@ from chatdesk.ui.inspect.attention_part import AttentionPart
 from chatdesk.ui.inspect.next_word import NextWord
 from chatdesk.ui.inspect.saving import save_text, say_failed
 from chatdesk.ui.inspect.tokens_part import TokensPart
-from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
@@ -96,13 +95,12 @@ class InspectPage(QWidget):
         self._title = Label(self.tr("Inspect"), kind="title")
         row.addWidget(self._title)
         row.addSpacing(theme.scaled(8))
-        group = QButtonGroup(self)
+        group = Tabs(self)
         names = {"next_word": self.tr("Next word"), "tokens": self.tr("Tokens"), "attention": self.tr("Attention")}
         self.tabs: dict[str, TextButton] = {}
         for name, words in names.items():
             tab = self.tabs[name] = TextButton(words)
-            tab.setCheckable(True)
-            group.addButton(tab)
+            group.add(tab)
             row.addWidget(tab)
             part = getattr(self, name)
             self._parts.addWidget(scrolled(part))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QLocale, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 from shiboken6 import isValid
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
@@ -75,13 +75,10 @@ class ModelStep(QWidget):
         self._run: Run | None = None
         self._known: dict[str, str] = {}
         self.presets: dict[str, TextButton] = {}
-        group = QButtonGroup(self)
-        group.setExclusive(False)
         for name, (title, size) in PRESETS.items():
             button = self.presets[name] = TextButton(f"{translated(title)} · {short_count(size.parameters)}")
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, chosen=name: self._choose(chosen))
-            group.addButton(button)
         kinds = {"gpt2": "GPT-2", "llama": "Llama"}
         self.kind = ChoiceButton(self.tr("Architecture"), kinds)
         self.kind.chosen.connect(lambda: self._set("kind", self.kind.value))

@@ -7,7 +7,6 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -32,7 +31,7 @@ from chatdesk.ui.lab.run_list import RunDelegate, RunModel
 from chatdesk.ui.lab.text_step import TextStep
 from chatdesk.ui.lab.train_step import TrainStep
 from chatdesk.ui.lab.use_step import UseStep
-from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import Label
 
@@ -178,7 +177,7 @@ class LabPage(QWidget):
         line = QHBoxLayout()
         line.setContentsMargins(theme.scaled(24), theme.scaled(12), theme.scaled(24), 0)
         line.setSpacing(theme.scaled(8))
-        group = QButtonGroup(self)
+        group = Tabs(self)
         names = {
             "text": self.tr("1 Text"),
             "model": self.tr("2 Model"),
@@ -188,9 +187,8 @@ class LabPage(QWidget):
         }
         for name, words in names.items():
             tab = self.tabs[name] = TextButton(words)
-            tab.setCheckable(True)
             tab.clicked.connect(lambda _=False, n=name: self.show_step(n))
-            group.addButton(tab)
+            group.add(tab)
             line.addWidget(tab)
         line.addSpacing(theme.scaled(8))
         line.addWidget(self.name, 1)
@@ -236,6 +234,7 @@ class LabPage(QWidget):
     def follow(self) -> None:
         """Show everything as it is now."""
         self.model.follow()
+        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus if self.model.paths else Qt.FocusPolicy.NoFocus)
         if self.run is None:
             self.path = self._lab.runs[0].path if self._lab.runs else None
         if self.path is not None and self.view.currentIndex().row() != self.model.paths.index(self.path):

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from chatdesk.tasks.changes import Change, DownloadsChanged, ModelChanged
 from chatdesk.ui import theme
 from chatdesk.ui.models.download_rows import DownloadRows
 from chatdesk.ui.models.local import LocalModels
 from chatdesk.ui.models.remote import HubModels
-from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -67,11 +67,10 @@ class ModelsPage(QWidget):
         self._title = Label(self.tr("Models"), kind="title")
         row.addWidget(self._title)
         row.addSpacing(theme.scaled(8))
-        group = QButtonGroup(self)
+        group = Tabs(self)
         for tab, part in ((self.local_tab, self.local), (self.hub_tab, self.hub)):
-            tab.setCheckable(True)
             tab.clicked.connect(lambda _=False, shown=part: self._show(shown))
-            group.addButton(tab)
+            group.add(tab)
             row.addWidget(tab)
         row.addStretch()
         self.local_tab.setChecked(True)

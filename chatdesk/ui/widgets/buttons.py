@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QMenu, QPushButton, QToolButton
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QCheckBox, QMenu, QPushButton, QToolButton
 
 from chatdesk.ui import theme
 
@@ -98,6 +98,24 @@ class ChoiceButton(TextButton):
     def _on_chosen(self, value: Any) -> None:
         self.set_value(value)
         self.chosen.emit()
+
+
+class Tabs(QButtonGroup):
+    """Buttons of which one is down. Tab stops at that one, arrows go to the others."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.buttonToggled.connect(self._on_toggled)
+
+    def add(self, button: QAbstractButton, id: int = -1) -> None:
+        """One more; Tab stops at the first while none is down."""
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus if self.buttons() else Qt.FocusPolicy.TabFocus)
+        self.addButton(button, id)
+
+    def _on_toggled(self, button: QAbstractButton, is_down: bool) -> None:
+        for each in self.buttons() if is_down else ():
+            each.setFocusPolicy(Qt.FocusPolicy.TabFocus if each is button else Qt.FocusPolicy.NoFocus)
 
 
 class Switch(QCheckBox):

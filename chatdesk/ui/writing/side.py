@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from chatdesk.settings.options import WRITING
 from chatdesk.ui import theme
-from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.writing.cards import Cards
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ class Side(QFrame):
         head = QHBoxLayout()
         head.setContentsMargins(theme.scaled(19), theme.scaled(10), theme.scaled(12), theme.scaled(10))
         head.setSpacing(theme.scaled(4))
-        group = QButtonGroup(self)
+        group = Tabs(self)
         for place, tab in enumerate((self.guidance_tab, self.cards_tab)):
-            tab.setCheckable(True)
             tab.clicked.connect(lambda _=False, p=place: self._parts.setCurrentIndex(p))
-            group.addButton(tab)
+            group.add(tab)
             head.addWidget(tab)
         self.guidance_tab.setChecked(True)
         head.addStretch()
