@@ -62,6 +62,7 @@ class CompareStep(QWidget):
         for choice, button in self.votes.items():
             button.clicked.connect(lambda _=False, c=choice: self._vote(c))
         self.tally = Label(kind="soft", wrap=True)
+        self.heirs = self.cancel_button, *self.votes.values(), self.start_button
         self._lay_out()
 
     def _lay_out(self) -> None:

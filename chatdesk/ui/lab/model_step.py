@@ -105,6 +105,7 @@ class ModelStep(QWidget):
             button.clicked.connect(lambda _=False, m=minutes: self._fit(m * 60))
         self.next_button = TextButton(self.tr("Next: training"), kind="primary")
         self.next_button.clicked.connect(self.next_wanted)
+        self.heirs = self.measure_button, self.next_button
         self._lay_out()
 
     def _lay_out(self) -> None:

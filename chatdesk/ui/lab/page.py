@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -27,6 +28,7 @@ from chatdesk.ui.dropping import dropped_files
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.lab.compare_step import CompareStep
 from chatdesk.ui.lab.model_step import ModelStep
+from chatdesk.ui.lab.parts import heirs
 from chatdesk.ui.lab.run_list import RunDelegate, RunModel
 from chatdesk.ui.lab.text_step import TextStep
 from chatdesk.ui.lab.train_step import TrainStep
@@ -243,7 +245,9 @@ class LabPage(QWidget):
         self._chosen.setVisible(run is not None)
         self.empty.setVisible(run is None)
         if run is not None:
-            self._shown_step().show_run(run)
+            step = self._shown_step()
+            with heirs(step, *step.heirs):
+                step.show_run(run)
             self.name.setReadOnly(run.has_begun)
             if not self.name.hasFocus() or self.name.isReadOnly() or self._named != run.path:
                 self.name.setText(run.name)
@@ -254,10 +258,14 @@ class LabPage(QWidget):
 
     def show_step(self, name: str) -> None:
         """Show one of the steps of the chosen run."""
+        focus = QApplication.focusWidget()
+        had_focus = focus is not None and self._shown_step().isAncestorOf(focus)
         self._parts.setCurrentIndex(list(self.steps).index(name))
         self.tabs[name].setChecked(True)
         if name in ("model", "compare"):
             self.steps[name].enter()
+        if had_focus:
+            self.tabs[name].setFocus()  # what was pressed is out of sight
         self.follow()
 
     def _show_report(self) -> None:

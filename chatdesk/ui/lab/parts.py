@@ -1,6 +1,9 @@
 """What the steps of the lab share: their layout, and figures in words."""
 
-from PySide6.QtCore import QCoreApplication
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from chatdesk.ui import theme
@@ -22,6 +25,24 @@ def duration(seconds: float) -> str:
         return QCoreApplication.translate("lab", "{count} min").format(count=minutes)
     text = QCoreApplication.translate("lab", "{hours} h {minutes} min")
     return text.format(hours=minutes // 60, minutes=minutes % 60)
+
+
+@contextmanager
+def heirs(part: QWidget, *widgets: QWidget) -> Iterator[None]:
+    """Where the one of these that has the focus goes away meanwhile, the first that can have it gets it.
+
+    Qt would give it to whatever stands next in the window.
+    """
+    had = next((widget for widget in widgets if widget.hasFocus()), None)
+    yield
+    if had is not None and not _can_have_focus(had, part):
+        heir = next((widget for widget in widgets if _can_have_focus(widget, part)), None)
+        if heir is not None:
+            heir.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def _can_have_focus(widget: QWidget, part: QWidget) -> bool:
+    return widget.isVisibleTo(part) and widget.isEnabled()
 
 
 def column(part: QWidget) -> QVBoxLayout:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QLocale, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QListWidget, QProgressBar, QVBoxLayout, QWidget
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
@@ -28,6 +28,12 @@ class Paths(QListWidget):
     """Files and folders of a run. Signals: ``removed(number)``."""
 
     removed = Signal(int)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt override: one of them is marked, so that the place can be seen."""
+        if self.currentRow() < 0:
+            self.setCurrentRow(0)
+        super().focusInEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt override: Del takes one off the list."""
@@ -98,6 +104,9 @@ class TextStep(QWidget):
         self.samples_button.toggled.connect(lambda _: self._show_samples())
         self.samples = Label(kind="soft", wrap=True)
         self.samples.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.heirs = (
+            self.cancel_button, self.next_button, self.prepare_button, self.paths, self.remove_button, self.add_files,
+        )  # fmt: skip
         self._lay_out()
 
     def _lay_out(self) -> None:

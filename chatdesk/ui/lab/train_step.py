@@ -61,6 +61,7 @@ class TrainStep(QWidget):
         self.samples = Label(wrap=True)
         self.samples.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.samples_title = Label(self.tr("What it writes"), kind="section")
+        self.heirs = self.start_button, self.use_button
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -97,7 +98,7 @@ class TrainStep(QWidget):
             words = self.tr("Saving…") if work.is_stopping else self.tr("Pause")
         self.start_button.set_words(words)
         can_start = work is None and run.recipe is not None and history.state != "finished"
-        self.start_button.setEnabled((work is not None and is_mine and not work.is_stopping) or can_start)
+        self.start_button.setEnabled(is_mine or can_start)
         self.start_button.setVisible(history.state != "finished" or is_mine)
         self.use_button.setVisible(run.checkpoint is not None)
         self.compare_button.setVisible(len([each for each in self._lab.runs if each.history.losses]) > 1)

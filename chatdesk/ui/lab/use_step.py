@@ -50,6 +50,7 @@ class UseStep(QWidget):
         self.figures = QWidget()
         self.command = Label(kind="soft", wrap=True)
         self.command.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.heirs = self.judge_button, self.report_button, self.talk_button
         self._lay_out()
 
     def _lay_out(self) -> None:
