@@ -234,12 +234,6 @@ APPLICATION: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "What was said before is read several words at once. Replies stay the same."),
         ),
         Option(
-            "draft_model", str, "",
-            QT_TRANSLATE_NOOP("options", "Draft model"),
-            QT_TRANSLATE_NOOP("options", "Folder of a small model that guesses ahead. It needs the same tokenizer."),
-            one_line=True,
-        ),
-        Option(
             "offline", bool, False,
             QT_TRANSLATE_NOOP("options", "Offline"),
             QT_TRANSLATE_NOOP("options", "On: no connection is ever made, not even to search for models."),
@@ -260,6 +254,7 @@ APPLICATION: dict[str, Option] = {
         Option("uses", tuple, (), "", ""),  # "seconds path" of checkpoints, see library.catalogue
         Option("dialogues", tuple, (), "", ""),  # "name=folder": how messages are written for a checkpoint
         Option("adapters", tuple, (), "", ""),  # of checkpoints, see tasks.adapters
+        Option("draft_models", tuple, (), "", ""),  # of checkpoints, see tasks.draft_models
         Option("keys", tuple, (), "", ""),  # "action=key", the person's own
         Option("closed_folders", tuple, (), "", ""),  # of the list of conversations
         Option("document", str, "", "", ""),  # open on the writing desk

@@ -212,6 +212,7 @@ class ModelChanged:
 
     ``dialogue``: how its messages are written, by a name of `chatdesk.library.dialogues`; empty where nobody chose.
     ``adapter``: folder of the adapter it answers with; empty is none. ``adapters``: those it had before.
+    ``draft_model``: folder of the checkpoint that guesses ahead for it; empty where none does.
     """
 
     state: Literal["none", "loading", "ready", "failed", "asleep"]
@@ -224,6 +225,7 @@ class ModelChanged:
     dialogue: str = ""
     adapter: str = ""
     adapters: tuple[str, ...] = ()
+    draft_model: str = ""
 
 
 @dataclass(frozen=True)

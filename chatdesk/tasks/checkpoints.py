@@ -9,7 +9,7 @@ from chatdesk.library.catalogue import Entry
 from chatdesk.library.removing import Removal
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
-from chatdesk.tasks import adapters
+from chatdesk.tasks import adapters, draft_models
 from chatdesk.tasks.ports import Post, aside
 
 _MOST_FOLDERS = 100
@@ -47,13 +47,14 @@ class Checkpoints:
         self.forget_within(Path(path))
 
     def forget_within(self, place: Path) -> None:
-        """Forget all that was kept of checkpoints in ``place``: folders, uses, forms of messages, adapters."""
+        """Forget all that was kept of checkpoints in ``place``."""
         settings = self._settings
         settings.keep("folders", tuple(each for each in settings["folders"] if not removing.is_within(each, place)))
         for name, mark in (("uses", " "), ("dialogues", "=")):
             lines = (line for line in settings[name] if not removing.is_within(line.partition(mark)[2], place))
             settings.keep(name, tuple(lines))
         adapters.forget_within(settings, place)
+        draft_models.forget_within(settings, place)
         if settings["model"] and removing.is_within(settings["model"], place):
             settings.keep("model", "")
 

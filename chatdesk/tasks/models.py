@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from chatdesk.engine.api import (
     Survey,
     Surveyed,
 )
-from chatdesk.errors import Fault, UserError
+from chatdesk.errors import Fault, Remark, UserError
 from chatdesk.library import removing, safety
 from chatdesk.library.catalogue import Entry, name_and_source, note_use
 from chatdesk.library.dialogues import DIALOGUES
@@ -29,7 +29,7 @@ from chatdesk.library.removing import Removal
 from chatdesk.library.safety import Checked
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
-from chatdesk.tasks import adapters
+from chatdesk.tasks import adapters, draft_models
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice, NoticeChanged
 from chatdesk.tasks.checkpoints import Checkpoints
 from chatdesk.tasks.ports import EngineLink, Post, aside
@@ -98,9 +98,9 @@ class Models:
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
         memory, guesses = self._settings["branch_memory"], self._settings["guesses"]
-        draft = self._settings["draft_model"].strip() if guesses else ""
+        draft = draft_models.chosen(self._settings, path) if guesses else ""
         wanted = path, device, dtype, gpu_layers, context
-        self._load = Load(self._engine.next_id(), *wanted, memory, guesses, "" if draft == path else draft)
+        self._load = Load(self._engine.next_id(), *wanted, memory, guesses, draft)
         self._cancelled = self._is_planning = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)
@@ -241,6 +241,25 @@ class Models:
         else:
             take("")
 
+    @property
+    def guesses(self) -> bool:
+        """Whether the settings let anything guess ahead."""
+        return bool(self._settings["guesses"])
+
+    def draft_models(self, large: Entry, entries: Sequence[Entry], then: Callable[[Sequence[Entry]], None]) -> None:
+        """Which of the checkpoints could guess ahead for ``large``; ``then`` gets them on the tasks' thread."""
+        aside(self._post, lambda: draft_models.fitting(large, entries), then, lambda error: None)
+
+    def draft_model(self, path: str) -> str:
+        """Folder of the checkpoint that was chosen to guess ahead for the one in ``path``; empty is none."""
+        return draft_models.chosen(self._settings, path)
+
+    def choose_draft_model(self, path: str, draft: str) -> None:
+        """Let a checkpoint guess ahead for the one in ``path`` from now on, or none; a loaded one is loaded again."""
+        draft_models.choose(self._settings, path, draft)
+        if self.state.path == path and self.state.state in ("ready", "loading"):
+            self.reload()
+
     def reload(self, device: Device | None = None) -> None:
         """Load the same checkpoint again, the way it was loaded, or wholly on another device."""
         if (last := self._load) is not None:
@@ -288,6 +307,7 @@ class Models:
                     self._failed(Fault(fault), fields)
 
     def _ready(self, info: ModelInfo) -> ModelChanged:
+        draft = self._load.draft if self._load is not None else ""
         return ModelChanged(
             "ready",
             info.name,
@@ -296,6 +316,7 @@ class Models:
             dialogue=self._dialogue_of(info.path),
             adapter=adapters.chosen(self._settings, info.path),
             adapters=adapters.taken_before(self._settings, info.path),
+            draft_model=draft if Remark.DRAFT_UNUSED not in info.remarks else "",
         )
 
     def _failed(self, fault: Fault, fields: dict[str, str]) -> None:

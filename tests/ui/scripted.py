@@ -58,19 +58,30 @@ class ScriptedCheckpoints:
 
 
 class ScriptedModels:
-    """Notes calls in ``calls``; a test answers ``asked``, the last call of ``plans_of_many``."""
+    """Notes calls in ``calls``; a test answers ``asked``, the last call of ``plans_of_many``, and ``asked_drafts``, the
+    last of ``draft_models``; ``drafts`` is what was chosen to guess ahead.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.checkpoints = ScriptedCheckpoints()
         self.state = READY
         self.asked: tuple[tuple[str, ...], Callable[[str, Any], None]] = ((), lambda path, found: None)
+        self.asked_drafts: Callable[[Any], None] = lambda found: None
+        self.drafts: dict[str, str] = {}
+        self.guesses = True
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *args: self.calls.append((name, *args))
 
     def plans_of_many(self, paths: Any, callback: Callable[[str, Any], None]) -> None:
         self.asked = (tuple(paths), callback)
+
+    def draft_models(self, large: Any, entries: Any, then: Callable[[Any], None]) -> None:
+        self.asked_drafts = then
+
+    def draft_model(self, path: str) -> str:
+        return self.drafts.get(path, "")
 
 
 class ScriptedHub:

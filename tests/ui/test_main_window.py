@@ -231,7 +231,7 @@ def test_sides_grow_with_the_text(desk, percent):
 def test_settings_are_kept_and_take_effect(desk):
     desk.window.show_page("settings")
     page = desk.window.settings_page
-    model = {"unload_after", "branch_memory", "guesses", "draft_model"}
+    model = {"unload_after", "branch_memory", "guesses"}
     assert set(page.rows) == {"language", "theme", "enter_sends", "text_size", "offline", "hub"} | model
     next(a for a in page.rows["theme"].menu.actions() if a.text() == "Dark").trigger()
     assert (desk.settings["theme"], theme.current()) == ("dark", theme.load("dark"))

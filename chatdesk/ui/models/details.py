@@ -12,6 +12,7 @@ from chatdesk.ui import theme
 from chatdesk.ui.dates import exactly
 from chatdesk.ui.errors import button, remark, sentence, sentence_of
 from chatdesk.ui.models import words
+from chatdesk.ui.models.draft_row import DraftRow
 from chatdesk.ui.models.facts import FactsTable, dress, say
 from chatdesk.ui.models.ways import WaysTable
 from chatdesk.ui.widgets.buttons import TextButton
@@ -32,6 +33,7 @@ _CARD_PX = 320
 class Details(QScrollArea):
     """Signals: ``load_wanted``, the best way; ``plan_wanted(plan)``; ``unload_wanted``, ``cancel_wanted``,
     ``wake_wanted``, ``action_wanted(action)`` of what failed, ``folder_wanted``, ``forget_wanted``, ``remove_wanted``.
+    Attributes: ``draft``, which checkpoint guesses ahead.
     """
 
     load_wanted = Signal()
@@ -61,6 +63,7 @@ class Details(QScrollArea):
         self.progress.setAccessibleName(self.tr("Loading the model"))
         self._make_buttons()
         self.facts = FactsTable()
+        self.draft = DraftRow()
         self.ways_title = Label(self.tr("Ways to load it"), kind="title")
         self.ways = WaysTable()
         self.ways.chosen.connect(self.plan_wanted)
@@ -112,6 +115,7 @@ class Details(QScrollArea):
         column.addSpacing(theme.scaled(10))
         column.addWidget(self.facts)
         column.addLayout(later)
+        column.addWidget(self.draft)
         column.addSpacing(theme.scaled(14))
         column.addWidget(self.ways_title)
         column.addWidget(self.ways)

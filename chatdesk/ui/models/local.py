@@ -21,6 +21,8 @@ from chatdesk.ui.widgets.buttons import IconButton, TextButton
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatdesk.library.catalogue import Entry
     from chatdesk.library.removing import Removal
     from chatdesk.tasks.models import Models, Plans
@@ -37,6 +39,7 @@ class LocalModels(QWidget):
         self._chosen = ""
         self._round = 0
         self._found = False
+        self._drafts: Sequence[Entry] = ()  # what could guess ahead for the chosen one
         self._state = models.state
         self.setAcceptDrops(True)
         self.model = CheckpointModel(self)
@@ -77,6 +80,7 @@ class LocalModels(QWidget):
         details.folder_wanted.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(self._chosen)))
         details.forget_wanted.connect(self._forget)
         details.remove_wanted.connect(self._ask_to_remove)
+        details.draft.chosen.connect(lambda draft: models.choose_draft_model(self._chosen, draft))
 
     def _lay_out(self) -> None:
         tools = QHBoxLayout()
@@ -137,6 +141,7 @@ class LocalModels(QWidget):
         self._found = True
         self.model.set_entries(entries)
         self._choose(self._chosen or self._state.path)
+        self._find_drafts()
         self._round += 1
         number = self._round
 
@@ -179,7 +184,9 @@ class LocalModels(QWidget):
         if row is None or not row.path or row.path == self._chosen:
             return
         self._chosen = row.path
+        self._drafts = ()
         self._show_details()
+        self._find_drafts()
         chosen = self._chosen
         show = self._if_there(lambda text: self.details.show_card(text) if chosen == self._chosen else None)
         self._models.checkpoints.card(chosen, show)
@@ -189,6 +196,25 @@ class LocalModels(QWidget):
         self.details.setVisible(entry is not None)
         if entry is not None:
             self.details.show_entry(entry, self.model.plans(self._chosen), self._state)
+            self._show_draft()
+
+    def _find_drafts(self) -> None:
+        """Look which checkpoints could guess ahead for the chosen one."""
+        entry = self.model.entry(self._chosen)
+        if entry is None or entry.fault is not None:
+            return
+
+        def take(fitting: "Sequence[Entry]") -> None:
+            if entry is not None and str(entry.path) == self._chosen:
+                self._drafts = fitting
+                self._show_draft()
+
+        self._models.draft_models(entry, self.model.entries, self._if_there(take))
+
+    def _show_draft(self) -> None:
+        state, models = self._state, self._models
+        is_at_work = state.path == self._chosen and bool(state.draft_model)
+        self.details.draft.show_choice(self._drafts, models.draft_model(self._chosen), is_at_work, models.guesses)
 
     # -- what is done --------------------------------------------------------------------------------------------------
 

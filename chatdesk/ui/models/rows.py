@@ -52,19 +52,19 @@ class Row:
 
 
 class CheckpointModel(QAbstractListModel):
-    """The checkpoints under the headings of the model menu."""
+    """The checkpoints under the headings of the model menu. Attributes: ``entries``, all of them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[Row] = []
-        self._entries: Sequence[Entry] = ()
+        self.entries: Sequence[Entry] = ()
         self._plans: dict[str, Plans] = {}
         self._state = ModelChanged("none")
         self._filter = ""
 
     def entry(self, path: str) -> "Entry | None":
         """The checkpoint at ``path``, whether it is shown or not."""
-        return next((entry for entry in self._entries if str(entry.path) == path), None)
+        return next((entry for entry in self.entries if str(entry.path) == path), None)
 
     def plans(self, path: str) -> "Plans | None":
         """What is known of how it could be loaded."""
@@ -72,7 +72,7 @@ class CheckpointModel(QAbstractListModel):
 
     def paths(self) -> list[str]:
         """All that could be loaded."""
-        return [str(entry.path) for entry in self._entries if entry.fault is None]
+        return [str(entry.path) for entry in self.entries if entry.fault is None]
 
     def row_of(self, path: str) -> int:
         """Where a checkpoint stands; -1 when it does not."""
@@ -84,7 +84,7 @@ class CheckpointModel(QAbstractListModel):
 
     def set_entries(self, entries: "Sequence[Entry]") -> None:
         """Show others."""
-        self._entries = entries
+        self.entries = entries
         self._fill()
 
     def set_filter(self, text: str) -> None:
@@ -113,7 +113,7 @@ class CheckpointModel(QAbstractListModel):
     def _fill(self) -> None:
         rows = []
         for source, heading in GROUPS.items():
-            group = [row for entry in self._entries if entry.source == source and self._fits(row := self._row(entry))]
+            group = [row for entry in self.entries if entry.source == source and self._fits(row := self._row(entry))]
             if group:
                 rows += [Row(QCoreApplication.translate("ModelMenu", heading)), *group]
         same = [row.path or row.title for row in rows] == [row.path or row.title for row in self._rows]
