@@ -931,6 +931,29 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>DraftRow</name>
+    <message>
+        <source>Guess ahead with</source>
+        <translation>用谁提前猜测</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>A smaller model with the same vocabulary. Replies stay the same and may come sooner.</source>
+        <translation>词表相同的较小模型。回复不变，可能更快出现。</translation>
+    </message>
+    <message>
+        <source>“Guess ahead” is off in the settings.</source>
+        <translation>“提前猜测”已在设置中关闭。</translation>
+    </message>
+    <message>
+        <source>It is at work. Replies stay the same and may come sooner.</source>
+        <translation>正在使用。回复不变，可能更快出现。</translation>
+    </message>
+</context>
+<context>
     <name>DraftsView</name>
     <message>
         <source>{count} replies side by side. The chat goes on with the marked one.</source>
@@ -4419,14 +4442,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>What was said before is read several words at once. Replies stay the same.</source>
         <translation>出现过的内容一次读取多个词，回复不变。</translation>
-    </message>
-    <message>
-        <source>Draft model</source>
-        <translation>草稿模型</translation>
-    </message>
-    <message>
-        <source>Folder of a small model that guesses ahead. It needs the same tokenizer.</source>
-        <translation>用于提前猜测的小模型所在文件夹，分词器必须相同。</translation>
     </message>
     <message>
         <source>Offline</source>
