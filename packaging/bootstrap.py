@@ -406,6 +406,10 @@ def main(argv: Sequence[str]) -> int:
     except SetupError as error:
         say(str(error))
         return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"{where}{error.strerror or error}; cure that and start again.")
+        return 2
     except KeyboardInterrupt:
         say("stopped.")
         return 130

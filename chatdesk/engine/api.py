@@ -442,7 +442,7 @@ class Pong(_Event, frozen=True):
 class Failed(_Event, frozen=True):
     """The request has ended with a user error: ``fault`` is a `chatdesk.errors.Fault`, ``fields`` its fields.
 
-    ``keeps_model``: a load was refused before the model of before was given up, which is still there.
+    ``keeps_model``: a load was refused or cancelled before the model of before was given up, which is still there.
     """
 
     fault: str

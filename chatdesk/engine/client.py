@@ -6,9 +6,9 @@ and nothing runs while nothing happens.
 
 Rules:
 - Every request sent ends with exactly one last event, whatever becomes of the child.
-- A child that dies is replaced at once, and the last successful `Load` is sent again by itself with its old id; a
-  load that killed its child is not repeated. The third death within five minutes ends this: requests then fail with
-  ``engine_keeps_dying`` until `EngineClient.start` or the next `Load`.
+- A child that dies is replaced at once, and the `Load` of what it had loaded is sent again by itself with its old id;
+  a load that failed or killed its child is not repeated, and neither is the one before it. The third death within five
+  minutes ends this: requests then fail with ``engine_keeps_dying`` until `EngineClient.start` or the next `Load`.
 - A cancel that has not ended its request after 2 s kills the child. That is no death in the sense above: a person
   asked for it, so it cannot become a loop. The cancelled request looks cancelled, others fail with ``engine_hung``.
 - A child that speaks another version is not tried again until `EngineClient.start` or the next `Load`.
@@ -257,6 +257,8 @@ class EngineClient:
         opened.note(event)
         if isinstance(event, Loaded) and isinstance(opened.request, Load):
             self._loaded = opened.request
+        elif isinstance(event, Failed) and isinstance(opened.request, Load) and not event.keeps_model:
+            self._loaded = None  # the one before has made way
         if isinstance(event, ENDINGS):
             self._forget(event.request)
         self._emit(event)
@@ -299,6 +301,8 @@ class EngineClient:
     def _end(self, opened: _Open, fault: Fault, fields: dict[str, str]) -> None:
         """End a request in the child's place: a cancelled one as such, others with the fault."""
         self._forget(opened.request.id)
+        if isinstance(opened.request, Load):
+            self._loaded = None
         failed = Failed(opened.request.id, fault, fields)
         for event in opened.cancelled_end() if opened.is_cancelled else [failed]:
             self._emit(event)
@@ -308,8 +312,6 @@ class EngineClient:
         self._deadlines.pop(request_id, None)
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, Failed) and self._loaded is not None and event.request == self._loaded.id:
-            self._loaded = None  # loading it again has failed, killed its child or was cancelled
         try:
             self._on_event(event)
         except Exception:

@@ -160,7 +160,7 @@ class Host:
         if is_running:
             self._engine.cancel(request_id)
         elif request is not None:
-            for event in cancelled(request):
+            for event in cancelled(request, has_begun=False):
                 self._send(event)
 
     def _count(self) -> None:

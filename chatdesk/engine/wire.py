@@ -19,6 +19,7 @@ from chatdesk.engine.api import (
     Failed,
     Finished,
     Generate,
+    Load,
     Loaded,
     Measured,
     Pong,
@@ -70,9 +71,11 @@ def read_bodies(stream: IO[bytes]) -> Iterator[bytes]:
         yield body
 
 
-def cancelled(request: Request, skip: frozenset[int] = frozenset(), last: Finished | None = None) -> list[Event]:
+def cancelled(
+    request: Request, skip: frozenset[int] = frozenset(), last: Finished | None = None, has_begun: bool = True
+) -> list[Event]:
     """The events that end a cancelled request when its engine cannot: all drafts but ``skip``, then ``last``."""
     if not isinstance(request, Generate):
-        return [Failed(request.id, Fault.CANCELLED, {})]
+        return [Failed(request.id, Fault.CANCELLED, {}, keeps_model=isinstance(request, Load) and not has_begun)]
     drafts = [DraftFinished(request.id, i, "cancelled") for i in range(request.drafts) if i not in skip]
     return [*drafts, last or Finished(request.id, 0, 0, 0, 0.0, 0.0)]

@@ -182,6 +182,7 @@ class Models:
             self._used_s = now
         elif after_s and now - self._used_s >= after_s:
             self._engine.unload()
+            self._held = None
             self._say(replace(self.state, state="asleep", info=None))
 
     def borrow(self, give_back: Callable[[], None] | None) -> None:
@@ -301,7 +302,8 @@ class Models:
                 if keeps and self._held is not None:
                     self._load, info = self._held
                     self._say(self._ready(info))
-                    self.on_change(NoticeChanged(Notice(Fault(fault), fields, "choose_model")))
+                    if fault != Fault.CANCELLED:
+                        self.on_change(NoticeChanged(Notice(Fault(fault), fields, "choose_model")))
                     self.on_settled()
                 else:
                     self._failed(Fault(fault), fields)

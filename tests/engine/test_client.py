@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,7 +22,6 @@ from chatdesk.engine.api import (
     Count,
     Counted,
     DraftFinished,
-    Event,
     Failed,
     Finished,
     Generate,
@@ -31,100 +30,13 @@ from chatdesk.engine.api import (
     Loaded,
     Ping,
     Pong,
-    Sampling,
     TokenEvent,
 )
-from chatdesk.engine.child import child_command, child_environment
-from chatdesk.engine.client import EngineClient, PipedEngine
+from chatdesk.engine.child import child_environment
+from chatdesk.engine.client import PipedEngine
 from chatdesk.engine.wire import ENDINGS, pack
 from chatdesk.errors import Fault, UserError
-
-WAIT_S = 30
-FAKE = [*child_command(), "--fake", '{"tokens_per_s": 2000, "context_length": 1000000000}']
-ENDLESS = Sampling(max_new_tokens=10**6)
-
-
-def children() -> list[psutil.Process]:
-    """The processes that the tests have begun and that are still there."""
-    return psutil.Process().children()
-
-
-class Desk:
-    """A client with a memory: all its events, and a way to wait for one."""
-
-    def __init__(self, **options: object) -> None:
-        self.events: list[Event] = []
-        self.errors: list[Exception] = []  # raised by the receiver, one for each event
-        self._came = threading.Condition()
-        self.client = EngineClient(self._on_event, **({"command": FAKE} | options))
-
-    def _on_event(self, event: Event) -> None:
-        with self._came:
-            self.events.append(event)
-            self._came.notify_all()
-        if self.errors:
-            raise self.errors.pop()
-
-    def until(self, is_it: Callable[[Event], bool], times: int = 1) -> Event:
-        def found() -> list[Event]:
-            return [event for event in self.events if is_it(event)][times - 1 :]
-
-        with self._came:
-            assert self._came.wait_for(found, WAIT_S), self.events[-20:]
-            return found()[0]
-
-    def end_of(self, request_id: int, times: int = 1) -> Event:
-        return self.until(lambda e: e.request == request_id and isinstance(e, ENDINGS), times)
-
-    def load(self, path: str = "fake:model") -> int:
-        request = Load(self.client.next_id(), path)
-        self.client.send(request)
-        return request.id
-
-    def generate(self, prompt: str, **options: object) -> int:
-        request = Generate(self.client.next_id(), prompt, **options)
-        self.client.send(request)
-        return request.id
-
-    def generating(self, prompt: str = "fake:endless", **options: object) -> int:
-        """An endless generation that has begun."""
-        request_id = self.generate(prompt, sampling=ENDLESS, **options)
-        self.until(lambda e: e.request == request_id and isinstance(e, TokenEvent))
-        return request_id
-
-    def of(self, request_id: int) -> list[Event]:
-        return [event for event in self.events if event.request == request_id]
-
-
-@pytest.fixture
-def make_desk() -> Iterator[Callable[..., Desk]]:
-    desks: list[Desk] = []
-
-    def make(**options: object) -> Desk:
-        desks.append(Desk(**options))
-        return desks[-1]
-
-    yield make
-    for desk in desks:
-        desk.client.close()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("engine-")] == []
-    assert children() == []
-
-
-@pytest.fixture
-def desk(make_desk: Callable[..., Desk]) -> Desk:
-    return make_desk()
-
-
-def script(text: str) -> list[str]:
-    """A child that runs ``text`` with its pipe as ``out``."""
-    return [sys.executable, "-c", f"import os, sys, time\nout = sys.stdout.buffer\n{text}"]
-
-
-def assert_fault(event: Event, fault: Fault, reason: str = "") -> None:
-    assert isinstance(event, Failed)
-    assert event.fault == fault
-    assert reason in event.fields.get("reason", "")
+from tests.engine.desks import ENDLESS, FAKE, WAIT_S, Desk, assert_fault, children, script
 
 
 def test_a_reply_comes_through(desk: Desk) -> None:
@@ -162,14 +74,6 @@ def test_a_child_that_dies_while_nothing_is_asked_comes_back_with_its_model(desk
     children()[0].kill()
     assert isinstance(desk.end_of(load, times=2), Loaded)
     assert isinstance(desk.end_of(desk.generate("again")), Finished)
-
-
-def test_a_load_that_killed_its_child_is_not_repeated(desk: Desk) -> None:
-    good, bad = desk.load("fake:good"), desk.load("fake:kill@2")
-    assert_fault(desk.end_of(bad), Fault.ENGINE_DIED)
-    assert isinstance(desk.end_of(good, times=2), Loaded)
-    assert isinstance(desk.end_of(desk.generate("again")), Finished)
-    assert len([e for e in desk.of(bad) if isinstance(e, ENDINGS)]) == 1
 
 
 def test_three_deaths_are_enough(desk: Desk) -> None:

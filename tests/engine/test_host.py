@@ -149,7 +149,7 @@ def test_a_waiting_request_is_cancelled_at_once(pipe: Pipe) -> None:
     pipe.say(Load(1, "fake:model"), ENDLESS, Generate(3, "later", drafts=2), Load(4, "fake:other"))
     next(event for event in pipe.events if isinstance(event, TokenEvent))
     pipe.say(Cancel(9, 4), Cancel(10, 3))
-    assert pipe.until_end_of(4) == [Failed(4, Fault.CANCELLED, {})]
+    assert pipe.until_end_of(4) == [Failed(4, Fault.CANCELLED, {}, keeps_model=True)]
     *drafts, last = pipe.until_end_of(3)
     assert drafts == [DraftFinished(3, 0, "cancelled"), DraftFinished(3, 1, "cancelled")]
     assert isinstance(last, Finished)

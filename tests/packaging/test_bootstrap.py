@@ -414,6 +414,19 @@ def test_only_a_venv_that_starts_and_has_pip_works(boot, tmp_path):
     assert boot.venv_works(Path(sys.prefix)) is (importlib.util.find_spec("pip") is not None)
 
 
+@pytest.mark.parametrize("name", [".venv/chatdesk-install.json", "pyproject.toml"])
+def test_what_the_disk_refuses_is_one_line(boot, checkout, monkeypatch, capsys, name):
+    """A folder in the place of a file, as good as a full or a read-only disk."""
+    place = checkout / name
+    place.unlink(missing_ok=True)
+    place.mkdir(parents=True)
+    monkeypatch.setattr(boot, "venv_works", lambda _venv: True)
+    monkeypatch.setattr(boot, "call", lambda _command, **_env: 0)
+    assert boot.main(["run"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if str(place) in line and "start again" in line] == said[-1:]
+
+
 # Handing over
 
 

@@ -246,6 +246,31 @@ def test_a_wrong_folder_costs_nothing(desk: Desk) -> None:
     assert desk.engine.requests[-1].path == "/models/tiny"
 
 
+def test_a_load_that_is_cancelled_before_it_begins_leaves_the_model(desk: Desk) -> None:
+    """A reply was being written, so it waited; nothing need be said of it."""
+    desk.load()
+    desk.models.load("/models/other")
+    desk.models.cancel_load()
+    before = len(desk.changes)
+    desk.say(Failed(2, Fault.CANCELLED, {}, keeps_model=True))
+    assert desk.models.info is INFO
+    assert not [change for change in desk.changes[before:] if isinstance(change, NoticeChanged)]
+
+
+def test_a_sleeping_model_is_not_there_when_its_waking_is_cancelled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load()
+    desk.models._settings["unload_after"] = 5
+    monkeypatch.setattr(models, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 1000, time=time.time))
+    desk.models.tick(is_busy=False)
+    assert desk.models.state.state == "asleep"
+    desk.models.wake()
+    desk.models.cancel_load()
+    desk.say(Failed(2, Fault.CANCELLED, {}, keeps_model=True))
+    assert (desk.models.info, desk.models.state.state) == (None, "none")
+
+
 def test_settings_that_cannot_be_written_hold_nothing_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message that waited for the load is asked all the same."""
 
