@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.tables import storable
+from chatdesk.storage.transfer import files
 from chatdesk.tasks import attachments
 from chatdesk.tasks.classify import Plan, Result
 
@@ -119,42 +121,44 @@ def _read_lines(text: str, path: Path) -> Table:
             raise _broken(path, number, "it is not JSON") from error
         if not isinstance(row, dict):
             raise _broken(path, number, "it is not a JSON object")
-        found.append(row)
+        found.append({storable(name): value for name, value in row.items()})
     columns = tuple(dict.fromkeys(name for row in found for name in row))
     return Table(columns, tuple(tuple(_cell(row.get(name)) for name in columns) for row in found))
 
 
 def _cell(value: Any) -> str:
+    """A value as text that can be written; an escape may be half a character."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return storable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def written(path: Path, table: Table, plan: Plan, results: Sequence[Result | None]) -> None:
     """Write the table with the results behind its columns, as JSON lines or, by any other ending, as CSV.
 
-    The file is replaced as a whole. Raises ``CANNOT_WRITE``.
+    The file is replaced as a whole. Raises ``DISK_FULL`` or ``CANNOT_WRITE``.
     """
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            if path.suffix.lower() in (".jsonl", ".ndjson"):
-                for row in _objects(table, plan, results):
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            else:
-                writer = csv.writer(file)
-                writer.writerow([*table.columns, *_headings(table, plan)])
-                for cells, found in zip(table.rows, results, strict=True):
-                    writer.writerow([*cells, *_cells(plan, found)])
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(Fault.CANNOT_WRITE, path=path, reason=error.strerror or error) from error
+    file = io.StringIO(newline="")
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        for row in _objects(table, plan, results):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    else:
+        writer = csv.writer(file)
+        wanted = ["predicted", *(f"p({label.name})" for label in plan.labels), "problem"]
+        writer.writerow([*table.columns, *_beside(table.columns, wanted)])
+        for cells, found in zip(table.rows, results, strict=True):
+            writer.writerow([*cells, *_cells(plan, found)])
+    files.write(path, storable(file.getvalue()).encode())
 
 
-def _headings(table: Table, plan: Plan) -> list[str]:
-    wanted = ["predicted", *(f"p({label.name})" for label in plan.labels), "problem"]
-    return [f"{name}_" if name in table.columns else name for name in wanted]
+def _beside(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Names of further columns: as wanted, or longer where there is such a column."""
+    names: list[str] = []
+    for name in wanted:
+        while name in taken or name in names:
+            name += "_"
+        names.append(name)
+    return names
 
 
 def _cells(plan: Plan, found: Result | None) -> list[str]:
@@ -164,11 +168,13 @@ def _cells(plan: Plan, found: Result | None) -> list[str]:
 
 
 def _objects(table: Table, plan: Plan, results: Sequence[Result | None]) -> Iterator[dict[str, Any]]:
+    columns = _beside((), table.columns)  # a table may have two of one name, an object may not
+    predicted, probabilities, problem = _beside(columns, ("predicted", "probabilities", "problem"))
+    names = [label.name for label in plan.labels]
     for cells, found in zip(table.rows, results, strict=True):
-        row: dict[str, Any] = dict(zip(table.columns, cells, strict=True))
-        row["predicted"] = plan.labels[found.best].name if found and found.best is not None else None
-        names = [label.name for label in plan.labels]
-        row["probabilities"] = dict(zip(names, found.probabilities, strict=False)) if found else {}
+        row: dict[str, Any] = dict(zip(columns, cells, strict=True))
+        row[predicted] = plan.labels[found.best].name if found and found.best is not None else None
+        row[probabilities] = dict(zip(names, found.probabilities, strict=False)) if found else {}
         if found is None or found.problem:
-            row["problem"] = found.problem if found else "not done"
+            row[problem] = found.problem if found else "not done"
         yield row

@@ -118,6 +118,7 @@ class Classifier:
                 self._say()
                 return
             rows = self.run.take(event)
+            self._models.tick(is_busy=True)  # a model at work is not sent to sleep
             self._keep()
             if not self.run.is_over:
                 self._request = self._engine.next_id()

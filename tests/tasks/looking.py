@@ -57,7 +57,7 @@ class LoadedModels:
 
     def __init__(self, link: Link) -> None:
         self.state = ModelChanged("ready", "m", "fake:m", info=link.info)
-        self.woken = 0
+        self.woken = self.used = 0
 
     @property
     def info(self) -> Any:
@@ -65,6 +65,9 @@ class LoadedModels:
 
     def wake(self) -> None:
         self.woken += 1
+
+    def tick(self, is_busy: bool) -> None:
+        self.used += is_busy
 
 
 def write(path: Path, text: str) -> Path:

@@ -6,6 +6,7 @@ import math
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatdesk.engine.api import ChoiceScores, Load, Scored
@@ -200,11 +201,29 @@ def test_results_are_written_behind_the_columns(tmp_path: Path) -> None:
     classify_files.written(tmp_path / "out.jsonl", table, PLAN, results)
     first = json.loads((tmp_path / "out.jsonl").read_text("utf-8").splitlines()[0])
     assert first["probabilities"] == {"positive": 0.25, "negative": 0.75}
+    assert (first["predicted"], first["predicted_"]) == ("x", "negative")  # the person's own stays
     assert (
         fault_of(lambda: classify_files.written(tmp_path / "no" / "out.csv", table, PLAN, results))
         == Fault.CANNOT_WRITE
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.jsonl"]
+
+
+def test_two_columns_of_one_name_are_both_written(tmp_path: Path) -> None:
+    table = classify_files.Table(("text", "note", "note"), (("a", "1", "2"),))
+    classify_files.written(tmp_path / "out.jsonl", table, PLAN, [Result((0.25, 0.75))])
+    row = json.loads((tmp_path / "out.jsonl").read_text("utf-8"))
+    assert (row["note"], row["note_"]) == ("1", "2")
+
+
+def test_half_a_character_is_no_text_and_hinders_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "half \\ud83d", "\\udc00": ["\\ud83d"]}\n')
+    table = classify_files.read(tmp_path / "in.jsonl")
+    assert table == classify_files.Table(("text", "\ufffd"), (("half \ufffd", '["\ufffd"]'),))
+    plan = msgspec.structs.replace(PLAN, labels=(Label("half \ud83d", "a"), Label("b", "b")))  # typed, too
+    for name in ("out.csv", "out.jsonl"):
+        classify_files.written(tmp_path / name, table, plan, [Result((0.75, 0.25))])
+        assert "half \ufffd" in (tmp_path / name).read_text("utf-8")
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------

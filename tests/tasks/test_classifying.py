@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatdesk.engine.api import Failed
+from chatdesk.engine.api import ChoiceScores, Failed, Score, Scored
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.tasks.classify import SETS
 from chatdesk.tasks.classify_files import Table
 from chatdesk.tasks.classifying import Classifier, State
+from tests.tasks.desk import Desk
 from tests.tasks.looking import Link, LoadedModels
 
 PLAN = SETS["sentiment"][1]
@@ -172,3 +173,27 @@ def test_files_are_read_and_written_aside(work: Work, tmp_path: Path) -> None:
     assert len(got) == 4
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
     assert any(isinstance(each, UserError) and each.fault == Fault.CANNOT_WRITE for each in got)
+
+
+def test_a_model_that_is_at_work_is_not_sent_to_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    desk.load()
+    desk.models._settings["unload_after"] = 5
+    now = [1000.0]
+    monkeypatch.setattr("chatdesk.tasks.models.time.monotonic", lambda: now[0])
+    classifier = Classifier(desk.engine, desk.models, tmp_path / "journals", desk._posted.put)
+    desk.models.tick(is_busy=True)
+    classifier.begin(TABLE, PLAN, "text", "label")
+    for _ in range(3):
+        now[0] += 200
+        request = desk.engine.requests[-1]
+        assert isinstance(request, Score)
+        scores = (ChoiceScores((-1.0, -2.0), (1, 1)),) * len(request.items)
+        classifier.on_event(Scored(request.id, scores, 64))
+        desk.models.tick(is_busy=False)  # as the chat says
+    assert not desk.engine.is_unloaded
+    classifier.pause()
+    now[0] += 301
+    desk.models.tick(is_busy=False)
+    assert desk.engine.is_unloaded
+    desk.close()

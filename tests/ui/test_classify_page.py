@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog
 
+from chatdesk.tasks import classify_files
 from chatdesk.tasks.classify import SETS
 from chatdesk.tasks.classifying import Classifier
 from chatdesk.ui import theme
@@ -182,3 +183,39 @@ def test_tab_goes_through_the_labels_row_by_row(sorting):
         chain = chain.nextInFocusChain()
         found.append(chain)
     assert [each for each in found if each in rows] == rows
+
+
+def table_of(path, name, count):
+    path.write_text("text\n" + "\n".join(f"{name}{number}" for number in range(count)), "utf-8")
+    return path
+
+
+def test_another_file_takes_the_place_of_one_that_is_being_sorted(sorting, tmp_path):
+    first, second = table_of(tmp_path / "a.csv", "a", 200), table_of(tmp_path / "b.csv", "b", 5)
+    sorting.open(first)
+    sorting.page.start_button.click()
+    sorting.link.settle(1)
+    sorting.page.open_file(second)
+    sorting.until(lambda: sorting.page.file_name.words() == "b.csv")
+    sorting.link.settle()
+    assert sorting.page.model.rowCount() == 0
+    assert not sorting.page.save_button.isEnabled()
+    sorting.page.start_button.click()
+    sorting.link.settle()
+    assert [cell(sorting.page, row, 0) for row in range(sorting.page.model.rowCount())] == [f"b{n}" for n in range(5)]
+
+
+def test_of_two_files_the_one_that_was_chosen_last_is_shown(sorting, tmp_path, monkeypatch):
+    first, second = table_of(tmp_path / "a.csv", "a", 2), table_of(tmp_path / "b.csv", "b", 3)
+    asked = []
+    monkeypatch.setattr(sorting.page._classifier, "read", lambda path, then, failed: asked.append((path, then, failed)))
+    sorting.page.open_file(first)
+    sorting.page.open_file(second)
+    for path, then, _ in reversed(asked):  # the first one takes longer
+        then(classify_files.read(path))
+    assert sorting.page.file_name.words() == "b.csv"
+    sorting.page.open_file(first)
+    sorting.page.close_button.click()
+    asked[-1][1](classify_files.read(first))
+    assert sorting.page.text.isVisible()
+    assert not sorting.page.close_button.isVisible()

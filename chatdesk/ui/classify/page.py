@@ -47,6 +47,7 @@ class ClassifyPage(QWidget):
         self._classifier = classifier
         self._table: Table | None = None  # of a file that is open; else the text counts
         self._path = Path()
+        self._reading = 0  # counts the files that were to be opened: the last one counts
         self._truths: list[str] = []
         self._state = State(False, 0, 0)
         classifier.on_state = self._on_state
@@ -168,20 +169,26 @@ class ClassifyPage(QWidget):
 
     def open_file(self, path: Path) -> None:
         """Read a file; nothing is asked of the model yet."""
+        self._reading += 1
+        reading = self._reading
 
         def then(table: Table) -> None:
-            self._table, self._path = table, path
-            self._show_file()
+            if reading == self._reading:
+                self._show_file(table, path)
 
-        self._classifier.read(path, then, lambda error: self._say(sentence_of(error)))
+        def failed(error: UserError) -> None:
+            if reading == self._reading:
+                self._say(sentence_of(error))
+
+        self._classifier.read(path, then, failed)
 
     def _close_file(self) -> None:
-        self._classifier.pause()
-        self._table = None
-        self._show_file()
+        self._reading += 1
+        self._show_file(None, Path())
 
-    def _show_file(self) -> None:
-        table = self._table
+    def _show_file(self, table: Table | None, path: Path) -> None:
+        self._classifier.pause()  # what it works on is not shown any more
+        self._table, self._path = table, path
         self.text.setVisible(table is None)
         self.close_button.setVisible(table is not None)
         self.file_name.set_words(self._path.name if table else "")
