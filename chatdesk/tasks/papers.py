@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer import files
 from chatdesk.tasks.attachments import decoded, safe_name
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 20_000_000
 """Of a file, and of the text inside a .docx."""
 
+_MOST_OF_TITLE = 255  # characters that Word's own field takes
 _HEADING = re.compile(r"(#{1,6}) (.+)")
 _NO_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -61,7 +63,8 @@ def read(path: Path, progress: Progress = _nobody) -> Paper:
 
 def write(path: Path, title: str, text: str, progress: Progress = _nobody) -> None:
     """Write a text as its file's ending says. Raises ``DISK_FULL`` or ``CANNOT_WRITE``; an older file stays then."""
-    files.write(path, _docx(title, text, progress) if path.suffix.lower() == ".docx" else text.encode())
+    is_word = path.suffix.lower() == ".docx"
+    files.write(path, _docx(title, text, progress) if is_word else storable(text).encode())
 
 
 def _too_large(name: str, size: int) -> UserError:
@@ -113,7 +116,7 @@ def _docx(title: str, text: str, progress: Progress) -> bytes:
     import docx
 
     document, target = docx.Document(), io.BytesIO()
-    document.core_properties.title = _clean(title)
+    document.core_properties.title = _clean(title)[:_MOST_OF_TITLE]
     lines = text.split("\n")
     for line in _counted(lines, len(lines), progress):
         heading = _HEADING.fullmatch(line)

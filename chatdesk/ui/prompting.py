@@ -1,6 +1,6 @@
 """The window's hands for the exact prompt and for tokens: dialogs that are imported when wanted."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
@@ -9,10 +9,9 @@ from shiboken6 import isValid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatdesk.engine.api import TokenReading
     from chatdesk.tasks.all import Tasks
-    from chatdesk.tasks.changes import Notice
     from chatdesk.tasks.writing import Writing
+    from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
     from chatdesk.ui.chat.page import ChatPage
     from chatdesk.ui.inspect.tokens_dialog import TokensDialog
     from chatdesk.ui.writing.page import WritingPage
@@ -50,7 +49,7 @@ class Prompting(QObject):
         from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
 
         dialog = ExactPromptDialog(self._window)
-        writing.generating.exact_prompt(before, after, writing.in_force(), dialog.take)
+        writing.generating.exact_prompt(before, after, writing.in_force(), _while_open(dialog))
         dialog.open()
 
     def show_tokens(self, message_id: str) -> None:
@@ -91,8 +90,8 @@ class Prompting(QObject):
         return dialog
 
 
-def _while_open(dialog: "TokensDialog") -> "Callable[[tuple[TokenReading, ...] | Notice], None]":
-    def take(found: "tuple[TokenReading, ...] | Notice") -> None:
+def _while_open(dialog: "TokensDialog | ExactPromptDialog") -> "Callable[[Any], None]":
+    def take(found: Any) -> None:
         if isValid(dialog):
             dialog.take(found)
 

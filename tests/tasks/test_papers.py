@@ -84,3 +84,10 @@ def test_a_long_word_document_says_how_far_it_is(tmp_path):
         assert 90 <= len(shares) <= 120
         assert shares == sorted(shares)
         assert (shares[0], shares[-1] > 0.95) == (0.0, True)
+
+
+def test_a_long_title_and_half_a_character_keep_nothing_from_being_written(tmp_path):
+    papers.write(tmp_path / "a.docx", "t" * 300, "text \ud83d")
+    assert papers.read(tmp_path / "a.docx").text == "text "
+    papers.write(tmp_path / "a.txt", "t", "text \ud83d")
+    assert (tmp_path / "a.txt").read_text("utf-8") == "text \ufffd"

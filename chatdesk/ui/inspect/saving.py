@@ -6,6 +6,8 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QWidget
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.tables import storable
+from chatdesk.storage.transfer import files
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.dialogs import choose_place, tell
 
@@ -15,9 +17,9 @@ def save_text(parent: QWidget, name: str, text: str) -> None:
 
     def save(path: Path) -> None:
         try:
-            path.write_text(text, "utf-8", newline="")
-        except OSError as error:
-            say_failed(parent, path, error)
+            files.write(path, storable(text).encode())
+        except UserError as error:
+            tell(parent, sentence_of(error))
 
     choose_place(parent, name, save)
 

@@ -1,13 +1,13 @@
 """What the desk asks and shows in windows of its own: files in and out, history, trash, prompts."""
 
 import html
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
+from chatdesk.storage.transfer.files import file_name
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.writing_prompts import Kind, WritingPrompt, WritingPrompts
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from chatdesk.tasks.models import Models
     from chatdesk.tasks.writing import Writing
     from chatdesk.ui.writing.page import WritingPage
-
-_NO_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 
 class Boxes(QObject):
@@ -88,8 +86,8 @@ class Boxes(QObject):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(ending)
         dialog.setNameFilter(f"*.{ending}")
-        name = _NO_NAME.sub(" ", self._page.header.title.text()).strip(" .")[:80] or self.tr("Untitled")
-        dialog.selectFile(f"{name}.{ending}")
+        title = self._page.header.title.text().strip() or self.tr("Untitled")
+        dialog.selectFile(file_name(title, f".{ending}"))
         dialog.fileSelected.connect(lambda path: self.export(Path(path)))
         dialog.open()
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QPoint, QSignalBlocker, Qt, Signal
+from msgspec.structs import replace
+from PySide6.QtCore import QModelIndex, QPoint, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -42,6 +43,7 @@ class DocumentList(QFrame):
         super().__init__()
         self.setObjectName("list")
         self._documents: Sequence[Document] = ()
+        self._deleted: Document | None = None
         self._open = ""
         self._closed: set[str] = set()
         self.new_button = TextButton(self.tr("New document"), icon="plus", kind="left")
@@ -90,6 +92,8 @@ class DocumentList(QFrame):
         view.itemClicked.connect(self._on_chosen)
         view.itemActivated.connect(self._on_chosen)
         view.itemChanged.connect(self._on_edited)
+        # Later: the view still counts as editing while it is told.
+        view.itemDelegate().closeEditor.connect(lambda *_: QTimer.singleShot(0, self, self._on_editor_closed))
         shortcuts.action(view, "delete", self._delete_current)
         shortcuts.action(view, "undo_delete", self.undo_wanted.emit)
         return view
@@ -116,10 +120,10 @@ class DocumentList(QFrame):
         self._column.addWidget(footer)
 
     def set_documents(self, documents: Sequence[Document], deleted: Document | None) -> None:
-        """Show another list."""
+        """Show another list; while a title is being edited, when that has ended."""
+        self._documents, self._deleted = documents, deleted
         if self.view.state() == QAbstractItemView.State.EditingState:
-            return  # the new title brings the list again
-        self._documents = documents
+            return
         place = self.view.verticalScrollBar().value()
         with QSignalBlocker(self.view):
             self.view.clear()
@@ -141,6 +145,10 @@ class DocumentList(QFrame):
         self.undo_bar.setVisible(deleted is not None)
         if deleted is not None:
             self._undo_words.set_words(self.tr("Deleted “{title}”").format(title=self._name(deleted)))
+
+    def _on_editor_closed(self) -> None:
+        """What has come meanwhile, or the title in the place of a blank one."""
+        self.set_documents(self._documents, self._deleted)
 
     def _name(self, document: Document) -> str:
         return document.title or self.tr("Untitled")
@@ -182,8 +190,10 @@ class DocumentList(QFrame):
             (self._closed.discard if item.isExpanded() else self._closed.add)(item.text(0))
 
     def _on_edited(self, item: QTreeWidgetItem) -> None:
-        if id := item.data(0, _ID):
-            self.rename_wanted.emit(str(id), item.text(0))
+        id, title = item.data(0, _ID), item.text(0).strip()
+        if id and title:
+            self._documents = [replace(each, title=title) if each.id == id else each for each in self._documents]
+            self.rename_wanted.emit(str(id), title)
 
     def _delete_current(self) -> None:
         item = self.view.currentItem()

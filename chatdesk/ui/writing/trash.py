@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from shiboken6 import isValid
 
 from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.records import Document
+from chatdesk.ui.dates import exactly
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 
@@ -34,10 +36,11 @@ class TrashDialog(Dialog):
         writing.trash(self._take)
 
     def _take(self, documents: list[Document]) -> None:
+        if not isValid(self):  # closed meanwhile
+            return
         for document in documents:
-            at = QDateTime.fromSecsSinceEpoch(round(document.deleted_at or 0))
-            when = QLocale().toString(at, QLocale.FormatType.ShortFormat)
-            item = QListWidgetItem(f"{document.title or self.tr('Untitled')} · {when}")
+            title = document.title or self.tr("Untitled")
+            item = QListWidgetItem(f"{title} · {exactly(document.deleted_at or 0)}")
             item.setData(Qt.ItemDataRole.UserRole, document.id)
             self.list.addItem(item)
         self.list.setCurrentRow(0)

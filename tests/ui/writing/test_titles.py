@@ -1,9 +1,22 @@
-"""The titles of documents: typed, looked at, given by the first line; in the header and in the list."""
+"""Titles of documents, typed or given by the first line, in the header and in the list; dialogs closed too early."""
+
+from types import SimpleNamespace
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
 
+from chatdesk.engine.api import Failed
+from chatdesk.errors import Fault
+from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
+from chatdesk.ui.prompting import Prompting
+from chatdesk.ui.writing.history import HistoryDialog
+from chatdesk.ui.writing.trash import TrashDialog
 from tests.ui.writing.test_writing_page import Desk
+
+# What the offscreen platform says when a dialog opens.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
 
 @pytest.fixture
@@ -39,3 +52,61 @@ def test_a_title_that_is_only_looked_at_goes_on_following_the_words(desk):
     desk.type(" of the sea")
     desk.stored()
     assert titles(desk) == ["A story of the sea"]
+
+
+def shown(desk):
+    return sorted(item.text(0) for item in desk.page.list._items())
+
+
+def rename_in_the_list(desk, text, key):
+    view = desk.page.list.view
+    view.setFocus()
+    view.setCurrentItem(desk.page.list._items()[0])
+    view.editItem(desk.page.list._items()[0], 0)
+    field = view.findChild(QLineEdit)
+    field.setText(text)
+    return lambda: QTest.keyClick(field, key) or desk.until(lambda: view.findChild(QLineEdit) is None)
+
+
+def test_a_blank_title_in_the_list_is_none(desk):
+    desk.type("First")
+    desk.stored()
+    rename_in_the_list(desk, "  ", Qt.Key.Key_Return)()
+    desk.until(lambda: shown(desk) == ["First"])
+    assert titles(desk) == ["First"]
+
+
+def test_what_comes_while_a_title_is_edited_in_the_list_is_shown_after_it(desk):
+    desk.type("First")
+    desk.stored()
+    leave = rename_in_the_list(desk, "Other", Qt.Key.Key_Escape)
+    desk.store.submit(lambda c: c.documents.create("Second", "x")).result()
+    desk.writing.refresh()
+    desk.settle()
+    assert shown(desk) == ["First"]
+    leave()
+    desk.until(lambda: shown(desk) == ["First", "Second"])
+    rename_in_the_list(desk, "Mine", Qt.Key.Key_Return)()
+    desk.until(lambda: "Mine" in shown(desk))
+    assert "Mine" in titles(desk)
+
+
+def test_the_prompt_may_come_when_its_dialog_is_closed(desk, qtbot):
+    desk.load()
+    desk.type("text")
+    prompting = Prompting(desk.window, SimpleNamespace(prompts=None))
+    prompting.show_for(desk.writing, "text", "")
+    desk.window.findChild(ExactPromptDialog).reject()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert desk.window.findChild(ExactPromptDialog) is None
+    desk.say(Failed(desk.engine.requests[-1].id, Fault.ENGINE_DIED, {"reason": "x"}))
+
+
+def test_history_and_trash_may_be_closed_before_they_are_filled(desk):
+    desk.type("text")
+    for dialog in (HistoryDialog(desk.page, desk.writing), TrashDialog(desk.page, desk.writing)):
+        dialog.open()
+        dialog.reject()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    desk.settle()
+    assert desk.stored() == "text"
