@@ -3114,6 +3114,10 @@ Edit a message or write a reply anew to make another.</source>
         <source>Bring it back</source>
         <translation>恢复</translation>
     </message>
+    <message>
+        <source>Untitled</source>
+        <translation type="unfinished">无标题</translation>
+    </message>
 </context>
 <context>
     <name>TurnRows</name>
