@@ -104,7 +104,7 @@ def _answered(errand: Compare, tell: Tell) -> Done:
         return _checked(Path(each.checkpoint), Path(each.adapter) if each.adapter else None)
 
     models: dict[Side, _Model] = {"a": checked(errand.a), "b": checked(errand.b)}
-    how = _How(Sampling(max_new_tokens=MOST_TOKENS))
+    how = _How(Sampling(max_new_tokens=MOST_TOKENS), is_text=errand.is_text)
     comparison = Comparison(_about(models, errand.prompts, errand.seed, how), Path(errand.out))
     _answer(comparison, models, how, tell)
     return Done({})

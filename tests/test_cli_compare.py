@@ -149,6 +149,11 @@ def test_the_errand_tells_how_many_answers_are_there(model: str, tmp_path: Path)
         assert told == expected
     comparison = Comparison.read(journal)
     assert comparison.missing("a") == comparison.missing("b") == []
+    wanted = msgspec.structs.replace(wanted, is_text=True, out=str(tmp_path / "b.jsonl"))
+    cli_compare._answered(wanted, lambda what, done, total: None)
+    (tmp_path / "p.txt").write_text("One\nTwo\n")
+    run("compare", model, model, "--prompts", str(tmp_path / "p.txt"), "--text", "--out", str(tmp_path / "c.jsonl"))
+    assert (tmp_path / "b.jsonl").read_text() == (tmp_path / "c.jsonl").read_text()
 
 
 def test_the_child_of_the_window_ends_with_it(model: str, tmp_path: Path) -> None:

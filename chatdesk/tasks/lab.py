@@ -252,8 +252,8 @@ class Lab:
         errand = Judge(model.checkpoint, str(held_out), against, str(path), html, model.adapter)
         self._errand("judge", path, errand)
 
-    def compare(self, path: Path, other: Path, prompts: Sequence[str]) -> None:
-        """Let the checkpoint of a run and another one answer prompts, into the file of a `Comparison`.
+    def compare(self, path: Path, other: Path, prompts: Sequence[str], is_text: bool = False) -> None:
+        """Let the model of a run and another one answer prompts, or go on with them, into the file of a `Comparison`.
 
         Answers that are there are kept, as long as the models and the prompts are the same. Raises LAB_BUSY, NO_TEXT,
         CANNOT_WRITE.
@@ -263,10 +263,11 @@ class Lab:
             raise UserError(Fault.NO_TEXT, path=path)
         a, b = self._contender(run.checkpoint), self._contender(other)
         folders = [each for side in (a, b) for each in (side.checkpoint, side.adapter) if each]
-        digest = hashlib.sha256("\n".join([*folders, *lab_runs.stamps(folders), *prompts]).encode()).hexdigest()
+        how = ["text"] if is_text else []
+        digest = hashlib.sha256("\n".join([*folders, *lab_runs.stamps(folders), *prompts, *how]).encode()).hexdigest()
         self.compared[path] = path / "compared" / f"{digest[:16]}.jsonl"
         out, seed = str(self.compared[path]), int(digest[:8], 16)
-        self._errand("compare", path, Compare(a, b, tuple(prompts), out, seed))
+        self._errand("compare", path, Compare(a, b, tuple(prompts), out, seed, is_text))
 
     def _contender(self, folder: Path) -> Contender:
         """A checkpoint, or the adapter of a run with the checkpoint that it belongs to."""

@@ -161,6 +161,12 @@ class Run:
         trained_on = dict.fromkeys(source for stage in stages for source in stage.sources)
         return next(self._found(held_out), None), tuple(self._found(trained_on))
 
+    @property
+    def is_of_prose(self) -> bool:
+        """Whether it is a new model that has seen no dialogue: it goes on with texts and answers no message."""
+        is_new = self.recipe is not None and self.recipe.start is None
+        return is_new and {True} == {_is_prose(file) for file in self.texts()[1]}
+
     def _found(self, sources: Iterable[Source]) -> Iterator[Path]:
         text = Path(self.plan.text) if self.plan.text else None
         for source in sources:
@@ -241,6 +247,15 @@ def _as_begun(run: Run, begun: _Begun) -> Plan:
     if not start and run.recipe is not None and run.recipe.start is not None:
         start = str(find_checkpoint(run.recipe.start, run.source or run.path / "recipe.toml"))
     return msgspec.structs.replace(run.plan, text=text, start=start)
+
+
+def _is_prose(file: Path) -> bool:
+    """Whether no dialogues stand in a file of text, by its first line."""
+    try:
+        with file.open("rb") as lines:
+            return file.suffix in (".txt", ".md") or "text" in json.loads(lines.readline())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def read_history(path: Path) -> History:

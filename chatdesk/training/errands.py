@@ -65,7 +65,7 @@ class Contender(Struct, frozen=True):
 class Compare(Struct, frozen=True, tag=True):
     """Let two models answer ``prompts`` into the file ``out`` of a `chatdesk.tasks.comparing.Comparison`.
 
-    An errand of `chatdesk.cli_compare`, which knows the engine.
+    An errand of `chatdesk.cli_compare`, which knows the engine. ``is_text``: prompts are continued, not answered.
     """
 
     a: Contender
@@ -73,6 +73,7 @@ class Compare(Struct, frozen=True, tag=True):
     prompts: tuple[str, ...]
     out: str
     seed: int
+    is_text: bool = False
 
 
 class Going(Struct, frozen=True, tag=True):

@@ -169,6 +169,17 @@ def test_a_run_of_the_command_line_has_its_text_and_its_checkpoint(bench):
     assert lab_runs.read(run).plan.text == str(source.parent)  # beside the recipe, where none was named
 
 
+def test_a_new_model_of_prose_goes_on_with_texts(bench):
+    run = bench.planned()
+    assert not run.is_of_prose  # there is no text to be seen
+    for line, is_of_prose in (('{"text": "Once"}', True), ('{"turns": []}', False), ("{", False)):
+        (bench.text / "train.jsonl").write_text(line + "\n")
+        assert run.is_of_prose == is_of_prose
+    (bench.text / "train.jsonl").write_text('{"text": "Once"}')
+    bench.lab.change_plan(run.path, msgspec.structs.replace(run.plan, start="/models/base"))
+    assert not run.is_of_prose
+
+
 def test_an_adapter_is_judged_on_its_checkpoint(bench):
     path = bench.lab.create("mine")
     bench.lab.change_plan(path, Plan(text=str(bench.text), start="/models/base"))

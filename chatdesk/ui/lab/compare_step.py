@@ -19,12 +19,12 @@ from chatdesk.ui.widgets.labels import Label, tip
 
 
 class CompareStep(QWidget):
-    """Signals: ``compare_wanted(other, prompts)``. Attributes: ``other``, the button that chooses the second model by
-    its folder; ``prompts``; ``folder_button``, ``start_button``, ``cancel_button``; ``votes``, by choice; ``left``,
-    ``right``; ``progress`` and ``count`` of the answers; ``tally``.
+    """Signals: ``compare_wanted(other, prompts, is_text)``. Attributes: ``other``, the button that chooses the second
+    model by its folder; ``prompts``; ``is_text``, whether they are continued; ``folder_button``, ``start_button``,
+    ``cancel_button``; ``votes``, by choice; ``left``, ``right``; ``progress`` and ``count`` of the answers; ``tally``.
     """
 
-    compare_wanted = Signal(object, object)
+    compare_wanted = Signal(object, object, bool)
 
     def __init__(self, lab: Lab, usual: Path) -> None:
         """``usual``: the checkpoint that a whole model is compared with where nobody says otherwise."""
@@ -44,8 +44,14 @@ class CompareStep(QWidget):
         self.prompts.setPlaceholderText(self.tr("One prompt a line; both models answer all of them."))
         self.prompts.setTabChangesFocus(True)
         self.prompts.textChanged.connect(self._follow_start)
+        self.is_text = ChoiceButton(
+            self.tr("How prompts are meant"),
+            {False: self.tr("Prompts are messages"), True: self.tr("Prompts are beginnings of texts")},
+        )
         self.start_button = TextButton(self.tr("Let both answer"), kind="primary")
-        self.start_button.clicked.connect(lambda: self.compare_wanted.emit(Path(self.other.value), self._lines()))
+        self.start_button.clicked.connect(
+            lambda: self.compare_wanted.emit(Path(self.other.value), self._lines(), self.is_text.value)
+        )
         self.cancel_button = TextButton(self.tr("Cancel"))
         self.cancel_button.clicked.connect(lab.stop)
         self.progress = QProgressBar()
@@ -83,7 +89,7 @@ class CompareStep(QWidget):
         body.addLayout(line)
         self.prompts.setFixedHeight(theme.scaled(112))
         body.addWidget(self.prompts)
-        body.addLayout(_line(self.start_button, self.cancel_button))
+        body.addLayout(_line(self.start_button, self.is_text, self.cancel_button))
         body.addWidget(self.progress)
         body.addWidget(self.count)
         body.addWidget(self.prompt)
@@ -153,6 +159,7 @@ class CompareStep(QWidget):
         """Show a run as it is now."""
         if self._run is None or self._run.path != run.path:
             self._chosen = ""
+            self.is_text.set_value(run.is_of_prose)
         self._run = run
         work, file = self._lab.work, self._lab.compared.get(run.path)
         is_mine = work is not None and work.kind == "compare" and work.path == run.path

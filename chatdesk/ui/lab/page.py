@@ -114,9 +114,7 @@ class LabPage(QWidget):
         train.use_wanted.connect(lambda: self.show_step("use"))
         use.judge_wanted.connect(lambda: self._try(self._lab.judge))
         use.again_wanted.connect(self._again)
-        compare.compare_wanted.connect(
-            lambda other, prompts: self._try(lambda path: self._lab.compare(path, other, prompts))
-        )
+        compare.compare_wanted.connect(lambda *asked: self._try(lambda path: self._lab.compare(path, *asked)))
         use.talk_wanted.connect(self.talk_wanted)
 
     # -- the look ------------------------------------------------------------------------------------------------------

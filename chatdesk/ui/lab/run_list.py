@@ -68,7 +68,10 @@ class RunModel(QAbstractListModel):
         is_mine = work is not None and work.path == run.path
         parts: Sequence[str] = [QCoreApplication.translate("lab", STATES[history.state])]
         if work is not None and is_mine:
-            busy = {"prepare": self.tr("preparing"), "weigh": self.tr("measuring"), "judge": self.tr("evaluating")}
+            busy = {
+                "prepare": self.tr("preparing"), "weigh": self.tr("measuring"), "judge": self.tr("evaluating"),
+                "compare": self.tr("comparing"),
+            }  # fmt: skip
             parts = [busy.get(work.kind, QCoreApplication.translate("lab", STATES["running"]))]
         elif run.fault is not None:
             parts = [self.tr("cannot be read")]

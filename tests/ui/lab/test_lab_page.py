@@ -360,6 +360,10 @@ def test_two_models_are_compared_blind(bench):
         step.votes["left" if step.left.text().startswith("<b>a") else "right"].click()
     assert "mine: 3" in step.tally.text()
     assert "chance" in step.tally.text()
+    step.is_text._on_chosen(True)  # another comparison
+    step.start_button.click()
+    bench.until(lambda: bench.lab.work.done == 4)
+    assert json.loads((bench.page.path / "errand.json").read_text())["is_text"]
     assert not step.votes["left"].isVisible()
 
 
