@@ -471,6 +471,18 @@ Edit a message or write a reply anew to make another.</source>
         <translation>每行一个提示词；两个模型都会全部作答。</translation>
     </message>
     <message>
+        <source>How prompts are meant</source>
+        <translation>提示词的用法</translation>
+    </message>
+    <message>
+        <source>Prompts are messages</source>
+        <translation>提示词是消息</translation>
+    </message>
+    <message>
+        <source>Prompts are beginnings of texts</source>
+        <translation>提示词是文章开头</translation>
+    </message>
+    <message>
         <source>Let both answer</source>
         <translation>让两者作答</translation>
     </message>
@@ -2470,6 +2482,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>evaluating</source>
         <translation>评估中</translation>
+    </message>
+    <message>
+        <source>comparing</source>
+        <translation>比较中</translation>
     </message>
     <message>
         <source>cannot be read</source>
