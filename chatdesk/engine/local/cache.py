@@ -237,6 +237,13 @@ class Batch:
             return _TOKENS_AT_ONCE
         return LEAN_TOKENS if maker.races[1].is_over else 1
 
+    @property
+    def reads_as_ever(self) -> bool:
+        """Whether the next `read` makes nothing for those after it, which would take longer."""
+        maker = self._runner.steps
+        makes = bool(self._steps) and isinstance(maker, LeanMaker) and maker.reads_several
+        return _SEVERAL in self._steps or not makes
+
     def read(self, ids: Items[int]) -> torch.Tensor:
         """Feed several tokens to the only row; logits after each, float32 ``[len(ids), vocabulary]``. See `step`."""
         step = self._steps.get(_SEVERAL)

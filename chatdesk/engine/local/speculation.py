@@ -24,6 +24,10 @@ from chatdesk.engine.local.tokens import Tokens
 _GRAM = 3
 """Tokens that have to stand before a place for what follows it to be guessed."""
 
+_FOLLOWED = 6  # tokens after which a place is thought to be what is being repeated
+_LOOKED_AT = 64  # last tokens of a text that it is followed by from the beginning
+_LEFT_OUT = 8  # tokens behind which a text is looked for that has left its place
+
 _BEFORE_GUESSES = 4  # single steps that are timed first
 _NEW_WEIGHT = 0.4
 _HOPE = 3.0  # tokens a guess is thought to bring before it is known
@@ -38,19 +42,52 @@ class Guesser(Protocol):
 
 
 class Lookup:
-    """Guesses what followed when the last tokens of the text stood in it before."""
+    """Guesses that a text goes on as it did before, at the last place where its last tokens stood.
+
+    Where it leaves a place that it has followed for a while, a word may have been changed or left out, as when a text
+    is corrected: it is thought to come back behind that. Only while it did so the last time, for else each such guess
+    is in vain.
+    """
 
     def __init__(self) -> None:
         self._places: dict[tuple[int, ...], int] = {}  # what follows a gram: the last such place but the end
         self._known = 0
+        self._place: int | None = None  # what the next token is thought to be
+        self._followed = 0  # tokens that were as they stood there
+        self._has_left, self._comes_back = False, True
 
     def guess(self, text: Sequence[int], most: int) -> list[int]:
         """See `Guesser`. A text may only grow."""
-        for end in range(max(self._known, _GRAM), len(text)):
-            self._places[tuple(text[end - _GRAM : end])] = end
+        for end in range(self._known, len(text)):
+            if end >= len(text) - _LOOKED_AT:
+                self._follow(text, end)
+            if end >= _GRAM:
+                self._places[tuple(text[end - _GRAM : end])] = end
         self._known = len(text)
-        place = self._places.get(tuple(text[-_GRAM:]))
-        return list(text[place : place + most]) if place is not None else []
+        is_lost = self._place is None or (self._has_left and not self._comes_back)
+        return [] if self._place is None or is_lost else list(text[self._place : self._place + most])
+
+    def _follow(self, text: Sequence[int], end: int) -> None:
+        """Take note of one more token."""
+        if self._place is not None and text[self._place] == text[end]:
+            self._comes_back = self._comes_back or self._has_left
+            self._place, self._followed, self._has_left = self._place + 1, self._followed + 1, False
+            return
+        before = self._places.get(tuple(text[end + 1 - _GRAM : end + 1]))
+        if before is not None:
+            self._place, self._followed, self._has_left = before, 0, False
+        elif self._place is not None:
+            self._leave(text, end, self._place)
+
+    def _leave(self, text: Sequence[int], end: int, place: int) -> None:
+        """A token that is neither what stood at the place nor known from elsewhere."""
+        self._comes_back = self._comes_back and not self._has_left
+        if self._has_left or self._followed < _FOLLOWED:
+            self._place = None
+            return
+        left_out = range(place + 1, min(place + _LEFT_OUT, end))
+        self._place = next((there for there in left_out if text[there] == text[end]), place) + 1
+        self._has_left = True
 
 
 class DraftModel:
@@ -134,9 +171,10 @@ class Pace:
         self._singles += 1
         self._pause -= 1
 
-    def reading(self, seconds: float, tokens: int) -> None:
-        """Reading guesses took so long and brought so many tokens."""
-        self._reading_s = _mixed(self._reading_s, seconds)
+    def reading(self, seconds: float, tokens: int, is_usual: bool = True) -> None:
+        """Reading guesses took so long, which says something where ``is_usual``, and brought so many tokens."""
+        if is_usual:
+            self._reading_s = _mixed(self._reading_s, seconds)
         self._brings = _mixed(self._brings, tokens)
         if self._brings * self._single_s >= self._reading_s:
             self._next_pause = _FIRST_PAUSE
@@ -166,7 +204,7 @@ def decode_ahead(
         yield step
         if step.ended:
             return
-        began = time.perf_counter()
+        began, is_usual = time.perf_counter(), batch.reads_as_ever
         fed = [chosen[0].id]
         room = min(batch.most_at_once, end - batch.length - 1) if pace.may_guess else 1
         try:
@@ -189,5 +227,5 @@ def decode_ahead(
                 return
             chosen = choose(logits[row : row + 1], [0])
             kept += 1
-        pace.reading(seconds, kept - batch.length + len(fed))
+        pace.reading(seconds, kept - batch.length + len(fed), is_usual)
         batch.trim(kept)

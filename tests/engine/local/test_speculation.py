@@ -110,13 +110,19 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
     runner.steps = steps.LeanMaker(engine._loaded().checkpoint.model, runner.brake.check)
     engine._loaded()._cache.forget()
     several: list[int] = []
-    plain = steps.LeanStep.__call__
+    usual: list[bool] = []
+    plain, reading = steps.LeanStep.__call__, Pace.reading
 
     def call(step: steps.LeanStep, ids: Sequence[int], position: int) -> torch.Tensor:
         several.extend([len(ids)] if len(ids) > 1 else [])
         return plain(step, ids, position)
 
+    def note(pace: Pace, seconds: float, tokens: int, is_usual: bool) -> None:
+        usual.append(is_usual)
+        reading(pace, seconds, tokens, is_usual)
+
     monkeypatch.setattr(steps.LeanStep, "__call__", call)
+    monkeypatch.setattr(Pace, "reading", note)
     prompt_text = prompt_of(engine, 230, 1)
     theirs = without(engine, prompt_text, LONG)
     monkeypatch.setattr(speculation, "Lookup", Oracle)
@@ -128,6 +134,7 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
         )
     is_served = runner.steps.is_on
     assert bool(several) == is_served
+    assert (0 < usual.count(False) < usual.count(True)) == is_served  # the first ones over a buffer make the others
     assert not several or max(several) == steps.TOKENS
     runner.steps.is_on = False
     engine._loaded()._cache.forget()
@@ -221,6 +228,39 @@ def test_lookup_finds_the_last_place():
     assert Lookup().guess([1, 2, 3, 1, 2, 3], 0) == []
 
 
+SOURCE = list(range(100, 160))
+
+
+def guesses_for(reply: Sequence[int], lookup: Lookup) -> list[list[int]]:
+    """What is guessed after each token of a reply to `SOURCE`."""
+    return [lookup.guess([*SOURCE, *reply[:end]], 3) for end in range(1, len(reply) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("change", "then"),
+    [
+        ([7], [111, 112, 113]),  # 110 in other words
+        ([113], [114, 115, 116]),  # 110 to 112 left out
+    ],
+)
+def test_lookup_goes_on_behind_what_was_changed(change, then):
+    """At once, where the text was followed for long enough."""
+    assert guesses_for([*range(100, 110), *change], Lookup())[-1] == then
+    assert guesses_for([*range(105, 110), *change], Lookup())[-1] == []
+
+
+def test_lookup_does_not_insist():
+    """Where a text did not come back, it is not thought to the next time; it is again once it would have."""
+    lookup, reply, guessed = Lookup(), list[int](), []
+    for part, others in enumerate((1, 1, 4, 1, 1)):  # nine tokens of the source, then so many in place of the tenth
+        reply += SOURCE[10 * part : 10 * part + 9]
+        for word in range(others):
+            reply.append(1 + 10 * part + word)
+            found = lookup.guess([*SOURCE, *reply], 1)
+            guessed += [bool(found)] if word == 0 else []
+    assert guessed == [True, True, True, False, True]
+
+
 def test_pace_stops_where_guesses_do_not_pay():
     """Reading takes three times a single token: two tokens each time do not pay, four do."""
     pace = Pace()
@@ -238,6 +278,20 @@ def test_pace_stops_where_guesses_do_not_pay():
     assert rest >= 16 + 32
     pace.begin()
     assert pace.may_guess
+
+
+def test_a_reading_that_makes_the_next_ones_quick_says_nothing_of_them():
+    """Else guesses would stop for a while each time that the buffers grow."""
+    pace = Pace()
+    for _ in range(4):
+        pace.single(1.0)
+    pace.reading(30.0, 4, is_usual=False)
+    assert pace.may_guess
+    pace.reading(2.0, 4)
+    pace.reading(30.0, 4, is_usual=False)
+    assert pace.may_guess
+    pace.reading(30.0, 4)
+    assert not pace.may_guess
 
 
 def test_wrong_guesses_cost_little():
