@@ -69,6 +69,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class EditsKept:
+    """What was typed into messages that were being edited, by their ids; said before `Opened`."""
+
+    edits: dict[str, str]
+
+
+@dataclass(frozen=True)
 class TurnsAbove:
     """Turns that stand above all that are known of the open conversation; ``is_whole``: there are no others."""
 
@@ -284,6 +291,7 @@ class DownloadsChanged:
 
 Change: TypeAlias = (
     ListChanged
+    | EditsKept
     | Opened
     | Found
     | UndoChanged

@@ -17,6 +17,7 @@ from chatdesk.tasks.changes import Action, Change, Notice, Turn, Undoable
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.opened import OpenConversation
 from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
+from chatdesk.tasks.unsent import edited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -313,16 +314,21 @@ class Chat:
         self._open.is_asking = True
 
         def work(c: Conversations) -> tuple[str | None, Message]:
-            return c.get(home).tip, c.edit(turn_id, text, files)
+            return c.get(home).tip, edited(c, home, turn_id, text, files)
 
-        def then(edited: tuple[str | None, Message]) -> None:
-            tip, message = edited
+        def then(made: tuple[str | None, Message]) -> None:
+            tip, message = made
             if tip is not None:
                 self._offer_undo("edit", home, lambda c: c.show_until(tip))
             if message.role == "user":
                 self._open.ask(home, message.id)
 
         self._change_and_show(home, work, then, self._open.answered)
+        self._open.unsent.edits.pop(turn_id, None)
+
+    def keep_edit(self, turn_id: str, text: str | None) -> None:
+        """Remember what is typed into a message that is being edited; ``None``: it is given up."""
+        self._open.unsent.set_edit(turn_id, text)
 
     # -- side by side ----------------------------------------------------------------------------------------------
 

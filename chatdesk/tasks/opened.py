@@ -140,6 +140,7 @@ class OpenConversation:
             if last.replaces is not None and found and found[-1].id == last.replaces.id:
                 found.pop()
             found.append(last.turn())
+        self._say(changes.EditsKept(dict(self.unsent.edits)))
         self._say(changes.Opened(conversation, tuple(found), is_whole=first is None))
         self._say(changes.DraftChanged(self.unsent.text))
         self._say(changes.AttachingFailed(()))

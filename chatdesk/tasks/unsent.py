@@ -1,4 +1,4 @@
-"""What is not stored yet of a conversation: the composer's text, the files to go with it, changed settings.
+"""What is not stored yet of a conversation: the composer's text, the files to go with it, changed settings, edits.
 
 `Unsent.flush` stores them; the first unsent words or files of a new conversation make it one. What the disk refuses
 stays here for the next flush, also when another conversation is shown by then.
@@ -12,10 +12,33 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from chatdesk.errors import UserError
 from chatdesk.settings.options import CHAT, usable_chat
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Attachment, Conversation
+from chatdesk.storage.records import Attachment, Conversation, Message
+from chatdesk.storage.tables import storable
 from chatdesk.tasks.ports import StoreLink
 
 _Part: TypeAlias = Literal["text", "files", "values"]
+EDITS = "edits"
+"""Where the edits are in the settings of a conversation; no export has them."""
+
+
+def kept_edits(settings: dict[str, Any]) -> dict[str, str]:
+    """The edits in stored settings; what another version or damage left there counts for nothing."""
+    found = settings.get(EDITS)
+    items = found.items() if isinstance(found, dict) else ()
+    return {id: text for id, text in items if isinstance(text, str)}
+
+
+def _with_edits(values: dict[str, Any], edits: dict[str, str]) -> dict[str, Any]:
+    return values | ({EDITS: dict(edits)} if edits else {})
+
+
+def edited(c: Conversations, id: str, message_id: str, text: str, files: tuple[Attachment, ...] | None) -> Message:
+    """Another version of a message of conversation ``id``; what was kept of it while it was edited goes with that."""
+    with c.transaction():
+        settings = c.get(id).settings
+        if (edits := kept_edits(settings)).pop(message_id, None) is not None:
+            c.set_settings(id, _with_edits({name: settings[name] for name in settings if name != EDITS}, edits))
+        return c.edit(message_id, text, files)
 
 
 class Sending(NamedTuple):
@@ -29,7 +52,8 @@ class Unsent:
     """Of one conversation. One thread; never blocks.
 
     ``made`` hears of a conversation made for what is unsent, ``failed`` of a full disk. Attributes: ``conversation``,
-    None while it is not stored; ``values``, its settings in force; ``text`` and ``files``, the unsent ones.
+    None while it is not stored; ``values``, its settings in force; ``text`` and ``files``, the unsent ones; ``edits``,
+    texts of messages that are being edited, by their ids: they are kept with the settings.
     """
 
     def __init__(
@@ -45,6 +69,7 @@ class Unsent:
         self._on_failed = failed
         self.conversation = conversation
         self.values: dict[str, Any] = usable_chat(conversation.settings) if conversation else {}
+        self.edits = kept_edits(conversation.settings) if conversation else {}
         self.text = conversation.draft if conversation else ""
         self.files = files
         self._dirty: set[_Part] = set()
@@ -83,9 +108,21 @@ class Unsent:
             self.values[name] = checked
         self._dirty.add("values")
 
+    def set_edit(self, message_id: str, text: str | None) -> None:
+        """A message is to say this; ``None``: its edit is saved or given up."""
+        if text is not None:
+            self.edits[message_id] = storable(text)
+        elif self.edits.pop(message_id, None) is None:
+            return
+        self._dirty.add("values")
+
+    def _settings(self) -> dict[str, Any]:
+        """What the store keeps of values and edits."""
+        return _with_edits(self.values, self.edits)
+
     def home(self) -> Callable[[Conversations], Conversation]:
         """What finds or makes the open conversation on the store's thread; its tip and title may be newer there."""
-        conversation, made, values = self.conversation, self._made, dict(self.values)
+        conversation, made, values = self.conversation, self._made, self._settings()
         return lambda c: conversation or (made() if made else c.create("", values))
 
     def sending(self, home: Callable[[], Conversation], is_unsent: bool) -> Sending:
@@ -124,7 +161,7 @@ class Unsent:
         if self.conversation is None and self._made is None:
             self._create()
             return
-        find, text, files, values = self.home(), self.text, self.files, dict(self.values)
+        find, text, files, values = self.home(), self.text, self.files, self._settings()
         writes: dict[_Part, Callable[[Conversations], None]] = {
             "text": lambda c: c.set_draft(find(c).id, text),
             "files": lambda c: c.set_unsent_attachments(find(c).id, files),
@@ -136,7 +173,7 @@ class Unsent:
             self._store.call(_if_there(writes[part]), self._on_stored, partial(self._keep, {part}))
 
     def _create(self) -> None:
-        text, files, values = self.text, self.files, dict(self.values)
+        text, files, values = self.text, self.files, self._settings()
         self._dirty = set()
         self._pending += 1
 

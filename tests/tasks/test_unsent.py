@@ -8,7 +8,8 @@ import pytest
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation
-from chatdesk.tasks.changes import AttachmentsChanged, DraftChanged, TurnAdded
+from chatdesk.storage.transfer.store import everything
+from chatdesk.tasks.changes import AttachmentsChanged, DraftChanged, EditsKept, Opened, TurnAdded
 from tests.tasks.desk import Desk
 
 NOTES, CODE = Attachment("notes.md", "# Notes"), Attachment("a.py", "a = 1")
@@ -223,3 +224,57 @@ def test_a_backup_without_the_conversation_is_restored_while_one_types(desk: Des
     desk.chat.set_draft("words")
     desk.chat.set_setting("temperature", 0.25)
     assert stored(desk) == []
+
+
+def test_what_is_typed_into_a_message_outlives_a_crash(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    home, question = desk.chat.open_id, desk.chat._open.turns[0].id
+    desk.chat.keep_edit(question, "A far longer question \ud83d")
+    desk.chat.set_setting("temperature", 1.5)
+    desk.chat.tick()
+    desk.settle()
+    desk.store.close()  # without chat.close: as a crash leaves it
+    desk.close = lambda: None  # type: ignore[method-assign]
+    again = Desk(tmp_path)
+    again.load()
+    again.chat.open(home)
+    again.settle()
+    said = [change for change in again.changes if isinstance(change, EditsKept | Opened)]
+    assert said[-2:] == [EditsKept({question: "A far longer question \ufffd"}), said[-1]]
+    assert again.chat._open.unsent.values == {"temperature": 1.5}
+    again.chat.edit(question, "A far longer question")
+    again.settle()
+    assert again.last(EditsKept).edits == {}
+    assert again.store.submit(lambda c: c.get(home).settings).result() == {"temperature": 1.5}
+    again.close()
+
+
+def test_an_edit_that_the_disk_refuses_is_still_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    home, question = desk.chat.open_id, desk.chat._open.turns[0].id
+    desk.chat.keep_edit(question, "Longer")
+    desk.chat.tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "edit", full)
+        desk.chat.edit(question, "Longer")
+        desk.settle()
+    assert desk.store.submit(lambda c: c.get(home).settings).result() == {"edits": {question: "Longer"}}
+    desk.chat.keep_edit(question, None)
+    desk.chat.keep_edit(question, None)
+    desk.chat.keep_edit(question, "Again")
+    desk.chat.keep_edit(question, None)  # given up
+    desk.chat.tick()
+    desk.settle()
+    assert desk.store.submit(lambda c: c.get(home).settings).result() == {}
+
+
+def test_no_export_has_what_was_not_saved(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    desk.chat.keep_edit(desk.chat._open.turns[0].id, "secret")
+    desk.chat.tick()
+    desk.settle()
+    (tree,) = desk.store.submit(everything).result()
+    assert tree.settings == {}

@@ -67,7 +67,7 @@ def _tree(c: Conversations, conversation: Conversation, messages: list[Message])
         conversation.created_at,
         conversation.changed_at,
         conversation.tip,
-        conversation.settings,
+        {name: value for name, value in conversation.settings.items() if name != "edits"},  # nobody has said them
         tuple(nodes),
         conversation.folder,
     )
@@ -155,7 +155,7 @@ def _create(c: Conversations, tree: Tree) -> None:
         id=tree.id,
         title=tree.title,
         tip=tree.tip,
-        settings=tree.settings,
+        settings={name: value for name, value in tree.settings.items() if name != "edits"},
         draft="",
         created_at=tree.created_at,
         changed_at=tree.changed_at,

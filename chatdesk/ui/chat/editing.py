@@ -84,10 +84,12 @@ class _Text(QPlainTextEdit):
 class EditBox(RowView):
     """The text of a message, to be changed, and its files. ``asks``: the person's own message, which is asked again.
 
-    Signals: ``saved(text, files)``, not for blank texts without files; ``cancelled``; ``file_opened(attachment)``.
+    Signals: ``saved(text, files)``, not for blank texts without files; ``cancelled``; ``typed``;
+    ``file_opened(attachment)``.
     """
 
     saved = Signal(str, object)
+    typed = Signal()
     cancelled = Signal()
     file_opened = Signal(object)
 
@@ -125,6 +127,7 @@ class EditBox(RowView):
         self._cancel.clicked.connect(self.cancelled)
         self._text.left.connect(self.cancelled)
         self._text.textChanged.connect(self._on_text_changed)
+        self._text.textChanged.connect(self.typed)
         self._show_files()
 
     def text(self) -> str:

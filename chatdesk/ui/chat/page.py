@@ -163,6 +163,7 @@ class ChatPage(QWidget):
         self.transcript.version_requested.connect(self._chat.choose_version)
         self.transcript.continue_requested.connect(self.continue_reply)
         self.transcript.edit_saved.connect(self._chat.edit)
+        self.transcript.edit_typed.connect(self._chat.keep_edit)
         self.transcript.edit_left.connect(self.composer.focus)
         self.transcript.file_wanted.connect(self.file_wanted)
         self.transcript.view_made.connect(lambda row: self._count_sent_files([row]))

@@ -53,6 +53,8 @@ class Reading(QWidget):
 
     def _apply_to_transcript(self, change: Change) -> None:
         match change:
+            case changes.EditsKept(edits):
+                self.transcript.keep_edits(edits)
             case changes.Opened(_, turns, is_whole):
                 self.transcript.show_turns(turns, is_whole)
             case changes.TurnsAbove(turns, is_whole):

@@ -4,11 +4,11 @@ The words of turns come from `chatdesk.tasks.changes`; text that streams in is g
 what it does not change is not rendered again. How rows come and go on screen: `chatdesk.ui.chat.arranging`.
 
 What is typed into a message that is being edited is kept by the turn's id until it is saved or given up, also while the
-message is far away, or another conversation is shown.
+message is far away, or another conversation is shown; `edit_typed` says it to who keeps it on the disk.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QResizeEvent
@@ -35,7 +35,8 @@ class Transcript(TurnRows):
     """Shows turns, with what can be done with them in footers. A turn is named by its ``id``.
 
     Signals: ``regenerate_requested(id)``; ``version_requested(id, step)`` with step -1 or 1; ``continue_requested()``;
-    ``edit_saved(id, text, files)``, those that the message keeps; ``edit_left()``; ``file_wanted(attachment)``;
+    ``edit_saved(id, text, files)``, those that the message keeps; ``edit_typed(id, text)``, None where the edit is
+    given up; ``edit_left()``; ``file_wanted(attachment)``;
     ``pin_requested(id, pinned)``; ``delete_requested(id)``;
     ``branch_requested(id)``, a new one below it; ``compare_requested(id)``, of a reply with all its versions;
     ``export_requested(id)``; ``tokens_requested(id)``;
@@ -48,6 +49,7 @@ class Transcript(TurnRows):
     version_requested = Signal(str, int)
     continue_requested = Signal()
     edit_saved = Signal(str, str, object)
+    edit_typed = Signal(str, object)
     file_wanted = Signal(object)
     edit_left = Signal()
     pin_requested = Signal(str, bool)
@@ -351,6 +353,10 @@ class Transcript(TurnRows):
             row.view.focus()
             self.reveal(row.view)
 
+    def keep_edits(self, edits: Mapping[str, str]) -> None:
+        """What was typed into messages of the turns that are shown next, unless it is known here."""
+        self._kept = {id: text for id, text in edits.items() if id not in self._edits}
+
     def take_over(self, other: "Transcript") -> None:
         """What is being edited in another transcript is edited in this one from now on."""
         for row in other.live():
@@ -375,6 +381,7 @@ class Transcript(TurnRows):
         id = entry.turn.id
         box = EditBox(self._edits[id], entry.turn.role == "user", self.viewport())
         box.set_busy(self._is_replying())
+        box.typed.connect(lambda: self.edit_typed.emit(id, box.text()))
         box.saved.connect(lambda text, files: self._on_edit_saved(entry, Edited(text, files)))
         box.file_opened.connect(self.file_wanted)
         box.cancelled.connect(lambda: self._leave_edit(entry))
@@ -391,6 +398,7 @@ class Transcript(TurnRows):
     def _leave_edit(self, entry: Entry) -> None:
         self._edits.pop(entry.turn.id, None)
         self._make_again(entry)
+        self.edit_typed.emit(entry.turn.id, None)
         self.edit_left.emit()
 
     def _make_again(self, entry: Entry) -> None:

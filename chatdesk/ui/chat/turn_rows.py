@@ -20,6 +20,7 @@ class TurnRows(RowViewport):
         self._has_footers = has_footers
         self._entries: dict[str, Entry] = {}
         self._edits: dict[str, Edited] = {}  # messages that are being edited
+        self._kept: dict[str, str] = {}  # what was typed into some before the program was started
         self._is_whole = True  # are all turns there, from the first on
         self._dropped = 0
         self._dropped_row: Row | None = None
@@ -30,6 +31,9 @@ class TurnRows(RowViewport):
 
     def _rows_of(self, entry: Entry) -> list[Row]:
         """All rows of a turn, and the entry's record of them."""
+        kept = self._kept.pop(entry.turn.id, entry.turn.text)
+        if kept != entry.turn.text:
+            self._edits.setdefault(entry.turn.id, Edited(kept, entry.turn.attachments))
         if entry.turn.id in self._edits and entry.cutter is None:
             entry.rows = [Row("editor", entry, gap=theme.scaled(16), height=theme.scaled(160))]
         else:

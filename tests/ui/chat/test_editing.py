@@ -280,3 +280,19 @@ def test_a_reply_goes_on_as_one_message(transcript) -> None:
     transcript.replace("s", reply(9, "One two three"))
     assert transcript.text_of("r9") == "One two three"
     assert [row.kind for row in transcript._live] == ["piece", "footer", "piece", "footer"]
+
+
+def test_what_is_typed_is_told_and_comes_back(transcript, qtbot) -> None:
+    said: list[tuple[str, str | None]] = []
+    transcript.edit_typed.connect(lambda id, text: said.append((id, text)))
+    transcript.keep_edits({"u0": "A longer question", "u1": "A question", "gone": "x"})  # of an earlier session
+    transcript.show_turns([own(0), reply(0), own(1), reply(1)])
+    assert typed(transcript).toPlainText() == "A longer question"  # the other one says what the message says
+    assert said == []
+    typed(transcript).setPlainText("Better")
+    assert said == [("u0", "Better")]
+    transcript.keep_edits({"u0": "older"})
+    transcript.show_turns([own(0), reply(0), own(1), reply(1)])
+    assert typed(transcript).toPlainText() == "Better"
+    qtbot.keyClick(typed(transcript), Qt.Key.Key_Escape)
+    assert said[-1] == ("u0", None)
