@@ -158,6 +158,11 @@ WRITING: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "Stands before everything and is never left out."),
         ),
         Option(
+            "world", str, "",
+            QT_TRANSLATE_NOOP("options", "World"),
+            QT_TRANSLATE_NOOP("options", "Told when a name is near the cursor, one a line: Ada, keeper: She is old."),
+        ),
+        Option(
             "note", str, "",
             QT_TRANSLATE_NOOP("options", "Author's note"),
             QT_TRANSLATE_NOOP("options", "Stands near the end, where it counts most."),

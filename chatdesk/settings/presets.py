@@ -17,7 +17,7 @@ from chatdesk.settings.options import CHAT, WRITING, Option
 NAMES = tuple(name for name in CHAT if name not in ("seed", "overflow"))
 """The options a preset of the chat is about: what is said before and how words are chosen."""
 
-WRITING_NAMES = tuple(name for name in WRITING if name not in ("seed", "memory"))
+WRITING_NAMES = tuple(name for name in WRITING if name not in ("seed", "memory", "world"))
 """Those of the writing desk; what a text is about is its own."""
 
 _OWN = "own:"

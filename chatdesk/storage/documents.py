@@ -71,7 +71,8 @@ class Documents(Hashed):
     def save(self, id: str, text: str, spans: Iterable[Span] = ()) -> None:
         """Keep the words as they are by now. From time to time what was there before becomes a version."""
         with self._database.transaction():
-            if time.time() - self._last_version_at(id) >= VERSION_EVERY_S:
+            now = time.time()
+            if now - self._last_version_at(id, now) >= VERSION_EVERY_S:
                 self._keep(id, "typed")
             elif self.text(id).damaged:
                 self._keep(id, "damaged")
@@ -209,10 +210,12 @@ class Documents(Hashed):
         self._replace("document_texts", (id, words.text, _spans_json(words.spans)), ("text", "spans"), False)
         self._change(id, changed_at=time.time())
 
-    def _last_version_at(self, id: str) -> float:
-        sql = "SELECT max(created_at) FROM document_versions WHERE document_id = ?"
-        ((at,),) = self._database.query(sql, id)
-        return to_time(at) if at is not None else self.get(id).created_at
+    def _last_version_at(self, id: str, now: float) -> float:
+        """When the last version was kept, else the document made; the clock may have been ahead then: 0."""
+        sql = "SELECT max(created_at) FROM document_versions WHERE document_id = ? AND created_at <= ?"
+        ((at,),) = self._database.query(sql, id, now)
+        last = to_time(at) if at is not None else self.get(id).created_at
+        return last if last <= now else 0.0
 
     def _keep(self, id: str, reason: str) -> None:
         present = self.text(id)

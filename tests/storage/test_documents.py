@@ -1,6 +1,7 @@
 """Documents of the writing desk: what is saved, every version of it, damage, the trash."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -171,3 +172,17 @@ def test_a_title_is_found_behind_any_number_of_texts(documents):
     found = documents.search("lighthouse", 20)
     assert [hit.title for hit in found[:2]] == ["The lighthouse", "n24"]
     assert len(found) == 20
+
+
+def test_a_clock_that_was_ahead_holds_up_no_versions(documents, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1e9)
+    id = documents.create("D", "one").id
+    documents.keep(id)
+    monkeypatch.setattr(time, "time", lambda: now)
+    for words in ("two", "three", "four"):
+        documents.save(id, words)
+    monkeypatch.setattr(time, "time", lambda: now + module.VERSION_EVERY_S)
+    documents.save(id, "five")
+    texts = [documents.version_text(each.id).text for each in documents.versions(id)]
+    assert texts == ["four", "two", "one"]

@@ -150,3 +150,31 @@ def test_long_texts_are_compared_by_line_first():
     found = diffing.pieces("".join(lines), "".join(other))
     assert "".join(piece.new for piece in found) == "".join(other)
     assert [len(piece.new) < 40 for piece in found if piece.is_change] == [True, True]
+
+
+WORLD = "Ada, the keeper: She is old.\n\n灯塔、塔：灯塔在北边。\nstorm: It: blows\n"
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ("Then ADA came.", ["She is old."]),
+        ("Canada and the keepers", []),  # whole words
+        ("the  keeper", ["She is old."]),
+        ("走向灯塔。", ["灯塔在北边。"]),
+        ("A storm; Ada ran.", ["She is old.", "It: blows"]),
+        ("storm" + " word" * 1000, []),  # too far away
+        ("", []),
+    ],
+)
+def test_what_is_true_of_the_world_is_told_where_its_names_stand(seen, told):
+    assert list(guidance.facts(WORLD, seen)) == told
+    asked = guidance.asked(seen, "", {"world": WORLD, "memory": "M"}, 4096, can_fill=False)
+    assert asked.lead == "".join(f"{part}\n\n" for part in ("M", "\n".join(told)) if part)
+
+
+@pytest.mark.parametrize("line", ["Ada", "Ada:", ": old", " , : old", "…: old"])
+def test_a_fact_without_names_or_words_is_named(line):
+    with pytest.raises(UserError, match="names, a colon") as caught:
+        guidance.facts(f"Bo: here\n{line}", "")
+    assert caught.value.fields["value"] == line.strip()
