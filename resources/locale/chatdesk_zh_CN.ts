@@ -3132,7 +3132,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Untitled</source>
-        <translation type="unfinished">无标题</translation>
+        <translation>无标题</translation>
     </message>
 </context>
 <context>
@@ -4366,6 +4366,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Stands before everything and is never left out.</source>
         <translation>放在最前面，永远不会被省略。</translation>
+    </message>
+    <message>
+        <source>World</source>
+        <translation>世界设定</translation>
+    </message>
+    <message>
+        <source>Told when a name is near the cursor, one a line: Ada, keeper: She is old.</source>
+        <translation>光标附近出现其中的名字时才告诉模型，每行一条：阿达，守塔人：她年纪很大。</translation>
     </message>
     <message>
         <source>Author&apos;s note</source>
