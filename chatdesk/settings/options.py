@@ -124,6 +124,11 @@ CHAT: dict[str, Option] = {
             QT_TRANSLATE_NOOP("options", "System prompt"),
             QT_TRANSLATE_NOOP("options", "What the model is told before the conversation."),
         ),
+        Option(
+            "stop", str, "",
+            QT_TRANSLATE_NOOP("options", "Stop at"),
+            QT_TRANSLATE_NOOP("options", "Texts that end a reply, one a line; \\n is a line's end."),
+        ),
     )
 }  # fmt: skip
 

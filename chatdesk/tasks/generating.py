@@ -25,7 +25,7 @@ from chatdesk.engine.api import (
 )
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.tables import new_id
-from chatdesk.tasks import diffing, guidance
+from chatdesk.tasks import diffing, guidance, turns
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.models import Models
@@ -271,7 +271,7 @@ class Generating:
             said,
             guidance.sampling({"max_new_tokens": 1024, **values}),
             values.get("seed"),
-            stop=guidance.lines(values.get("stop", "")),
+            stop=turns.lines(values.get("stop", "")),
             bias=guidance.biases(values),
             name=prompt.name,
             begins=begins,

@@ -11,7 +11,7 @@ from chatdesk.engine.api import BANNED, Bias, Sampling
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.options import WRITING
 from chatdesk.storage.words import holds_all, query
-from chatdesk.tasks.turns import SAMPLING_NAMES
+from chatdesk.tasks.turns import SAMPLING_NAMES, lines
 
 CHARACTERS_A_TOKEN = 12  # more than any usual text has: what is cut here, the context could not hold
 _NEAR = 4_000  # characters before the cursor in which names of facts are looked for
@@ -72,11 +72,6 @@ def with_note(text: str, note: str, depth: int) -> str:
     starts = [0, *(found.end() for found in re.finditer(r"\n+", text))]
     place = starts[max(0, len(starts) - max(1, depth))]
     return f"{text[:place]}[{' '.join(note.split())}]\n{text[place:]}"
-
-
-def lines(text: Any) -> tuple[str, ...]:
-    r"""One text a line; ``\n`` in it is a line's end."""
-    return tuple(line.replace("\\n", "\n") for line in str(text).splitlines() if line.strip())
 
 
 def biases(values: dict[str, Any]) -> tuple[Bias, ...]:

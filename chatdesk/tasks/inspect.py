@@ -156,9 +156,9 @@ class Inspect:
         assert self._store is not None, "there are no stored replies without a store"
 
         def read(messages: tuple[ChatMessage, ...]) -> None:
-            prompt, sampling, _ = turns.outgoing(messages, values)
+            sent = turns.outgoing(messages, values)
             limits = {"max_new_tokens": None, "max_length": None}
-            self.tokens(prompt, msgspec.structs.replace(sampling, **limits), then)
+            self.tokens(sent.prompt, msgspec.structs.replace(sent.sampling, **limits), then)
 
         self._store.call(lambda c: turns.prompt(c, message_id, path), read, lambda error: then(notice(error)))
 

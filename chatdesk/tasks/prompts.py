@@ -61,7 +61,8 @@ class Prompts:
         def then(messages: tuple[ChatMessage, ...]) -> None:
             if request == self._request:  # not forgotten meanwhile
                 self._models.claim()
-                self._engine.send(MakePrompt(request, *turns.outgoing(messages, values), self._models.dialogue))
+                prompt, sampling, overflow, _ = turns.outgoing(messages, values)
+                self._engine.send(MakePrompt(request, prompt, sampling, overflow, self._models.dialogue))
 
         self._store.call(work, then)
 

@@ -303,7 +303,7 @@ class Replies:
     def _send(self, drafts: list[Reply], messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
         for reply in drafts:
             reply.partial = self._store.call(_beginning(reply))
-        prompt, sampling, overflow = turns.outgoing(messages, values)
+        prompt, sampling, overflow, stop = turns.outgoing(messages, values)
         self._engine.send(
             Generate(
                 drafts[0].request,
@@ -311,6 +311,7 @@ class Replies:
                 sampling,
                 seed=values.get("seed"),
                 drafts=len(drafts),
+                stop=stop,
                 overflow=overflow,
                 dialogue=self._models.dialogue,
                 adapter=drafts[0].adapter,

@@ -93,6 +93,7 @@ class Outgoing(NamedTuple):
     prompt: tuple[ChatMessage, ...]
     sampling: Sampling
     overflow: Overflow
+    stop: tuple[str, ...] = ()
 
 
 def outgoing(messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> Outgoing:
@@ -100,7 +101,13 @@ def outgoing(messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> Outgo
     if system := str(values.get("system_prompt", "")).strip():
         messages = (ChatMessage("system", system), *messages)
     sampling = Sampling(**{name: values[name] for name in SAMPLING_NAMES if name in values})
-    return Outgoing(messages, sampling, "refuse" if values.get("overflow") == "ask" else "drop")
+    overflow: Overflow = "refuse" if values.get("overflow") == "ask" else "drop"
+    return Outgoing(messages, sampling, overflow, lines(values.get("stop", "")))
+
+
+def lines(text: Any) -> tuple[str, ...]:
+    r"""One text a line; ``\n`` in it is a line's end."""
+    return tuple(line.replace("\\n", "\n") for line in str(text).splitlines() if line.strip())
 
 
 def title(text: str, reply: str = "") -> str:

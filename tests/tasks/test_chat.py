@@ -403,3 +403,12 @@ def test_a_full_context_may_stop_and_ask(desk: Desk) -> None:
     assert desk.last(NoticeChanged).notice.action == "drop_oldest"
     desk.chat.act("drop_oldest")
     assert desk.asked().overflow == "drop"
+
+
+def test_texts_that_end_a_reply_go_along(desk: Desk) -> None:
+    desk.load()
+    desk.chat.set_setting("stop", "User:\n\\n\\n\n\n")
+    assert desk.send("Hi").stop == ("User:", "\n\n")
+    desk.chat.stop()
+    desk.chat.new()
+    assert desk.send("Hi").stop == ()
