@@ -4344,6 +4344,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>对话开始前告诉模型的话。</translation>
     </message>
     <message>
+        <source>Texts that end a reply, one a line; \n is a line&apos;s end.</source>
+        <translation>遇到这些文字就结束回复，每行一个；\n 表示换行。</translation>
+    </message>
+    <message>
         <source>Most new tokens at once.</source>
         <translation>一次最多生成的新词元数。</translation>
     </message>
