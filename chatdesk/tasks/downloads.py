@@ -62,6 +62,7 @@ class Downloads:
         self._run: _Run | None = None
         self._given_up: set[str] = set()
         self._discarding: set[str] = set()
+        self._real_names: dict[str, str] = {}  # of models that have moved: what the cache knows them by
         self.on_change: Callable[[Change], None] = lambda change: None
         self.on_done: Callable[[catalogue.Entry], None] = lambda entry: None
         for line in settings["downloads"]:
@@ -139,7 +140,16 @@ class Downloads:
         self._run.stop()
         return True
 
+    def _learn_name(self, run: "_Run") -> None:
+        if self._real_name(run.name) != run.real_name:
+            self._real_names[run.name] = run.real_name
+            self._keep_list()
+
+    def _real_name(self, name: str) -> str:
+        return self._real_names.get(name, name)
+
     def _on_step(self, run: "_Run", step: "Step", rate: float, left: float | None) -> None:
+        self._learn_name(run)
         known = self._downloads.get(run.name)
         if run is not self._run or run.is_stopped or known is None:
             return
@@ -151,6 +161,7 @@ class Downloads:
         if run is not self._run:  # the program ends
             return
         self._run = None
+        self._learn_name(run)
         known = self._downloads.get(run.name)
         if run.name in self._given_up:
             self._discard(Download(run.name, run.revision, "paused"))
@@ -170,7 +181,7 @@ class Downloads:
         def work() -> None:
             from chatdesk.library import snapshots
 
-            snapshots.discard(self._cache, name)
+            snapshots.discard(self._cache, self._real_name(name))
 
         def ended() -> None:
             self._discarding.discard(name)
@@ -193,7 +204,7 @@ class Downloads:
     def _keep_list(self) -> None:
         unfinished = (each for each in self.all if each.state != "done")
         with suppress(UserError):  # of a full disk: the list is a convenience, and the next change writes it
-            self._settings["downloads"] = tuple(f"{each.name}@{each.revision}" for each in unfinished)
+            self._settings["downloads"] = tuple(f"{self._real_name(each.name)}@{each.revision}" for each in unfinished)
 
     def _set(self, changed: Download) -> None:
         self._downloads[changed.name] = changed
@@ -204,10 +215,10 @@ class Downloads:
 
 
 class _Run:
-    """One download on its thread."""
+    """One download on its thread. ``real_name``: what the hub calls it, once that is known."""
 
     def __init__(self, connect: Callable[[], "Connection"], name: str, revision: str, cache: Path) -> None:
-        self.name = name
+        self.name = self.real_name = name
         self.revision = revision
         self._connect = connect
         self._cache = cache
@@ -244,6 +255,7 @@ class _Run:
                 if self.is_stopped:
                     raise UserError(Fault.CANCELLED)
                 repository = hub.repository(connection, self.name, self.revision)
+                self.real_name = repository.name
                 path = download(
                     connection, repository, self._cache, lambda step: say(step, *rate.add(step)), self._stopped
                 )

@@ -104,6 +104,22 @@ def test_a_download_becomes_an_entry(desk: Desk) -> None:
     assert desk.settings["downloads"] == ()
 
 
+def test_a_name_that_has_moved_leaves_nothing_behind(desk: Desk) -> None:
+    """The hub answers with the name of today, under which the cache keeps it: gpt2 is openai-community/gpt2."""
+    desk.server.models["old-name"] = Model(desk.server.models["owner/a"].files, listed={"id": "owner/a"})
+    desk.server.bytes_per_s = 2 * STEP
+    desk.downloads.get("old-name")
+    desk.until(lambda: any(each.done > STEP for each in desk.downloads.all))
+    assert desk.settings["downloads"] == ("owner/a@main",)
+    desk.downloads.pause("old-name")
+    desk.until(lambda: desk.downloads._run is None)
+    assert list(desk.cache.rglob("*.incomplete"))
+    desk.downloads.cancel("old-name")
+    desk.until(lambda: not list(desk.cache.rglob("*.incomplete")))
+    assert not (desk.cache / "models--owner--a").exists()
+    assert desk.settings["downloads"] == ()
+
+
 def test_one_at_a_time_in_order(desk: Desk) -> None:
     desk.server.bytes_per_s = 8 * STEP
     desk.downloads.get("owner/a")
