@@ -25,6 +25,7 @@ class Fault(StrEnum):
     BROKEN_SAFETENSORS = "broken_safetensors"
     UNSAFE_PATH = "unsafe_path"
     UNSAFE_CONFIG = "unsafe_config"
+    QUANTISED = "quantised"
     BROKEN_CONFIG = "broken_config"
     UNKNOWN_ARCHITECTURE = "unknown_architecture"
     TENSORS_DO_NOT_MATCH = "tensors_do_not_match"
@@ -141,6 +142,11 @@ SENTENCES: dict[Fault, str] = {
     Fault.UNSAFE_CONFIG: QT_TRANSLATE_NOOP(
         "errors",
         "{file} asks to run code ({key}), so the checkpoint was not opened. Look for a version without this entry.",
+    ),
+    Fault.QUANTISED: QT_TRANSLATE_NOOP(
+        "errors",
+        "This checkpoint was made smaller by another program ({method}), which this one does not compute. "
+        "Choose the original: it is made smaller when it is loaded, where memory is short.",
     ),
     Fault.BROKEN_CONFIG: QT_TRANSLATE_NOOP(
         "errors", "{file} cannot be read: {reason}. Download or copy the file again."

@@ -53,6 +53,31 @@ _IMPLEMENTATIONS = frozenset(
 _SHIPPED_IMPLEMENTATIONS = frozenset(
     ["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention", "grouped_mm", "batched_mm"]
 )
+_QUANTISERS = frozenset(
+    [
+        "aqlm",
+        "auto-round",
+        "awq",
+        "bitnet",
+        "bitsandbytes",
+        "compressed-tensors",
+        "eetq",
+        "exl2",
+        "exl3",
+        "fbgemm_fp8",
+        "fp8",
+        "gptq",
+        "higgs",
+        "hqq",
+        "modelopt",
+        "mxfp4",
+        "quanto",
+        "quark",
+        "spqr",
+        "torchao",
+        "vptq",
+    ]
+)
 # Left out even where transformers knows them: they name other files, repositories or devices.
 _LEFT_OUT = (
     _HOOKS
@@ -161,11 +186,19 @@ def _walk(name: str, value: object, path: str, depth: int) -> Iterator[tuple[str
 
 def _refuse_code(name: str, path: str, value: object) -> None:
     key = path.rpartition(".")[2]
+    if key == "quantization_config" and (method := _quantiser(value)):
+        raise UserError(Fault.QUANTISED, method=method)
     private = key.startswith("__") and key.endswith("__") and key != "__float__"  # which is how infinity is written
     if private or (key in _HOOKS and value) or (key in _IMPLEMENTATIONS and not _shipped(value)):
         raise UserError(Fault.UNSAFE_CONFIG, file=name, key=shown(path, 100))
     if _COUNTS.fullmatch(key) and isinstance(value, int | float) and value > _MAX_REPEATED_PARTS:
         raise UserError(Fault.LIMIT_EXCEEDED, file=name, reason=f"{key} is more than {_MAX_REPEATED_PARTS:,}")
+
+
+def _quantiser(value: object) -> str:
+    """By what a checkpoint says to be quantised, where that is a well-known way; nothing else of it is believed."""
+    method = value.get("quant_method") if isinstance(value, dict) else None
+    return method if isinstance(method, str) and method in _QUANTISERS else ""
 
 
 def _shipped(value: object) -> bool:

@@ -111,7 +111,7 @@ def check(folder: Path) -> Checked:
     """Look through a checkpoint folder, in much less than a second, without torch.
 
     Raises `UserError`: FILE_NOT_FOUND, NOT_A_CHECKPOINT, IS_ADAPTER, ONLY_PICKLE, ONLY_GGUF, BROKEN_SAFETENSORS,
-    BROKEN_CONFIG, LIMIT_EXCEEDED, UNSAFE_PATH, UNSAFE_CONFIG, UNKNOWN_ARCHITECTURE or NO_TOKENIZER.
+    BROKEN_CONFIG, LIMIT_EXCEEDED, UNSAFE_PATH, UNSAFE_CONFIG, QUANTISED, UNKNOWN_ARCHITECTURE or NO_TOKENIZER.
     """
     folder = Path(os.path.abspath(folder))
     files = files_of(folder)

@@ -59,6 +59,7 @@ ADVICE = {
     Fault.LIMIT_EXCEEDED: "A checkpoint from a good source does not need so much",
     Fault.UNSAFE_PATH: "Get it from a source you trust",
     Fault.UNSAFE_CONFIG: "Look for a version without this entry",
+    Fault.QUANTISED: "Choose the original: it is made smaller when it is loaded",
     Fault.UNKNOWN_ARCHITECTURE: "Choose a causal language model that transformers supports",
     Fault.NO_TOKENIZER: "Copy tokenizer.json",
 }

@@ -62,6 +62,9 @@ config_case("attention_number", UNSAFE, "attn_implementation", attn_implementati
 config_case(
     "quantizer", UNSAFE, "quantization_config", quantization_config={"quant_method": "x", "modules": REPOSITORY}
 )
+for method in ("awq", "gptq", "fp8", "mxfp4", "bitsandbytes"):
+    quantised = {"quantization_config": {"quant_method": method, "modules_to_not_convert": None}}
+    config_case(f"quantised_by_{method}", Fault.QUANTISED, method, **quantised)
 config_case("compression", UNSAFE, "compression_config", compression_config={"format": "x"})
 config_case("kernels", UNSAFE, "use_kernels", use_kernels=True)
 config_case("kernel_mapping", UNSAFE, "kernel_config", kernel_config={"kernel_mapping": {"RMSNorm": REPOSITORY}})
