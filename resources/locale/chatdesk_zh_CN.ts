@@ -3628,6 +3628,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{file} 要求运行代码（{key}），因此没有打开这个模型。请寻找不含这一项的版本。</translation>
     </message>
     <message>
+        <source>This checkpoint was made smaller by another program ({method}), which this one does not compute. Choose the original: it is made smaller when it is loaded, where memory is short.</source>
+        <translation>此检查点已由其他程序压缩（{method}），本程序无法计算。请选择原始检查点：内存不足时，加载过程会自动压缩。</translation>
+    </message>
+    <message>
         <source>{file} cannot be read: {reason}. Download or copy the file again.</source>
         <translation>无法读取 {file}：{reason}。请重新下载或复制这个文件。</translation>
     </message>
