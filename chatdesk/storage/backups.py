@@ -142,7 +142,8 @@ class _Stopped(Exception):
 
 def available(folder: Path) -> list[Backup]:
     """The copies in a folder, the newest first; those kept by `restore`, too. Conversations in the trash count."""
-    return sorted(map(_look_at, folder.glob("*.db")), key=lambda backup: backup.made_at, reverse=True)
+    found = filter(None, map(_look_at, folder.glob("*.db")))
+    return sorted(found, key=lambda backup: backup.made_at, reverse=True)
 
 
 def restore(path: Path, database: Path, folder: Path) -> Path:
@@ -206,8 +207,12 @@ def _clone(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _look_at(path: Path) -> Backup:
-    stat = path.stat()
+def _look_at(path: Path) -> Backup | None:
+    """What a copy holds; None where it has just gone, as older ones do."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
     counts = [0, 0]
     is_sound = not path.name.endswith(_DAMAGED)
     try:
@@ -281,10 +286,13 @@ def _publish(part: Path, final: Path) -> None:
 
 
 def _thin(folder: Path, prefix: str, keep: int) -> None:
-    """Keep the newest of a kind; copies with damage are counted apart from good ones."""
+    """Keep the newest of a kind; copies with damage are counted apart from good ones. One that is in use stays."""
     names = sorted(entry.name for entry in folder.glob(f"{prefix}*.db"))
     damaged = [name for name in names if name.endswith(_DAMAGED)]
     good = [name for name in names if not name.endswith(_DAMAGED)]
     for name in damaged[:-keep] + good[:-keep]:
-        (folder / name).unlink()
-        _log_of(folder / name).unlink(missing_ok=True)
+        try:
+            (folder / name).unlink(missing_ok=True)
+            _log_of(folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("an old backup stays: %s", error)

@@ -175,3 +175,27 @@ def test_the_trash_is_emptied_at_the_start(tmp_path, monkeypatch):
     monkeypatch.setattr("chatdesk.storage.conversations.TRASH_DAYS", -1)
     with Store(path, tmp_path / "backups", quiet_s=60) as store:
         assert store.submit(lambda c: c.trash()).result() == []
+
+
+def test_an_old_copy_that_is_in_use_stays_and_hinders_nothing(tmp_path, copy, monkeypatch):
+    """Windows removes no file that another program has open."""
+    for number in range(5):
+        (copy.parent / f"{backups.RESTORING}2020-01-0{number}-000000.db").write_bytes(b"x")
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path.name.startswith(backups.RESTORING) and path.suffix == ".db":
+            raise PermissionError(13, "in use", str(path))
+        unlink(path, missing_ok)
+
+    with Store(tmp_path / "chatdesk.db", copy.parent, quiet_s=60) as store:
+        store.submit(lambda c: c.create("new")).result()
+        monkeypatch.setattr(Path, "unlink", refuse)
+        store.restore(copy).result()
+        assert titles(store) == ["old", "older"]
+    assert len(list(copy.parent.glob(f"{backups.RESTORING}*.db"))) == 6
+
+
+def test_a_copy_that_goes_while_it_is_looked_for(copy, monkeypatch):
+    monkeypatch.setattr(Path, "glob", lambda folder, _: [copy, folder / "gone.db"])
+    assert [each.path for each in backups.available(copy.parent)] == [copy]

@@ -103,7 +103,7 @@ class Boxes(QObject):
             from chatdesk.ui.pdf import PdfExport
 
             lines = self._page.editor.words().text.split("\n")
-            body = "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines)
+            body = "".join(f'<p style="white-space: pre-wrap">{html.escape(line) or "<br>"}</p>' for line in lines)
             PdfExport(f"<html><head></head><body>{body}</body></html>", path, done, self)
         else:
             words = self.tr("Writing {name}…").format(name=path.name)

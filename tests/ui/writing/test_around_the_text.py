@@ -1,9 +1,10 @@
-"""Titles of documents, typed or given by the first line, in the header and in the list; dialogs closed too early."""
+"""Around the text: titles typed or given by the first line, the list, dialogs closed too early, files out."""
 
 from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtGui import QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 
@@ -11,6 +12,7 @@ from chatdesk.engine.api import Failed
 from chatdesk.errors import Fault
 from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
 from chatdesk.ui.prompting import Prompting
+from chatdesk.ui.widgets.raw_text import raw_text
 from chatdesk.ui.writing.history import HistoryDialog
 from chatdesk.ui.writing.trash import TrashDialog
 from tests.ui.writing.test_writing_page import Desk
@@ -110,3 +112,13 @@ def test_history_and_trash_may_be_closed_before_they_are_filled(desk):
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     desk.settle()
     assert desk.stored() == "text"
+
+
+def test_blanks_stay_in_a_pdf(desk, tmp_path, monkeypatch):
+    printed = []
+    monkeypatch.setattr("chatdesk.ui.pdf.PdfExport", lambda html, *_: printed.append(html))
+    desk.editor.setPlainText("    deep   in\n\n\u00a0<b>")
+    desk.page.boxes.export(tmp_path / "out.pdf")
+    document = QTextDocument()
+    document.setHtml(printed[0])
+    assert raw_text(document) == "    deep   in\n\u2028\n\u00a0<b>"
