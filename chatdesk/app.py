@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,13 +113,13 @@ class Desk:
         self.models.load(last if last and Path(last).is_dir() else str(paths.starter()))
 
     def close(self) -> None:
-        """Store what is under way, then end the engine and the storage thread, and wait for both."""
-        self.lab.close()
-        self.downloads.close()
-        self.chat.close()
-        self.writing.close()
-        self.engine.close()
-        self.store.close()
+        """Store what is under way, before anything that takes its time; then end all others, and wait for them.
+
+        What fails to end keeps none of the others from it.
+        """
+        with ExitStack() as ending:
+            for part in (self.store, self.engine, self.downloads, self.lab, self.writing, self.chat):
+                ending.callback(part.close)  # the last one first
 
 
 def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) -> Desk:
