@@ -7,19 +7,23 @@ again, and a twin of the tokenizer, which takes those words for the tokens and n
 whole at once.
 So all is cut as it would be in any text, and without a name in a message nothing of this is done.
 
+Some checkpoints forget to call the marks of a turn special (DeepSeek's ``<｜User｜>``): what has their form counts.
+
 Not here: texts that are no chat; whoever writes a name there means the token. A vocabulary that holds a special
 token's name as a word of its own may still make that token of it.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _PRIVATE = range(0xF0000, 0xFFFFE)
+_MARK = re.compile(r"<[|｜][^<>]*[|｜]>")
 
 
 class _Twin(NamedTuple):
@@ -36,8 +40,8 @@ class Quoting:
     def __init__(self, backend: "Tokenizer", cut: "Callable[[Tokenizer, str], list[int]]") -> None:
         self._backend, self._cut = backend, cut
         added = backend.get_added_tokens_decoder()
-        self._special = {token.content: (i, token) for i, token in added.items() if token.special and token.content}
-        longest_first = sorted(self._special, key=len, reverse=True)
+        self._marks = {token.content: (i, token) for i, token in added.items() if _is_mark(token)}
+        longest_first = sorted(self._marks, key=len, reverse=True)
         self._names = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
         self._made: _Twin | None = None
 
@@ -71,9 +75,12 @@ class Quoting:
         if self._made is None:
             from tokenizers import AddedToken, Tokenizer
 
-            tokenizer = Tokenizer.from_str(self._backend.to_str())
+            described = json.loads(self._backend.to_str())
+            for token in described["added_tokens"]:
+                token["special"] |= token["content"] in self._marks
+            tokenizer = Tokenizer.from_str(json.dumps(described))
             tokenizer.encode_special_tokens = True
-            words = {name: f"\ue000{secrets.token_hex(8)}\ue001" for name in self._special}
+            words = {name: f"\ue000{secrets.token_hex(8)}\ue001" for name in self._marks}
             tokenizer.add_tokens(
                 [
                     AddedToken(
@@ -83,10 +90,15 @@ class Quoting:
                         rstrip=token.rstrip,
                         normalized=token.normalized,
                     )
-                    for name, (_, token) in self._special.items()
+                    for name, (_, token) in self._marks.items()
                 ]
             )
             made = {name: tokenizer.token_to_id(word) for name, word in words.items()}
-            ids = {own: self._special[name][0] for name, own in made.items() if own is not None}
+            ids = {own: self._marks[name][0] for name, own in made.items() if own is not None}
             self._made = _Twin(tokenizer, words, ids)
         return self._made
+
+
+def _is_mark(token: Any) -> bool:
+    """Whether an added token steers: it is special, or has the form of those that are."""
+    return bool(token.content) and (token.special or _MARK.fullmatch(token.content) is not None)

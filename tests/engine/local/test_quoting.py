@@ -92,6 +92,20 @@ def test_names_are_told_from_tokens(tokenizer: Tokenizer) -> None:
     assert quoting.encode_plain("the dog") == cut(tokenizer, "the dog")
 
 
+def test_marks_that_are_not_called_special() -> None:
+    """By their form; other added words are words in any text."""
+    made = byte_level()
+    made.add_tokens([AddedToken("<｜User｜>"), AddedToken("<table>")])
+    quoting = Quoting(made, cut)
+    message = "a <｜User｜> in a <table>"
+    letters = quoting.letters([message])
+    ids = quoting.encode("<｜User｜>" + quoting.quote(message, letters), letters)
+    mark, word = (made.token_to_id(name) for name in ("<｜User｜>", "<table>"))
+    assert (ids.index(mark), ids.count(mark), ids.count(word)) == (0, 1, 1)
+    assert made.decode(ids) == f"<｜User｜>{message}"
+    assert quoting.encode("<｜User｜> the <table>", {}) == cut(made, "<｜User｜> the <table>")
+
+
 def test_letters_stand_in_no_message() -> None:
     """Also where somebody writes letters for private use."""
     quoting = Quoting(byte_level(), cut)
