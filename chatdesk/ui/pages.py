@@ -65,7 +65,7 @@ class Pages(QStackedWidget):
         """Show the page of that name."""
         self.shown = name
         if name == "settings":
-            self.setCurrentWidget(self._made_settings())
+            self._enter(self._made_settings())
         elif name == "models":
             self._enter(self._made_models())
         elif name == "write":
@@ -200,7 +200,7 @@ class Pages(QStackedWidget):
 
         self._tasks.shelf.export_own_texts(file, wrote)
 
-    def _enter(self, page: "ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
+    def _enter(self, page: "SettingsPage | ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
         self.setCurrentWidget(page)
         page.enter()
 

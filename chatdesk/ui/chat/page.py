@@ -144,6 +144,8 @@ class ChatPage(QWidget):
         self.header.panel_wanted.connect(lambda _: self.toggle_panel())
         self.panel.close_wanted.connect(self.toggle_panel)
         self.panel.changed.connect(self._on_setting_chosen)
+        self.list_drawer.left.connect(self.composer.focus)
+        self.panel_drawer.left.connect(self.composer.focus)
         self.list_drawer.toggled.connect(self._on_drawer_toggled)
         self.panel_drawer.toggled.connect(self._on_drawer_toggled)
         self._on_drawer_toggled()

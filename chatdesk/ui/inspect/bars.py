@@ -53,7 +53,6 @@ class Bars(QWidget):
         self.tokens: Sequence[AlternativeToken] = ()
         self.current = 0
         self._marked_id = -1
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._describe()
@@ -62,6 +61,7 @@ class Bars(QWidget):
     def set_tokens(self, tokens: Sequence[AlternativeToken], marked_id: int = -1) -> None:
         """Show these, best first."""
         self.tokens, self._marked_id = tokens, marked_id
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if tokens else Qt.FocusPolicy.NoFocus)
         self.current = min(self.current, max(0, len(tokens) - 1))
         self._describe()
         self.updateGeometry()

@@ -166,6 +166,7 @@ class SettingsPage(QWidget):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
         area.setWidget(content)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
@@ -179,6 +180,10 @@ class SettingsPage(QWidget):
             self._complaint.show()
         else:
             self._complaint.hide()
+
+    def enter(self) -> None:
+        """The page is shown: the focus goes to the first setting."""
+        next(iter(self.rows.values())).control.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def apply(self, change: Change) -> None:
         """Show a change."""

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QEasingCurve, QObject, QPoint, QPropertyAnimation, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QWidget
+from shiboken6 import isValid
 
 from chatdesk.ui import theme
 
@@ -27,10 +28,12 @@ class Drawer(QObject):
     """``widget`` at the left or right edge of a page, ``width_px`` wide at 100 %.
 
     Docked it is part of the page's row, floating it lies over it with a shade behind.
-    Signals: ``toggled(bool)``, when it was opened or closed.
+    Signals: ``toggled(bool)``, when it was opened or closed; ``left``, when it was closed with the focus inside and
+    nothing outside had it before.
     """
 
     toggled = Signal(bool)
+    left = Signal()
 
     def __init__(self, widget: QWidget, row: QHBoxLayout, shade: Shade, width_px: int, right: bool) -> None:
         super().__init__(widget)
@@ -63,15 +66,24 @@ class Drawer(QObject):
         """Open or close it."""
         if is_open == self.is_open:
             return
+        focus = QApplication.focusWidget()
+        had_focus = focus is not None and self.widget.isAncestorOf(focus)
         if self.floating:
-            self._focus_before = QApplication.focusWidget() if is_open else self._focus_before
+            self._focus_before = focus if is_open else self._focus_before
             self._shade.setVisible(is_open)
         self._show(is_open)
         if self.floating and is_open:
             self._slide_in()
             self._focus_first()
-        elif self.floating and self._focus_before is not None:
-            self._focus_before.setFocus()
+        elif not is_open:
+            self._give_focus_back(had_focus)
+
+    def _give_focus_back(self, had_focus: bool) -> None:
+        before, self._focus_before = self._focus_before, None
+        if self.floating and before is not None and isValid(before) and before.isVisible():
+            before.setFocus()
+        elif had_focus:
+            self.left.emit()
 
     def _focus_first(self) -> None:
         for child in self.widget.findChildren(QWidget):

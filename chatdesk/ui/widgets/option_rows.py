@@ -26,10 +26,12 @@ def words(text: str) -> str:
 class OptionRow(QWidget):
     """What all rows share: the title line, with a link back to the default, and the help under the control.
 
-    Signals: ``changed(str, object)``.
+    Signals: ``changed(str, object)``. Attributes: ``control``, where it is changed.
     """
 
     changed = Signal(str, object)
+
+    control: QWidget
 
     def __init__(self, option: Option, resettable: bool) -> None:
         super().__init__()
@@ -51,6 +53,7 @@ class OptionRow(QWidget):
         self.column.addLayout(self.title_line)
 
     def _add_control(self, control: QWidget, below_title: bool) -> None:
+        self.control = control
         control.setAccessibleName(words(self.option.title))
         control.setAccessibleDescription(words(self.option.help))
         if below_title:

@@ -84,6 +84,7 @@ class DocumentList(QFrame):
         view.setIndentation(0)
         view.setFrameShape(QFrame.Shape.NoFrame)
         view.setAccessibleName(self.tr("Documents"))
+        view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # while it is empty
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
@@ -140,6 +141,7 @@ class DocumentList(QFrame):
                 if not each.folder:
                     self.view.addTopLevelItem(self._item(each))
         self.view.verticalScrollBar().setValue(place)
+        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus if documents else Qt.FocusPolicy.NoFocus)
         self.set_open(self._open)
         self.empty.setVisible(not documents)
         self.undo_bar.setVisible(deleted is not None)

@@ -57,7 +57,7 @@ class HistoryDialog(Dialog):
         self.restore.setEnabled(False)
         self.restore.clicked.connect(self._on_restore)
         side = QVBoxLayout()
-        side.addWidget(self.message)
+        side.addWidget(self.message, 0, Qt.AlignmentFlag.AlignTop)
         side.addWidget(self.view, 1)
         row = QHBoxLayout()
         row.setSpacing(theme.scaled(16))
@@ -74,6 +74,8 @@ class HistoryDialog(Dialog):
             item = QListWidgetItem(f"{exactly(version.created_at)}\n{reason_words(version.reason)}")
             item.setData(Qt.ItemDataRole.UserRole, version.id)
             self.list.addItem(item)
+        for part in (self.words, self.list, self.view):
+            part.setVisible(bool(versions))
         self.message.setVisible(not versions)
         self.message.setText(self.tr("No version yet: one is kept every two minutes while you write, and by Ctrl+S."))
         if versions:

@@ -102,9 +102,8 @@ class WritingPage(QWidget):
         line.setContentsMargins(theme.scaled(24), theme.scaled(6), theme.scaled(24), theme.scaled(8))
         line.setSpacing(theme.scaled(16))
         line.addWidget(self.hint, 1)
-        line.addWidget(self.example)
-        line.addWidget(self.counts)
-        line.addWidget(self.saved)
+        for part in (self.example, self.counts, self.saved):
+            line.addWidget(part)
 
     def _lay_out(self) -> None:
         middle = QVBoxLayout()
@@ -158,8 +157,9 @@ class WritingPage(QWidget):
         self.review.taken.connect(self._on_review_taken)
         self.review.left.connect(self._close_review)
         self.find_bar.closed.connect(self.editor.setFocus)
-        self.list_drawer.toggled.connect(self._mark_drawers)
-        self.side_drawer.toggled.connect(self._mark_drawers)
+        for drawer in (self.list_drawer, self.side_drawer):
+            drawer.left.connect(self.editor.setFocus)
+            drawer.toggled.connect(self._mark_drawers)
 
     # -- what has changed ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,59 @@
+"""Every page with the keyboard alone: what Tab reaches, how it looks; and where the focus is when something closes."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from chatdesk.ui import shortcuts
+from tests.ui import walking
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
+ESC = Qt.Key.Key_Escape
+
+
+@pytest.fixture
+def window(desk, qtbot):
+    desk.window.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+    desk.show_some()
+    return desk.window
+
+
+@pytest.mark.parametrize("width", [1280, 600])
+@pytest.mark.parametrize("name", ["chat", "models", "write", "inspect", "classify", "settings"])
+def test_every_control_is_reached_named_and_shows_the_focus(window, qtbot, name, width):
+    window.resize(width, 800)
+    window.show_page(name)
+    qtbot.wait(20)
+    caret = ["Text does not show the focus"] if name == "write" else []  # but by its cursor, which grabs do not show
+    assert walking.problems(qtbot, window) == caret
+
+
+def press_key(qtbot, action: str) -> None:
+    sequence = shortcuts.keys(action)[0]
+    qtbot.keySequence(walking.focus(), sequence)
+
+
+@pytest.mark.parametrize("action", ["list", "panel"])
+def test_a_side_that_closes_with_the_focus_inside_leaves_it_to_the_message(window, desk, qtbot, action):
+    side = {"list": desk.page.list, "panel": desk.page.panel}[action]
+    inside = next(each for each in walking.controls(side) if each.focusPolicy() & Qt.FocusPolicy.TabFocus)
+    inside.setFocus()
+    press_key(qtbot, action)
+    assert not side.isVisible()
+    assert walking.name(walking.focus()) == "Message"
+    press_key(qtbot, action)
+    assert walking.name(walking.focus()) == "Message"
+
+
+@pytest.mark.parametrize("action", ["list", "panel"])
+def test_the_desk_leaves_it_to_the_text(window, qtbot, action):
+    window.resize(1400, 800)
+    window.show_page("write")
+    page = window.pages.writing
+    side = {"list": page.list, "panel": page.side}[action]
+    qtbot.waitUntil(side.isVisible)
+    walking.controls(side)[0].setFocus()
+    press_key(qtbot, action)
+    assert not side.isVisible()
+    assert walking.focus() is page.editor
