@@ -3,8 +3,8 @@
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTableView, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QTableView, QVBoxLayout, QWidget
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.tasks.classify import Report
@@ -13,6 +13,7 @@ from chatdesk.ui import theme
 from chatdesk.ui.widgets.labels import Label, tip
 
 _SHOWN = 300  # characters of a text
+_TEXT_PX = 200  # least width of their column
 _PROBLEMS = {
     "empty": QT_TRANSLATE_NOOP("Results", "no text"),
     "too_long": QT_TRANSLATE_NOOP("Results", "too long: {tokens} tokens of {limit}"),
@@ -137,10 +138,22 @@ class ResultsView(QTableView):
         header = self.horizontalHeader()
         header.setDefaultSectionSize(theme.scaled(104))
         if self.model().columnCount():
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
             widest = QCoreApplication.translate("Results", _PROBLEMS["too_long"]).format(tokens=88888, limit=88888)
             room = self.fontMetrics().horizontalAdvance(widest) + theme.scaled(24)
             header.resizeSection(self._model.label_column, room)
+            self._fit_text()
+
+    def _fit_text(self) -> None:
+        """The texts have the room that is left, and enough to be told apart."""
+        header = self.horizontalHeader()
+        others = sum(header.sectionSize(column) for column in range(1, header.count()))
+        if header.count():
+            header.resizeSection(0, max(theme.scaled(_TEXT_PX), self.viewport().width() - others))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override."""
+        super().resizeEvent(event)
+        self._fit_text()
 
 
 class ReportView(QWidget):

@@ -126,12 +126,14 @@ class NextWord(Columns):
 
     def _factors(self, tokens: Sequence[TokenReading]) -> list[str]:
         lines = []
-        for token in tokens[:_LONGEST]:
+        names = [sign(token.text) for token in tokens[:_LONGEST]]
+        wide = min(20, max(map(len, names), default=0) + len("P( | …)"))
+        for token, name in zip(tokens, names, strict=False):
             if token.logprob is None:
-                lines.append(self.tr("P({token}) is not known: nothing precedes it").format(token=sign(token.text)))
+                lines.append(self.tr("P({token}) is not known: nothing precedes it").format(token=name))
             else:
                 share = f"{math.exp(token.logprob):.4g}"
-                lines.append(f"{f'P({sign(token.text)} | …)':<20} = {share:<10} log {token.logprob:.3f}")
+                lines.append(f"{f'P({name} | …)':<{wide}} = {share:<9} log {token.logprob:.3f}")
         if len(tokens) > _LONGEST:
             lines.append(self.tr("and {count} more").format(count=len(tokens) - _LONGEST))
         return lines

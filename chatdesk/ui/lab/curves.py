@@ -187,8 +187,11 @@ class Chart(QWidget):
             painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, _figure(value))
         for tokens in ticks(*self._across(), most=max(2, frame.width() // theme.scaled(90))):
             x = round(place(tokens, 0).x())
-            room = QRect(x - theme.scaled(40), frame.bottom() + theme.scaled(4), theme.scaled(80), high)
-            painter.drawText(room, Qt.AlignmentFlag.AlignHCenter, short_count(round(tokens)))
+            words = short_count(round(tokens))
+            half = painter.fontMetrics().horizontalAdvance(words) // 2 + 1
+            x = min(x, self.width() - half)  # the last one has less room
+            room = QRect(x - half, frame.bottom() + theme.scaled(4), 2 * half, high)
+            painter.drawText(room, Qt.AlignmentFlag.AlignHCenter, words)
 
     def _draw_curve(self, painter: QPainter, curve: Curve, line: Sequence[QPointF]) -> None:
         colour = QColor(getattr(theme.current(), curve.role))

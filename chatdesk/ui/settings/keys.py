@@ -42,7 +42,7 @@ class KeysEditor(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Keys"))
-        self.resize(theme.scaled(560), theme.scaled(560))
+        self.resize(theme.scaled(640), theme.scaled(560))
         self._chosen, self._keep = dict(chosen), keep
         self.fields: dict[str, QKeySequenceEdit] = {}
         self.removes: dict[str, TextButton] = {}
@@ -88,6 +88,7 @@ class KeysEditor(QDialog):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
         area.setWidget(content)
         close = TextButton(self.tr("Close"))
         close.clicked.connect(self.accept)

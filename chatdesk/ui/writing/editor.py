@@ -479,8 +479,8 @@ class Editor(QPlainTextEdit):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the column in the middle."""
+        self._fit()  # first: the text is laid out for the width there is then
         super().resizeEvent(event)
-        self._fit()
         self._marks.start()
 
 
