@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QWidget
 
-from chatdesk.ui.shortcuts import SHORTCUTS, KeyedAction, key_text
+from chatdesk.ui.shortcuts import SHORTCUTS, KeyedAction, key_text, title
 from chatdesk.ui.widgets.picker import Entry, Picker, Places
 
 _OWN = ("palette", "stop")
@@ -49,9 +49,9 @@ class Palette(Picker):
         self._filter("")
 
     def _filter(self, pattern: str) -> None:
-        found = [(fit(pattern, action.text()), action) for action in self._actions]
+        found = [(fit(pattern, title(action.name)), action) for action in self._actions]
         fitting = [(fitness[0], fitness[1], action) for fitness, action in found if fitness is not None]
         if pattern.strip():  # else in the order of the table
             fitting.sort(key=lambda found: -found[0])
-        entries = [Entry(action, action.text(), places, key_text(action.name)) for _, places, action in fitting]
+        entries = [Entry(action, title(action.name), places, key_text(action.name)) for _, places, action in fitting]
         self.show_entries(entries, self.tr("There is no such command."))

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.frames import scrolled
 
 
 @dataclass(frozen=True)
@@ -196,8 +197,15 @@ class KeysDialog(Dialog):
             key = QLabel(_composer_key(name, enter_sends) or key_text(name))
             key.setProperty("kind", "soft")
             grid.addWidget(key, row, block + 1, Qt.AlignmentFlag.AlignRight)
-        self.body.addLayout(grid)
-        self.resize(self.sizeHint())
+        part = QWidget()
+        part.setObjectName("content")
+        grid.setContentsMargins(0, 0, theme.scaled(16), 0)  # beside the bar
+        part.setLayout(grid)
+        area = scrolled(part)
+        area.setMinimumWidth(part.sizeHint().width())
+        self.body.addWidget(area)
+        room = parent.height() - theme.scaled(60)  # its frame stays in sight
+        self.resize(self.sizeHint().width(), min(room, part.sizeHint().height() + theme.scaled(160)))
 
 
 def _composer_key(name: str, enter_sends: bool) -> str:

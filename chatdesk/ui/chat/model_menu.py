@@ -135,7 +135,7 @@ class ModelMenu(QMenu):
     def _add_choices(
         self, title: str, names: dict[_Value, str], chosen: _Value, done: Callable[[_Value, bool], None]
     ) -> None:
-        menu = self.addMenu(f"{title}: {names[chosen]}")
+        menu = self.addMenu(self.tr("{what}: {choice}").format(what=title, choice=names[chosen]))
         self._choices.append(menu)
         group = QActionGroup(menu)
         for value, name in names.items():

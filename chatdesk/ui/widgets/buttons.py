@@ -93,7 +93,7 @@ class ChoiceButton(TextButton):
         """Choose ``value``, in silence."""
         self.value = value
         self.set_words(self._choices[value])
-        self.setAccessibleName(f"{self._name}: {self._choices[value]}")
+        self.setAccessibleName(self.tr("{what}: {choice}").format(what=self._name, choice=self._choices[value]))
 
     def _on_chosen(self, value: Any) -> None:
         self.set_value(value)
