@@ -332,6 +332,13 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>ChoiceButton</name>
+    <message>
+        <source>{what}: {choice}</source>
+        <translation>{what}：{choice}</translation>
+    </message>
+</context>
+<context>
     <name>ClassifyPage</name>
     <message>
         <source>Type a text, or open a file of texts</source>
@@ -2023,6 +2030,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Adapter: {name}</source>
         <translation>适配器：{name}</translation>
+    </message>
+    <message>
+        <source>{what}: {choice}</source>
+        <translation>{what}：{choice}</translation>
     </message>
 </context>
 <context>
