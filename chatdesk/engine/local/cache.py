@@ -28,6 +28,7 @@ from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
+from chatdesk.engine.local.padding import Padding
 from chatdesk.engine.local.sampling import Sampler
 
 _SPARE_TOKENS = 64
@@ -122,6 +123,7 @@ class Runner:
             self._extra["logits_to_keep"] = 1
         self.device: torch.device = next(model.parameters()).device
         self.brake = Brake(model)
+        self.padding = Padding(model)
         if self.device.type == "cuda":
             torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length: 12 ms a layer on an H100
         has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
@@ -147,22 +149,28 @@ class Runner:
         return cache
 
     @torch.inference_mode()
-    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1) -> torch.Tensor:
-        """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``."""
-        return self._logits(rows.to(self.device), cache, {}, last)
+    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1, spare: int = 0) -> torch.Tensor:
+        """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``.
+
+        With ``spare`` tokens, which stand behind those; `Batch` then forgets them.
+        """
+        return self._logits(rows.to(self.device), cache, {}, last, spare)
 
     def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
         """As a call for the last token alone, ``[rows, vocabulary]``, with more arguments and all on the device."""
         return self._logits(ids, cache, more, 1)[:, 0]
 
-    def _logits(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int) -> torch.Tensor:
-        given = self._extra | more
+    def _logits(
+        self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int, spare: int = 0
+    ) -> torch.Tensor:
+        given, end = self._extra | more, ids.shape[1] - spare
         if "logits_to_keep" in given:
-            given["logits_to_keep"] = last
+            given["logits_to_keep"] = torch.arange(end - last, end) if spare else last
+            end = last
         if self.cache_name is not None:
             given[self.cache_name] = cache
         output = self.model(input_ids=ids, return_dict=True, **given)
-        logits: torch.Tensor = output.logits[:, -last:, :].float()
+        logits: torch.Tensor = output.logits[:, end - last : end, :].float()
         return logits
 
 
@@ -212,19 +220,24 @@ class Batch:
     def _feed(self, columns: Items[Items[int]], last: int) -> torch.Tensor:
         self._settle()
         before = self.length
-        if self._step_room() < before + len(columns[0]):
+        spare = self._runner.padding.of(len(columns[0]), before) if self.can_part else 0
+        if self._step_room() < before + len(columns[0]) + spare:
             self._steps = {}  # before there are new buffers beside the old ones
         for row, new in zip(self.rows, columns, strict=True):
             row.extend(new)
-        fed = columns if self._runner.cache_name else self.rows
+        fed = [[*row, *[row[-1]] * spare] for row in (columns if self._runner.cache_name else self.rows)]
         try:
-            return self._runner(torch.tensor([list(row) for row in fed], dtype=torch.long), self._cache, last)
+            logits = self._runner(torch.tensor(fed, dtype=torch.long), self._cache, last, spare)
         except Stopped:
             self._go_back(before)
             raise
+        for layer in self._cache.layers if spare else []:
+            layer.crop(-spare)
+        return logits
 
     def expect(self, tokens: int) -> None:
         """Make room for a text of so many tokens when there is to be new room anyway."""
+        tokens += self._runner.padding.of(tokens - self.length, self.length)
         for layer in self._cache.layers if self._cache is not None else []:
             if type(layer) is GrowingLayer:
                 layer.expected = tokens
