@@ -133,6 +133,10 @@ class Messages(Tables):
         )
         return {record.message_id: record for record in map(rows.provenance, found)}
 
+    def is_live(self, message_id: str) -> bool:
+        """Whether a message is there, and not in the trash."""
+        return bool(self._database.query(f"SELECT 1 FROM messages WHERE id = ? AND {LIVE}", message_id))
+
     # -- the tree
 
     def siblings(self, message_id: str) -> list[Message]:

@@ -144,14 +144,14 @@ class Chat:
 
     def undo(self) -> None:
         """Take back the last deletion, edit or branching, and show what came back; a reply there is stopped first."""
-        undo, self._undo = self._undo, None
-        self._deleted = None
-        if undo is not None:
-            self.on_change(changes.UndoChanged(""))
-            if self._undoable == "file":  # no affair of the reply
-                undo()
-            else:
-                self._open.when_silent(self._undo_home, undo)
+        if self._undo is None or (self._open.is_asking and self._undoable != "file"):  # a question is on its way
+            return
+        undo, self._undo, self._deleted = self._undo, None, None
+        self.on_change(changes.UndoChanged(""))
+        if self._undoable == "file":  # no affair of the reply
+            undo()
+        else:
+            self._open.when_silent(self._undo_home, undo)
 
     def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
         self._undo_home = conversation_id
@@ -199,7 +199,7 @@ class Chat:
         self._send(text, (), is_unsent=False)
 
     def _send(self, text: str, files: tuple[Attachment, ...], is_unsent: bool) -> None:
-        if not (text.strip() or files) or self._open.is_taken:
+        if not (text.strip() or files) or self._open.is_asking or self._open.is_replying:
             return
         self._open.is_asking = True
         self._open.flush()  # a reply that the disk refused goes above the message
@@ -218,7 +218,7 @@ class Chat:
         def then(stored: tuple[Conversation, Turn]) -> None:
             home, turn = stored
             sending.stored(home)
-            if opening == self._open.opening:
+            if opening == self._open.opening and home.id == self.open_id:
                 self._forget_undo("edit", "branch", "file")  # Undo would leave this message, or put back what is sent
                 self._open.show_files()
                 self.on_change(changes.AttachingFailed(()))
@@ -392,7 +392,7 @@ class Chat:
 
     def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
         """Pin a message: it stays in the prompt when older turns no longer fit."""
-        if self._open.is_stored(turn_id):
+        if self._open.can_pin(turn_id):
             self._store.call(lambda c: c.pin(turn_id, is_pinned), lambda _: self._open.pin_turn(turn_id, is_pinned))
 
     def choose_version(self, turn_id: str, step: int) -> None:

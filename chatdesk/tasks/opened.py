@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -58,6 +59,7 @@ class OpenConversation:
         self.opening = 0
         self.notice: Notice | None = None
         self.is_asking = False
+        self._changing = 0  # steps that the store has not answered
         models.on_settled = self._on_model_settled
 
     @property
@@ -76,12 +78,16 @@ class OpenConversation:
 
     @property
     def is_taken(self) -> bool:
-        """Whether something is being written in it, or about to be asked for."""
-        return self.is_asking or self.is_replying
+        """Whether something is being written in it or about to be asked for, or what is shown is about to change."""
+        return bool(self.is_asking or self._changing or self.is_replying)
 
     def can_change(self, turn_id: str) -> bool:
         """Whether something can be done with a turn now."""
         return not self.is_taken and self.is_stored(turn_id)
+
+    def can_pin(self, turn_id: str) -> bool:
+        """Whether a turn can be pinned now: also while a reply is written."""
+        return not self._changing and self.is_stored(turn_id)
 
     def is_stored(self, turn_id: str) -> bool:
         """Whether a turn is a message: not one that is being written, or waits for the disk."""
@@ -112,22 +118,32 @@ class OpenConversation:
     ) -> None:
         """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned.
 
-        ``always`` is called before that, and where the work failed.
+        Nothing is handed over where a step before it has removed what it is about. ``always`` is called before that,
+        and where the work failed.
         """
         self.opening += 1
+        self._changing += 1
         opening = self.opening
 
-        def whole(c: Conversations) -> tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]:
-            done = work(c)
+        def whole(c: Conversations) -> tuple[list[T], Conversation, list[Turn], tuple[Attachment, ...]]:
+            done: list[T] = []
+            with suppress(KeyError):
+                done.append(work(c))
             shown = turns.turns(c, conversation_id, most=_FIRST)
             return done, c.get(conversation_id), shown, c.unsent_attachments(conversation_id)
 
-        def shown(found: tuple[T, Conversation, list[Turn], tuple[Attachment, ...]]) -> None:
+        def shown(found: tuple[list[T], Conversation, list[Turn], tuple[Attachment, ...]]) -> None:
             if opening == self.opening:  # not overtaken by another choice
                 self._show(*found[1:])
-            then(found[0])
+            for done in found[0]:
+                then(done)
 
-        self._store.call(whole, shown, always=always)
+        def answered() -> None:
+            self._changing -= 1
+            if always is not None:
+                always()
+
+        self._store.call(whole, shown, always=answered)
 
     def _show(self, conversation: Conversation | None, found: list[Turn], files: tuple[Attachment, ...]) -> None:
         self.drafts.close()
@@ -137,8 +153,9 @@ class OpenConversation:
         written = self._written()
         reply = written[0] if written else None
         if (last := reply or self._unsaved_below(found)) is not None:
-            if last.replaces is not None and found and found[-1].id == last.replaces.id:
-                found.pop()
+            ids = [turn.id for turn in found]
+            if last.parent_id in ids:  # what stands below it now is what the reply replaces
+                del found[ids.index(last.parent_id) + 1 :]
             found.append(last.turn())
         self._say(changes.EditsKept(dict(self.unsent.edits)))
         self._say(changes.Opened(conversation, tuple(found), is_whole=first is None))

@@ -279,13 +279,18 @@ class Replies:
             reply.model, reply.request, reply.adapter = model, request, self._models.adapter
         first = drafts[0]
 
-        def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]]:
+        def work(c: Conversations) -> tuple[dict[str, Any], tuple[ChatMessage, ...]] | None:
+            if not c.is_live(first.parent_id):  # deleted meanwhile
+                return None
             return c.get(first.conversation_id).settings, turns.prompt(
                 c, first.continues or first.parent_id, model.path
             )
 
-        def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]]) -> None:
-            if request in self._asked:  # not stopped meanwhile
+        def then(found: tuple[dict[str, Any], tuple[ChatMessage, ...]] | None) -> None:
+            if request in self._asked and found is None:
+                self._asked.pop(request)
+                self._give_up(drafts, None)
+            elif request in self._asked and found is not None:  # not stopped meanwhile
                 stored, messages = found
                 if first.beginning is not None:
                     messages = (*messages[:-1], first.beginning)

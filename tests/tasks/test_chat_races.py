@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import Generate
+from chatdesk.engine.api import DraftFinished, Finished, Generate
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.conversations import Conversations
-from chatdesk.tasks.changes import NoticeChanged, UndoChanged
+from chatdesk.tasks.changes import NoticeChanged, Opened, ReplyingChanged, UndoChanged
 from tests.tasks.desk import Desk
 
 
@@ -156,3 +156,83 @@ def test_a_question_that_waits_for_a_model_is_not_asked_after_the_end(tmp_path: 
     desk.load()
     assert questions(desk) == 0
     desk.close()
+
+
+def test_a_step_on_what_a_step_before_has_removed_leaves_what_is_shown_true(desk: Desk) -> None:
+    desk.answer("one", "first")
+    desk.answer("two", "second")
+    home, turn = desk.chat.open_id, desk.chat._open.turns[2].id
+    steps = (
+        lambda: desk.chat.delete_turn(turn),
+        lambda: desk.chat.edit(turn, "other"),
+        lambda: desk.chat.pin_turn(turn, True),
+        desk.chat.regenerate,
+        lambda: desk.chat.choose_version(turn, 1),
+        lambda: desk.chat.branch_from(turn),
+    )
+    desk.chat.delete_turn(turn)
+    for step in steps:
+        step()
+    desk.settle()
+    opened = desk.last(Opened)
+    assert isinstance(opened, Opened)
+    assert [each.text for each in opened.turns] == desk.texts() == ["one", "first"]
+    assert not desk.chat.is_replying
+    desk.chat._open.change_and_show(home, lambda c: c.pin(turn, True), lambda _: pytest.fail("it is in the trash"))
+    desk.settle()
+    assert desk.texts() == ["one", "first"]
+
+
+def test_a_message_sent_while_another_conversation_is_read_is_shown_where_it_is(desk: Desk) -> None:
+    desk.answer("A question that is long enough for a title", "One")
+    first = desk.chat.open_id
+    desk.chat.new()
+    desk.answer("Another question that is long enough for a title", "Two")
+    second = desk.chat.open_id
+    desk.chat.open(first)
+    desk.chat.send("to the second")
+    desk.settle()
+    assert (desk.chat.open_id, len(desk.texts())) == (first, 2)
+    desk.chat.open(second)
+    desk.settle()
+    assert desk.texts()[2] == "to the second"
+
+
+def test_undo_pressed_while_a_message_is_on_its_way_is_none(desk: Desk) -> None:
+    desk.answer("one", "first")
+    desk.answer("two", "second")
+    desk.chat.branch_from(desk.chat._open.turns[1].id)
+    desk.settle()
+    desk.chat.send("three")
+    desk.chat.undo()
+    desk.stream(desk.asked(), "third")
+    desk.finish(desk.asked())
+    stored = desk.store.submit(lambda c: [message.text for message in c.branch(desk.chat.open_id)]).result()
+    assert stored == desk.texts() == ["one", "first", "three", "third"]
+
+
+def test_a_question_whose_message_was_deleted_is_not_asked(desk: Desk) -> None:
+    desk.answer("one", "first")
+    home, question = desk.chat.open_id, desk.chat._open.turns[0].id
+    desk.store.submit(lambda c: c.clear(home)).result()
+    desk.chat._open.ask(home, question)
+    desk.settle()
+    assert questions(desk) == 1
+    assert not desk.chat.is_replying
+    replying = desk.last(ReplyingChanged)
+    assert isinstance(replying, ReplyingChanged)
+    assert not replying.replying
+
+
+def test_a_reply_that_replaces_one_on_its_way_to_the_disk_takes_its_place(desk: Desk) -> None:
+    request = desk.send("one")
+    desk.stream(request, "first")
+    for event in (DraftFinished(request.id, 0, "stop"), Finished(request.id, 3, 0, 2, 0.1, 50.0)):
+        desk.chat.on_event(event)
+    desk.chat.regenerate()  # before the store has answered
+    desk.stream(desk.asked(), "second")
+    desk.chat.open(desk.chat.open_id)
+    desk.settle()
+    opened = desk.last(Opened)
+    assert isinstance(opened, Opened)
+    assert [turn.text for turn in opened.turns] == ["one", "second"]
