@@ -78,7 +78,7 @@ _QUANTISERS = frozenset(
         "vptq",
     ]
 )
-# Left out even where transformers knows them: they name other files, repositories or devices.
+# Left out even where transformers knows them: they name other files, repositories or devices, or what is to be given.
 _LEFT_OUT = (
     _HOOKS
     | _IMPLEMENTATIONS
@@ -94,6 +94,10 @@ _LEFT_OUT = (
             "extra_config_files",
             "use_pretrained_backbone",
             "distributed_config",
+            "output_attentions",  # what a model is asked for is said with each call
+            "output_hidden_states",
+            "return_dict",
+            "torchscript",
         ]
     )
 )
@@ -191,6 +195,8 @@ def _refuse_code(name: str, path: str, value: object) -> None:
     private = key.startswith("__") and key.endswith("__") and key != "__float__"  # which is how infinity is written
     if private or (key in _HOOKS and value) or (key in _IMPLEMENTATIONS and not _shipped(value)):
         raise UserError(Fault.UNSAFE_CONFIG, file=name, key=shown(path, 100))
+    if name == "config.json" and type(value) is int and abs(value) >= 2**63 and not _COUNTS.fullmatch(key):
+        raise _broken(name, f"{shown(path, 100)} is too large for a number")
     if _COUNTS.fullmatch(key) and isinstance(value, int | float) and value > _MAX_REPEATED_PARTS:
         raise UserError(Fault.LIMIT_EXCEEDED, file=name, reason=f"{key} is more than {_MAX_REPEATED_PARTS:,}")
 

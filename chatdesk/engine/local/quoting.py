@@ -41,8 +41,7 @@ class Quoting:
         self._backend, self._cut = backend, cut
         added = backend.get_added_tokens_decoder()
         self._marks = {token.content: (i, token) for i, token in added.items() if _is_mark(token)}
-        longest_first = sorted(self._marks, key=len, reverse=True)
-        self._names = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._names = _any_of(self._marks) if self._marks else None
         self._made: _Twin | None = None
 
     def letters(self, texts: Iterable[str]) -> dict[str, str]:
@@ -97,6 +96,15 @@ class Quoting:
             ids = {own: self._marks[name][0] for name, own in made.items() if own is not None}
             self._made = _Twin(tokenizer, words, ids)
         return self._made
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the longest of some names. By their first letters: hundreds begin alike, and a file has megabytes."""
+    by_head: dict[str, list[str]] = {}
+    for name in sorted(names, key=len, reverse=True):
+        by_head.setdefault(name[:3], []).append(re.escape(name[3:]))
+    heads = sorted(by_head, key=len, reverse=True)
+    return re.compile("|".join(f"{re.escape(head)}(?:{'|'.join(by_head[head])})" for head in heads))
 
 
 def _is_mark(token: Any) -> bool:

@@ -118,6 +118,16 @@ def test_letters_stand_in_no_message() -> None:
     assert ids == quoting.encode_plain(message)
 
 
+def test_the_longest_name_is_found() -> None:
+    """As the tokenizer finds it, whichever way names begin alike."""
+    made = byte_level()
+    made.add_special_tokens(["<s", "<s>", "<s>a", "<|end|>ing", "<|x", "ab"])
+    quoting = Quoting(made, cut)
+    for text in ("<s>ab<s<s>a <|end|>ing<|end|>in<|x|>", "<|<|x<|end", "aab<s>"):
+        assert quoting.encode(text, {}) == cut(made, text)
+        assert quoting.quote(text, dict.fromkeys(quoting.letters([text]), "")) == made.decode(cut(made, text))
+
+
 def test_without_special_tokens() -> None:
     """There is nothing to be told apart."""
     plain = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
