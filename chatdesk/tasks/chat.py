@@ -283,7 +283,7 @@ class Chat:
 
     def _answer_again(self, drafts: int | None = None) -> None:
         found = self._open.turns
-        if not found or self._open.is_taken:
+        if not found or not self._open.can_change(found[-1].id):
             return
         self._open.complain(None)
         if found[-1].role == "user":
@@ -308,7 +308,7 @@ class Chat:
 
         ``files``: those of the old one that the new one has, too; None: all.
         """
-        if not self._open.can_change(turn_id) or not (text.strip() or files):
+        if not self._open.can_change(turn_id) or self._open.drafts.turns or not (text.strip() or files):
             return
         home = self.open_id
         self._open.is_asking = True

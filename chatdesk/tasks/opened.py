@@ -397,7 +397,12 @@ class OpenConversation:
         """Go on with this one of what stands side by side; the choice is stored as soon as all are."""
         self.drafts.chosen = turn_id
         if turn_id in self.drafts.turns and not self.is_replying and not self.drafts.is_writing():
-            self._store.call(lambda c: c.choose(turn_id))
+
+            def choose(c: Conversations) -> None:
+                with suppress(KeyError):  # deleted meanwhile
+                    c.choose(turn_id)
+
+            self._store.call(choose)
 
     def _go_on_after_reply(self, conversation_id: str) -> None:
         """Nothing is being written there any more: do what waited for that, and keep the choice among drafts."""

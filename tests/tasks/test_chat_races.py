@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import DraftFinished, Finished, Generate
+from chatdesk.engine.api import DraftFinished, Finished, Generate, TokenEvent
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.conversations import Conversations
 from chatdesk.tasks.changes import NoticeChanged, Opened, ReplyingChanged, UndoChanged
@@ -224,15 +224,26 @@ def test_a_question_whose_message_was_deleted_is_not_asked(desk: Desk) -> None:
     assert not replying.replying
 
 
-def test_a_reply_that_replaces_one_on_its_way_to_the_disk_takes_its_place(desk: Desk) -> None:
+def test_a_reply_on_its_way_to_the_disk_is_not_written_anew(desk: Desk) -> None:
     request = desk.send("one")
     desk.stream(request, "first")
     for event in (DraftFinished(request.id, 0, "stop"), Finished(request.id, 3, 0, 2, 0.1, 50.0)):
         desk.chat.on_event(event)
-    desk.chat.regenerate()  # before the store has answered
-    desk.stream(desk.asked(), "second")
-    desk.chat.open(desk.chat.open_id)
+    desk.chat.regenerate()  # before the store has answered: if that is stopped, there is nothing to go back to
+    desk.chat.stop()
     desk.settle()
-    opened = desk.last(Opened)
-    assert isinstance(opened, Opened)
-    assert [turn.text for turn in opened.turns] == ["one", "second"]
+    assert questions(desk) == 1
+    assert [(turn.text, turn.state) for turn in desk.chat._open.turns] == [("one", "done"), ("first", "done")]
+
+
+def test_drafts_of_a_question_that_was_deleted(desk: Desk) -> None:
+    desk.answer("one", "first")
+    desk.chat.write_drafts()
+    request = desk.asked()
+    for draft in range(3):
+        desk.say(TokenEvent(request.id, draft, 5, f"draft {draft}", -1.0, -1.0))
+    home = desk.chat.open_id
+    desk.chat.on_event(Finished(request.id, 3, 0, 3, 0.1, 50.0))
+    desk.store.submit(lambda c: c.clear(home)).result()
+    desk.settle()
+    assert not desk.chat.is_replying
