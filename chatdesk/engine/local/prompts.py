@@ -16,7 +16,7 @@ wanted new tokens, at most a quarter of the context.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -31,6 +31,8 @@ from chatdesk.library.dialogues import DIALOGUES, Dialogue
 
 _MARK = "\ue000{}\ue001"
 """Stands for the n-th reply; characters for private use, which no template contains."""
+
+_TEXTS, _REMEMBERED = 256, 2048  # how many texts are remembered with their ids, and of how many letters at most
 
 Size = Callable[[ChatMessage], int]
 Render = Callable[[Sequence[ChatMessage], bool], str]
@@ -71,6 +73,7 @@ class PromptMaker:
         self._takers: dict[str, bool] = {}
         self._marks = fill_marks(tokens)
         self._renderer = TemplateRenderer(tokens.special)
+        self._remembered = lru_cache(_TEXTS)(tokens.encode)
         self._renderer.start()
 
     def close(self) -> None:
@@ -188,7 +191,7 @@ class PromptMaker:
             raise UserError(fault, tokens=tokens, limit=limit)
 
     def _size(self, message: ChatMessage) -> int:
-        return len(message.token_ids) if message.token_ids else len(self._tokens.encode(message.text))
+        return len(message.token_ids) if message.token_ids else len(self._encode(message.text))
 
     def _clearly_too_many(
         self,
@@ -210,14 +213,13 @@ class PromptMaker:
 
     def _encode_chat(self, messages: Sequence[ChatMessage], template: str) -> list[int]:
         """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""
-        quoting, encode = self._tokens.quoting, self._tokens.encode
+        quoting, encode = self._tokens.quoting, self._encode
         if letters := quoting.letters(message.text for message in messages):
             messages = [replace(message, text=quoting.quote(message.text, letters)) for message in messages]
             encode = partial(quoting.encode, letters=letters)
         text, parts = _parts(partial(self._render, template), self._with_place_for_system(messages, template))
-        ids = encode(text)
-        if any(message is not None and message.token_ids for message, _ in parts):
-            ids = self._spliced(parts, ids, encode)
+        is_spliced = any(message is not None and message.token_ids for message, _ in parts)
+        ids = self._spliced(text, parts, encode) if is_spliced else encode(text)
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
 
@@ -268,15 +270,25 @@ class PromptMaker:
         plain = [{"role": message.role, "content": message.text} for message in messages]
         return self._renderer.render(template, plain, add_generation_prompt=add_generation_prompt)
 
-    def _spliced(self, parts: "Parts", encoded: list[int], encode: Callable[[str], list[int]]) -> list[int]:
-        """The ids with replies as they were generated, if they say the same as the plain encoding; else that."""
+    def _spliced(self, text: str, parts: "Parts", encode: Callable[[str], list[int]]) -> list[int]:
+        """The ids with replies as they were generated, if they say the text or what its plain encoding says; else that.
+
+        What is between replies is mostly known from the turn before, so that the whole text is rarely encoded.
+        """
         ids: list[int] = []
         for message, following in parts:
             if message is not None:
                 ids += message.token_ids or encode(message.text)
             ids += encode(following)
-        decode = self._tokens.decode
-        return ids if decode(ids, skip_special=False) == decode(encoded, skip_special=False) else encoded
+        said = self._tokens.decode(ids, skip_special=False)
+        if said == text:
+            return ids
+        encoded = encode(text)
+        return ids if said == self._tokens.decode(encoded, skip_special=False) else encoded
+
+    def _encode(self, text: str) -> list[int]:
+        """As the tokenizer does; short texts are remembered. The list is not to be changed."""
+        return self._remembered(text) if len(text) <= _REMEMBERED else self._tokens.encode(text)
 
 
 Parts = list[tuple[ChatMessage | None, str]]

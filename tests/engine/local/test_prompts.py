@@ -14,10 +14,12 @@ from chatdesk.engine.api import (
     Finished,
     Generate,
     MakePrompt,
+    PromptMade,
     Read,
     Started,
 )
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.tokens import Tokens
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
 from tests.engine.checkpoints import END, START, make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only, text_of
@@ -240,6 +242,31 @@ def test_names_of_special_tokens_in_messages_are_text(made, template):
     last = generate(engine, (user("Hi"), assistant(f"{END} is")))
     assert tokens.decode(only(last, Started).prompt_token_ids, skip_special=False).endswith(f"{END} is")
     assert only(last, Started).prompt_token_ids[-3:] == tuple(tokens.quoting.encode_plain(f"{END} is"))[-3:]
+
+
+def test_of_a_long_conversation_only_what_is_new_is_encoded(tmp_path, monkeypatch):
+    """The prompt of turn 20 is that of an engine that knows nothing of the turns before."""
+    engine, fresh = LocalEngine(), LocalEngine()
+    folder, encoded = (
+        make_checkpoint(tmp_path, chat_template=CHATML, config={"max_position_embeddings": 2048}),
+        list[str](),
+    )
+    plain = Tokens.encode
+    monkeypatch.setattr(Tokens, "encode", lambda own, text: [encoded.append(text), plain(own, text)][1])
+    for each in (engine, fresh):
+        load(each, folder)
+    reply = tuple(plain(engine._loaded().checkpoint.tokens, "It is this."))
+    talk = list[ChatMessage]()
+    for turn in range(20):
+        talk.append(user(f"What is number {turn}?"))
+        encoded.clear()
+        prompt = only(list(engine.run(MakePrompt(1, tuple(talk)))), PromptMade).token_ids
+        assert turn == 0 or sum(map(len, encoded)) < 100
+        talk.append(assistant("It is this.", reply))
+    assert len(prompt) > 400
+    assert prompt == only(list(fresh.run(MakePrompt(1, tuple(talk[:-1])))), PromptMade).token_ids
+    for each in (engine, fresh):
+        each.close()
 
 
 def test_ids_that_say_something_else_are_not_spliced(made):
