@@ -57,3 +57,35 @@ def test_the_desk_leaves_it_to_the_text(window, qtbot, action):
     press_key(qtbot, action)
     assert not side.isVisible()
     assert walking.focus() is page.editor
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("find", ESC), ("rename", ESC), ("rename", Qt.Key.Key_Return)])
+def test_the_message_has_the_focus_again(window, qtbot, opens, closes):
+    press_key(qtbot, opens)
+    assert walking.name(walking.focus()) in ("Find in this chat", "Title of the chat")
+    qtbot.keyClick(walking.focus(), closes)
+    assert walking.name(walking.focus()) == "Message"
+
+
+@pytest.mark.parametrize(("key", "title"), [(ESC, "Untitled"), (Qt.Key.Key_Return, "Rain")])
+def test_a_title_of_the_desk_leaves_it_to_the_text(window, desk, qtbot, key, title):
+    window.show_page("write")
+    header, editor = window.pages.writing.header, window.pages.writing.editor
+    header.show_document("d", "Untitled")
+    press_key(qtbot, "rename")
+    qtbot.keyClicks(walking.focus(), "Rain")
+    qtbot.keyClick(walking.focus(), key)
+    assert walking.focus() is editor
+    assert header.title.text() == title
+    assert [words for _, words in desk.tasks.writing.said("rename")] == ["Rain"] * (title == "Rain")
+
+
+def test_escape_leaves_the_list_of_keys(window, qtbot, desk):
+    window.show_page("settings")
+    page = window.settings_page
+    page.keys_button.click()
+    qtbot.waitUntil(lambda: walking.focus().window() is not window)
+    assert walking.name(walking.focus()) == "Close"
+    qtbot.keyClick(walking.focus(), ESC)
+    assert QApplication.activeModalWidget() is None
+    assert desk.settings["keys"] == ()

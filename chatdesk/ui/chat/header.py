@@ -22,13 +22,14 @@ class _Title(ElidedLabel):
 
 
 class Header(QFrame):
-    """Signals: ``renamed(title)``, ``list_wanted``, ``panel_wanted(bool)``, ``branches_wanted``, ``prompt_wanted``,
-    ``delete_wanted``, ``clear_wanted``, ``export_wanted(kind)``.
+    """Signals: ``renamed(title)``; ``left``, Enter has ended the title; ``list_wanted``, ``panel_wanted(bool)``,
+    ``branches_wanted``, ``prompt_wanted``, ``delete_wanted``, ``clear_wanted``, ``export_wanted(kind)``.
 
     Attributes: ``more``, the menu "⋯"; ``list_button``, there while the list is not.
     """
 
     renamed = Signal(str)
+    left = Signal()
     list_wanted = Signal()
     panel_wanted = Signal(bool)
     branches_wanted = Signal()
@@ -121,6 +122,8 @@ class Header(QFrame):
         return editing
 
     def _on_edited(self) -> None:
+        if self.editor.hasFocus():
+            self.left.emit()
         if self.leave_title() and (text := self.editor.text().strip()) and text != self._given:
             self.title.set_words(text)
             self.renamed.emit(text)

@@ -138,6 +138,7 @@ class ChatPage(QWidget):
         self.list.delete_wanted.connect(self._chat.delete)
         self.list.undo_wanted.connect(self._chat.undo)
         self.header.renamed.connect(lambda title: self._chat.rename(self._chat.open_id, title))
+        self.header.left.connect(self.composer.focus)
         self.header.delete_wanted.connect(lambda: self._chat.delete(self._chat.open_id))
         self.header.clear_wanted.connect(self._chat.clear)
         self.header.list_wanted.connect(self.toggle_list)

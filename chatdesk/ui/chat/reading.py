@@ -1,7 +1,8 @@
 """What is read of a conversation: the transcript with its find bar, or replies side by side in its place."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change, DraftsOpened
@@ -28,7 +29,8 @@ class Reading(QWidget):
         self.transcript = Transcript()
         self.transcript.link_clicked.connect(self.link_clicked)
         self.find_bar = FindBar(self.transcript)
-        self.find_bar.closed.connect(self.transcript.setFocus)
+        self.find_bar.closed.connect(self._give_focus_back)
+        self._focus_before: QWidget | None = None  # it was taken by the find bar
         self.drafts: DraftsView | None = None
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -80,8 +82,15 @@ class Reading(QWidget):
     def open_find(self) -> None:
         """Open the find bar, with what is selected in the transcript."""
         if not self.are_drafts_shown:
+            if self.find_bar.isHidden():
+                self._focus_before = QApplication.focusWidget()
             selected = self.transcript.selected_text()
             self.find_bar.open_bar(selected if len(selected) <= _FIND_MOST and "\n" not in selected else "")
+
+    def _give_focus_back(self) -> None:
+        before = self._focus_before
+        is_there = before is not None and isValid(before) and before.isVisible()
+        (before if before is not None and is_there else self.transcript).setFocus()
 
     def find_step(self, direction: int) -> None:
         """The next match (1) or the one before (-1)."""

@@ -107,6 +107,7 @@ class KeysEditor(QDialog):
         column.addWidget(area, 1)
         column.addWidget(self.complaint)
         column.addLayout(line)
+        close.setFocus()  # in a field of a key Esc would be a key
 
     def _on_typed(self, name: str) -> None:
         if not isValid(self.complaint):  # a field that waits for a second key says so when all is deleted, too

@@ -66,8 +66,7 @@ class WritingPage(QWidget):
         self._reworked_text = ""
         self._is_focused = False
         self._sought = "", ""  # a document to be shown, and words in it
-        self._tokens = 0
-        self._has_after = False
+        self._tokens, self._has_after = 0, False
         self._purpose: changes.Purpose = "continue"
         self.boxes = Boxes(self, writing, models, self.prompts)
         self._make_bars()
@@ -136,6 +135,7 @@ class WritingPage(QWidget):
         self.list.move_wanted.connect(w.set_folder)
         self.list.undo_wanted.connect(w.undo)
         header.renamed.connect(w.rename)
+        header.title.left.connect(self.editor.setFocus)
         header.list_wanted.connect(lambda: self._toggle(self.list_drawer, "show_documents"))
         header.side_wanted.connect(lambda: self._toggle(self.side_drawer, "show_guidance"))
         header.continue_wanted.connect(self.go_on)
