@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 Points = Sequence[tuple[int, float]]
-_STRETCHES = 200
+_STRETCHES = 120
 _value = itemgetter(1)
 
 
@@ -18,7 +18,7 @@ class Outline:
         self._last: Points = []  # of those that were seen
 
     def follow(self, points: Points) -> Points:
-        """The outline of ``points``, at most 403. Quick where points were added to those of the last call."""
+        """The outline of ``points``, at most 243. Quick where points were added to those of the last call."""
         if points is not self._of or points[self._seen - 1 : self._seen] != self._last:
             self._of, self._stride = points, 1
             self._forget()
