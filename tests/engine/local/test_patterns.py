@@ -73,3 +73,10 @@ def test_a_text_that_nobody_tried_is_an_error_with_a_name():
     tokens.backend = tokenizer("(?:é7|é7é7)+y")
     with pytest.raises(UserError, match="ever longer"):
         tokens.encode("é7" * 60)
+
+
+@pytest.mark.parametrize(("slow", "is_slow"), [({0}, False), ({0, 1}, False), ({0, 1, 2}, True)])
+def test_one_slow_answer_of_a_busy_machine_refuses_nothing(monkeypatch, slow, is_slow):
+    answers = iter(1.0 if place % 2 and place // 2 in slow else 0.0 for place in range(1000))
+    monkeypatch.setattr(patterns.time, "thread_time", lambda: next(answers))
+    assert patterns._is_slow(lambda text: None, "a", "!") is is_slow
