@@ -471,7 +471,7 @@ class Chat:
 
     def tick(self) -> None:
         """Write what is not yet on disk; call it at least once a second."""
-        self._open.flush()
+        self._open.tick()
         self._flush_composer()
 
     def close(self) -> None:

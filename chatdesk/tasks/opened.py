@@ -337,6 +337,10 @@ class OpenConversation:
     def flush(self) -> None:
         """Write what is not yet on disk of the replies."""
         self._replies.flush()
+
+    def tick(self) -> None:
+        """To be called now and then: see `flush`; a model that nobody asks goes to sleep."""
+        self.flush()
         self._models.tick(self._replies.is_busy)
 
     def close(self) -> None:
