@@ -67,6 +67,7 @@ class Writing:
         self._is_dirty = False
         self._is_refused = False  # the last save of the open document failed: its words are in the editor alone
         self._left: dict[str, tuple[Document, DocumentText]] = {}  # refused words whose editor has gone
+        self._newest: dict[str, DocumentText] = {}  # words on their way to the disk, by document
         self._pending = 0  # saves on their way to the disk
         self._opening = 0
         self._deleted: Document | None = None
@@ -195,6 +196,7 @@ class Writing:
         self.generating.stop()
         self._flush()
         self.document, self._is_dirty, self._is_refused = None, False, False
+        self._opening += 1  # what is being read is older than what is kept here
         self._flush_left()
 
     def leave(self) -> Callable[[], None]:
@@ -403,6 +405,7 @@ class Writing:
 
     def _save(self, document: Document, words: DocumentText) -> None:
         self._pending += 1
+        self._newest[document.id] = words
         title = turns.title(words.text[:400])
 
         def work(d: Documents) -> Document:
@@ -421,23 +424,27 @@ class Writing:
             self._pending -= 1
             if not self._is_dirty and not self._pending:
                 self.on_change(SavedChanged(True))
-            self._left.pop(document.id, None)
-            self._took_words(document.id)
+            self._took_words(document.id, words)
             if self._is_open(document.id):
                 self._take(saved)
+            elif saved.title != document.title:
+                self.refresh()
 
         def failed(error: UserError) -> None:
             self._pending -= 1
             if self._is_open(document.id):
                 self._is_dirty = self._is_refused = True
             else:
-                self._left[document.id] = document, words
+                self._left[document.id] = document, self._newest[document.id]
             self._failed(error)
 
         self._call(work, then, failed)
 
-    def _took_words(self, document_id: str) -> None:
+    def _took_words(self, document_id: str, words: DocumentText) -> None:
         """The disk takes words of this document, maybe again."""
+        self._left.pop(document_id, None)
+        if self._newest.get(document_id) is words:
+            del self._newest[document_id]
         if self._is_refused and self._is_open(document_id):
             self._is_refused = False
             self.on_change(WritingNotice(None))

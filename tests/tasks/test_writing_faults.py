@@ -229,3 +229,31 @@ def test_the_open_document_is_shown_as_a_restored_backup_has_it(desk):
     (former,) = (each for each in available(desk.folder / "backups") if each.path.name.startswith(RESTORING))
     with contextlib.closing(sqlite3.connect(former.path)) as before:
         assert before.execute("SELECT text FROM document_texts").fetchall() == [("a mistake",)]
+
+
+def test_an_answer_from_before_the_window_was_built_anew_is_not_shown(desk):
+    id = desk.writing.document.id
+    desk.writing.new()  # reads the document, which is empty still
+    desk.type("typed meanwhile")
+    desk.writing.close()
+    desk.text = ""
+    desk.seen.clear()
+    desk.writing.start(id)
+    desk.settle()
+    assert [each.words.text for each in desk.seen if isinstance(each, w.DocumentOpened)] == ["typed meanwhile"]
+
+
+def test_of_refused_words_the_newest_are_tried_again(desk, request):
+    id = desk.writing.document.id
+    make_room = request.getfixturevalue("full")
+    desk.type("one")
+    desk.writing.tick()
+    desk.type("one two")
+    desk.writing.close()  # both are on their way, and the first one will be refused
+    desk.store.submit(lambda c: None).result()
+    desk._posted.get()()
+    make_room()
+    desk.writing.close()
+    desk.settle()
+    assert desk.stored(id).text == "one two"
+    assert (desk.writing._left, desk.writing._newest) == ({}, {})
