@@ -14,6 +14,7 @@ Non-goals: tools, documents.
 
 import faulthandler
 import json
+import signal
 import struct
 import sys
 from datetime import datetime
@@ -99,6 +100,7 @@ def _limit() -> None:
 
 def main() -> None:
     """Render until the parent goes. The arguments are folders where jinja2 may be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
     sys.path.extend(sys.argv[1:])
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     made = environment()

@@ -51,6 +51,7 @@ class TemplateRenderer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
+            process_group=0 if os.name == "posix" else None,  # else Ctrl+C in a terminal ends one that is starting
         )
 
     def render(self, template: str, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:

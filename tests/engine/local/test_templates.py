@@ -1,5 +1,7 @@
 """The child process that renders templates of strangers: its limits, and its ends."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +40,20 @@ def test_a_child_that_somebody_else_has_ended():
     renderer._child.kill()
     renderer._child.wait()
     assert renderer.render("{{ 2 + 2 }}", [], add_generation_prompt=True) == "4"
+    renderer.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other groups")
+def test_ctrl_c_in_a_terminal_is_not_for_the_child():
+    """It goes to all that runs in the foreground there, also while the child is starting."""
+    renderer = TemplateRenderer({})
+    renderer.start()
+    child = renderer._child
+    assert os.getpgid(child.pid) != os.getpgid(0)
+    assert renderer.render("{{ 1 }}", [], add_generation_prompt=True) == "1"
+    child.send_signal(signal.SIGINT)
+    assert renderer.render("{{ 2 }}", [], add_generation_prompt=True) == "2"
+    assert renderer._child is child
     renderer.close()
 
 
