@@ -435,7 +435,7 @@ class Writing:
             if self._is_open(document.id):
                 self._is_dirty = self._is_refused = True
             else:
-                self._left[document.id] = document, self._newest[document.id]
+                self._left[document.id] = document, self._newest.get(document.id, words)
             self._failed(error)
 
         self._call(work, then, failed)

@@ -9,6 +9,7 @@ import pytest
 from chatdesk.engine.api import Count, Counted, Failed, Loaded
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.backups import RESTORING, available, before_migration
+from chatdesk.storage.documents import Documents
 from chatdesk.tasks import writing_changes as w
 from chatdesk.tasks.shelf import Shelf
 from tests.tasks.desk import INFO, answered
@@ -25,7 +26,6 @@ def desk(tmp_path):
 @pytest.fixture
 def full(monkeypatch):
     """A disk that takes no words; calling it makes room."""
-    from chatdesk.storage.documents import Documents
 
     def refuse(*_):
         raise UserError(Fault.DISK_FULL, path="x")
@@ -257,3 +257,23 @@ def test_of_refused_words_the_newest_are_tried_again(desk, request):
     desk.settle()
     assert desk.stored(id).text == "one two"
     assert (desk.writing._left, desk.writing._newest) == ({}, {})
+
+
+def test_the_same_refused_words_may_be_tried_twice_at_once(desk, monkeypatch):
+    id, save, takes = desk.writing.document.id, Documents.save, iter([False, True, False, True])
+
+    def maybe(documents, *words):
+        if not next(takes):
+            raise UserError(Fault.DISK_FULL, path="x")
+        save(documents, *words)
+
+    monkeypatch.setattr(Documents, "save", maybe)
+    desk.type("one")
+    desk.writing.close()
+    desk.settle()
+    desk.writing.close()
+    desk.writing.close()
+    desk.settle()
+    desk.tick()
+    assert desk.stored(id).text == "one"
+    assert desk.writing._left == {}
