@@ -342,6 +342,18 @@ def test_torch_answers_while_the_kernels_are_compiled(folder, monkeypatch, tmp_p
     engine.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
+def test_ctrl_c_in_a_terminal_does_not_end_the_compilation(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHATDESK_CACHE", str(tmp_path))
+    compiler = Compiler()
+    compiler.start()
+    while (child := compiler._child) is None and not compiler.has_failed:
+        time.sleep(0.01)
+    assert child is not None
+    assert os.getpgid(child.pid) != os.getpgrp()
+    compiler.close()
+
+
 def test_a_machine_without_numba_keeps_torchs_path(folder, monkeypatch, calls, caplog):
     """Whatever the reason is: it is said once."""
     monkeypatch.setenv("CHATDESK_CACHE", os.devnull)

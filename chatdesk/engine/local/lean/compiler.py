@@ -85,6 +85,7 @@ class Compiler:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": search},
+                process_group=0 if os.name == "posix" else None,  # Ctrl+C in a terminal is not for it
             )
         child = self._child
         try:
