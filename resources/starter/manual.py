@@ -19,6 +19,7 @@ NAMES = {
     "min_p": ["min-p", "min p", "min_p"],
     "overflow": ["setting When the context is full"],
     "drafts": ["drafts setting", "number of drafts"],
+    "stop": ["setting Stop at", "stop setting"],
 }
 _SHORTCUT = re.compile(r'Shortcut\(\("([^"]+)",.*?QT_TRANSLATE_NOOP\("shortcuts", "([^"]+)"\)')
 
@@ -110,6 +111,7 @@ def _value(option: Option, name: str, draw: random.Random) -> tuple[str, str]:
     default = {
         "seed": "empty, which means random",
         "system_prompt": "empty",
+        "stop": "empty",
         "overflow": "to leave the oldest messages out",
     }.get(option.name, f"{option.default}")
     return draw.choice(
