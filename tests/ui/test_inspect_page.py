@@ -234,7 +234,7 @@ def test_the_window_has_the_page(desk, qtbot):
 def test_a_narrow_page_cuts_nothing_in_its_header(looking):
     page = looking.page
     assert page._title.isVisible()
-    narrow = page._row.sizeHint().width() - 8
+    narrow = page._header.sizeHint().width() - 8
     page.resize(narrow, 700)
     assert not page._title.isVisible()
     shown = (*page.tabs.values(), page.example)

@@ -7,7 +7,6 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QPlainTextEdit,
     QSizePolicy,
     QStackedWidget,
@@ -24,7 +23,7 @@ from chatdesk.ui.inspect.saving import save_text, say_failed
 from chatdesk.ui.inspect.tokens_part import TokensPart
 from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
-from chatdesk.ui.widgets.frames import scrolled
+from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.raw_text import raw_text
 
@@ -76,7 +75,8 @@ class InspectPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._make_header())
+        self._header = self._make_header()
+        column.addWidget(self._header)
         column.addLayout(body, 1)
 
     def _make_header(self) -> QFrame:
@@ -84,41 +84,27 @@ class InspectPage(QWidget):
         self.back_button.clicked.connect(self.back_wanted)
         self.example = TextButton(self.tr("Example"), kind="link")
         self.example.clicked.connect(lambda: self.set_text(EXAMPLE))
-        header = QFrame()
-        header.setObjectName("header")
-        header.setFixedHeight(theme.scaled(56))
-        header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the page may be narrower
-        row = QHBoxLayout(header)
-        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
-        row.setSpacing(theme.scaled(8))
-        row.addWidget(self.back_button)
         self._title = Label(self.tr("Inspect"), kind="title")
-        row.addWidget(self._title)
-        row.addSpacing(theme.scaled(8))
+        self._title.setContentsMargins(0, 0, theme.scaled(8), 0)
         group = Tabs(self)
         names = {"next_word": self.tr("Next word"), "tokens": self.tr("Tokens"), "attention": self.tr("Attention")}
         self.tabs: dict[str, TextButton] = {}
         for name, words in names.items():
             tab = self.tabs[name] = TextButton(words)
             group.add(tab)
-            row.addWidget(tab)
             part = getattr(self, name)
             self._parts.addWidget(scrolled(part))
             tab.clicked.connect(partial(self._show, name))
-        row.addStretch()
-        row.addWidget(self.example)
-        self._row = row
         self.tabs["next_word"].setChecked(True)
+        header = page_header(self.back_button, self._title, *self.tabs.values(), at_end=self.example)
+        header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the page may be narrower
         return header
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt override: where there is no room for all in the header, the title goes; the rail says it, too."""
         super().resizeEvent(event)
-        margins, gap = self._row.contentsMargins(), self._row.spacing()
-        shown = [self._title, *self.tabs.values(), self.example]
-        shown += [self.back_button] * (not self.back_button.isHidden())
-        needed = margins.left() + margins.right() + sum(each.sizeHint().width() + gap for each in shown)
-        self._title.setVisible(needed + gap <= self.width())
+        self._title.show()
+        self._title.setVisible(self._header.sizeHint().width() <= self.width())
 
     def _show(self, name: str, _checked: bool = True) -> None:
         self._parts.setCurrentIndex(list(self.tabs).index(name))

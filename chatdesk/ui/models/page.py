@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from chatdesk.tasks.changes import Change, DownloadsChanged, ModelChanged
 from chatdesk.ui import theme
@@ -12,6 +12,7 @@ from chatdesk.ui.models.download_rows import DownloadRows
 from chatdesk.ui.models.local import LocalModels
 from chatdesk.ui.models.remote import HubModels
 from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
+from chatdesk.ui.widgets.frames import page_header
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -57,24 +58,14 @@ class ModelsPage(QWidget):
         self.back_button.clicked.connect(self.back_wanted)
         self.local_tab = TextButton(self.tr("On this machine"))
         self.hub_tab = TextButton(self.tr("From a hub"))
-        header = QFrame()
-        header.setObjectName("header")
-        header.setFixedHeight(theme.scaled(56))
-        row = QHBoxLayout(header)
-        row.setContentsMargins(theme.scaled(16), 0, theme.scaled(16), 0)
-        row.setSpacing(theme.scaled(8))
-        row.addWidget(self.back_button)
         self._title = Label(self.tr("Models"), kind="title")
-        row.addWidget(self._title)
-        row.addSpacing(theme.scaled(8))
+        self._title.setContentsMargins(0, 0, theme.scaled(8), 0)
         group = Tabs(self)
         for tab, part in ((self.local_tab, self.local), (self.hub_tab, self.hub)):
             tab.clicked.connect(lambda _=False, shown=part: self._show(shown))
             group.add(tab)
-            row.addWidget(tab)
-        row.addStretch()
         self.local_tab.setChecked(True)
-        return header
+        return page_header(self.back_button, self._title, self.local_tab, self.hub_tab)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The downloads leave room for the rest; in a small window the title leaves it to the tabs."""

@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
 from chatdesk.ui import theme
 
 
-def page_header(*parts: QWidget) -> QFrame:
-    """The bar at the top of a page, with ``parts`` from the left."""
+def page_header(*parts: QWidget, at_end: QWidget | None = None) -> QFrame:
+    """The bar at the top of a page, with ``parts`` from the left and one on the right."""
     header = QFrame()
     header.setObjectName("header")
     header.setFixedHeight(theme.scaled(56))
@@ -17,6 +17,8 @@ def page_header(*parts: QWidget) -> QFrame:
     for part in parts:
         row.addWidget(part)
     row.addStretch()
+    if at_end is not None:
+        row.addWidget(at_end)
     return header
 
 

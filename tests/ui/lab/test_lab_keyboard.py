@@ -15,14 +15,14 @@ from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.training.errands import Done, Going
 from chatdesk.training.events import Began, Finished, Paused, Saved, Stepped
 from tests.ui import walking
-from tests.ui.lab.test_lab_page import COMPARE, FAKE, REPORT
+from tests.ui.lab.test_lab_page import COMPARE, FAKE, REPORT, Bench
 from tests.ui.walking import focus, press, tab_to
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 SPACE, ENTER, TAB, BACK = Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Tab, Qt.Key.Key_Backtab
 
 
-class Walk:
+class Walk(Bench):
     """The lab in a real window, over scripted children, with nothing in it."""
 
     def __init__(self, desk, qtbot, folder) -> None:
@@ -40,21 +40,8 @@ class Walk:
         self.page = desk.window.pages.lab
         self.settle()
 
-    def until(self, so) -> None:
-        def is_so() -> bool:
-            while not self._posted.empty():
-                self._posted.get()()
-            return bool(so())
-
-        self.qtbot.waitUntil(is_so, timeout=20_000)
-        self.page.follow()
-
     def settle(self) -> None:
         self.until(lambda: self.lab.work is None)
-
-    def script(self, path, *lines) -> None:
-        words = [line if isinstance(line, str) else msgspec.json.encode(line).decode() for line in lines]
-        path.write_text("\n".join(words) + "\n", encoding="utf-8")
 
     def go(self, widget: QWidget, *keys: Qt.Key, back: bool = False) -> None:
         """Tab to it, then these keys."""
