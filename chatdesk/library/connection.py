@@ -16,6 +16,7 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import httpx2
 import msgspec
@@ -86,16 +87,8 @@ class Answer:
             if (found := self._socket()) is not None:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most // 2)  # which Linux doubles
 
-    def hang_up(self) -> None:
-        """Make a read that waits in another thread fail at once."""
-        with suppress(OSError):  # it is closed already
-            if (found := self._socket()) is not None:
-                socket.socket.shutdown(found, socket.SHUT_RDWR)  # not TLS's own farewell, which is no thread's but one
-
     def _socket(self) -> socket.socket | None:
-        stream = self._response.extensions.get("network_stream")
-        found = stream.get_extra_info("socket") if stream is not None else None
-        return found if isinstance(found, socket.socket) else None
+        return _socket_of(self._response.extensions.get("network_stream"))
 
 
 class Connection:
@@ -127,6 +120,7 @@ class Connection:
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
         self._live: set[Answer] = set()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._is_closed = False
 
     def url(self, name: str, path: str = "") -> str:
@@ -137,7 +131,7 @@ class Connection:
         """The answer to a question of the hub's API, checked to be of ``kind``; see `read`."""
         try:
             return msgspec.json.decode(self.read(path, params, anonymous=anonymous), type=kind, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(Fault.HUB_ANSWER, host=self.host, reason="it answers with something else") from error
 
     def read(
@@ -195,12 +189,26 @@ class Connection:
         """End all questions that are under way, from any thread; later ones are CANCELLED."""
         with self._lock:
             self._is_closed = True
-            live = list(self._live)
-            client = self._client if not live else None  # else whoever reads last closes it
-        for answer in live:
-            answer.hang_up()
+            client = self._client if not self._live else None  # else whoever reads last closes it
+        self.hang_up()
         if client is not None:
             client.close()
+
+    def hang_up(self) -> None:
+        """Make all that waits for the hub in other threads fail at once, also where no answer has begun."""
+        with self._lock:
+            found = list(self._sockets)
+        for each in found:
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(each, socket.SHUT_RDWR)  # not TLS's own farewell, which is no thread's but one
+
+    def _note(self, event: str, said: Mapping[str, Any]) -> None:
+        """Keep the socket of each connection that is made."""
+        if event.endswith(".complete") and (found := _socket_of(said["return_value"])) is not None:
+            with self._lock:
+                self._sockets.add(found)
+            if self._is_closed:
+                self.hang_up()
 
     def _follow(
         self, url: str, params: Mapping[str, Any] | None, headers: dict[str, str], anonymous: bool
@@ -213,7 +221,8 @@ class Connection:
             is_hub = _origin(here) == self._origin
             if is_hub and not anonymous and (token := self._token()) is not None and _is_private(here):
                 sent["Authorization"] = f"Bearer {token}"
-            response = self._started().send(httpx2.Request("GET", here, headers=sent), stream=True)
+            request = httpx2.Request("GET", here, headers=sent, extensions={"trace": self._note})
+            response = self._started().send(request, stream=True)
             if is_hub:
                 hub_headers.update(response.headers)
             if response.status_code not in _REDIRECTS:
@@ -291,6 +300,12 @@ def _told(host: str) -> Iterator[None]:
     except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         reason = re.sub(r"^\[[^\]]*\] ", "", shown(str(error), 200)) or "the connection was cut"
         raise Transient(Fault.HUB_UNREACHABLE, host=host, reason=reason) from error
+
+
+def _socket_of(stream: Any) -> socket.socket | None:
+    """The socket below a stream of the client; None for all else."""
+    found = stream.get_extra_info("socket") if hasattr(stream, "get_extra_info") else None
+    return found if isinstance(found, socket.socket) else None
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int]:

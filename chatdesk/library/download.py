@@ -5,12 +5,13 @@ name before its digest is right. Not here: what to fetch (`hub.repository`), and
 """
 
 import errno
+import math
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -30,6 +31,7 @@ AT_ONCE = 4
 _SPARE = 50 * 10**6  # bytes that a disk should have left
 _SMALL = STEP // AT_ONCE  # bytes; what a kill costs of a smaller file does not count
 _SAY_EVERY_S = 0.1
+_LONGEST_WAIT_S = 1.0  # for threads, after Ctrl+C
 
 
 class Step(Struct, frozen=True):
@@ -75,6 +77,7 @@ class _Job:
     """Files of a repository that are fetched by threads, which say where they are to the one that waits for them."""
 
     def __init__(self, hub: Connection, repository: Repository, cache: Path, patience: Patience) -> None:
+        self._hub = hub
         self._repository = repository
         self._cache = cache
         self._ended = threading.Event()
@@ -100,14 +103,22 @@ class _Job:
             raise self.no_space()
         # Of a model that is there altogether somebody wants to know whether it is right.
         check = len(there) == len(files)
-        with ThreadPoolExecutor(AT_ONCE, "download") as pool:
-            for group in self._groups:
-                pool.submit(self._fetch, group, check)
-            try:
-                self._listen(say, stop)
-            finally:
-                self._end()
-                pool.shutdown(cancel_futures=True)
+        left: SimpleQueue[list[RemoteFile]] = SimpleQueue()
+        for group in self._groups:
+            left.put(group)
+        work = partial(self._fetch_all, left, check)
+        # A program that ends waits for no server, so these are no threads of a pool.
+        threads = [threading.Thread(target=work, name="download file", daemon=True) for _ in range(AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        most_s = math.inf
+        try:
+            self._listen(say, stop)
+        except KeyboardInterrupt:
+            most_s = _LONGEST_WAIT_S  # somebody waits at a terminal, and a kill does no harm
+            raise
+        finally:
+            self._end(threads, most_s)
         if self._error is not None:
             raise self._error
 
@@ -124,20 +135,29 @@ class _Job:
                 else:
                     say(step)
 
-    def _end(self) -> None:
-        """Let the threads end soon, also those that wait for a server."""
+    def _end(self, threads: Iterable[threading.Thread], most_s: float) -> None:
+        """Let the threads end soon, also those that wait for a server, and wait for them."""
         self._ended.set()
-        for answer in list(self._fetcher.open_answers):
-            answer.hang_up()
+        until = time.monotonic() + most_s
+        for thread in threads:
+            while thread.is_alive() and time.monotonic() < until:
+                self._hub.hang_up()
+                thread.join(_SAY_EVERY_S)
 
-    def _fetch(self, group: Iterable[RemoteFile], check: bool) -> None:
-        try:
-            for file in group:
-                self._fetcher.make_sure(file, check)
-                self._tell(file, file.size, must=True)
-        except BaseException as error:  # for the thread that waits
-            self._error = self._error or error
-        self._steps.put(None)
+    def _fetch_all(self, left: "SimpleQueue[list[RemoteFile]]", check: bool) -> None:
+        """Take one group after the other; all files of a group have the same bytes."""
+        while not self._ended.is_set():
+            try:
+                group = left.get_nowait()
+            except Empty:
+                return
+            try:
+                for file in group:
+                    self._fetcher.make_sure(file, check)
+                    self._tell(file, file.size, must=True)
+            except BaseException as error:  # for the thread that waits
+                self._error = self._error or error
+            self._steps.put(None)
 
     def no_space(self) -> UserError:
         """What is missing, and what the disk has."""

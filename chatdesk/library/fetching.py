@@ -64,7 +64,6 @@ class Fetcher:
     """Fetches files of one repository into the cache, each call on any thread.
 
     ``share``: how many files share in what a kill may cost. ``ended`` cuts a wait short.
-    Attributes: ``open_answers``, those that are being read, to be hung up by whoever ends it all.
     """
 
     def __init__(
@@ -84,7 +83,6 @@ class Fetcher:
         self._unread, self._step = _UNREAD // share, partial.STEP // share
         self._tell = tell
         self._ended = ended
-        self.open_answers: set[Answer] = set()
 
     def make_sure(self, file: RemoteFile, check: bool) -> None:
         """Have a file in the cache. ``check``: read one that is there, and fetch it anew where it is wrong."""
@@ -158,7 +156,7 @@ class Fetcher:
             headers["Range"] = f"bytes={part.done}-"
         path = resolve_path(self._repository.name, self._repository.commit, file.path)
         self._tell(file, part.done, must=True)
-        with self._hub.open(path, headers=headers) as answer, self._listed(answer):
+        with self._hub.open(path, headers=headers) as answer:
             answer.hold_little(self._unread)
             skip = self._begin(answer, part, file)
             since, mark = time.monotonic(), part.done
@@ -174,16 +172,6 @@ class Fetcher:
                         raise Transient(Fault.HUB_UNREACHABLE, host=self._hub.host, reason="it sends too slowly")
                     since, mark = time.monotonic(), part.done
         raise self._odd("a file ends too early")
-
-    @contextmanager
-    def _listed(self, answer: Answer) -> Iterator[None]:
-        self.open_answers.add(answer)
-        try:
-            if self._ended.is_set():
-                raise UserError(Fault.CANCELLED)
-            yield
-        finally:
-            self.open_answers.discard(answer)
 
     def _begin(self, answer: Answer, part: Partial, file: RemoteFile) -> int:
         """Whether an answer goes on where the part ends; how many of its bytes are there already."""
