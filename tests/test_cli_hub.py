@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -18,7 +19,7 @@ from chatdesk.library.partial import STEP
 from chatdesk.settings.store import Settings
 from tests.engine.checkpoints import make_checkpoint
 from tests.library.hub_models import CONFIG, noise, single
-from tests.library.hub_server import COMMIT, Model, Server, serve
+from tests.library.hub_server import COMMIT, Handler, Model, Server, serve
 
 
 @pytest.fixture
@@ -143,6 +144,31 @@ def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> 
     assert run("download", "owner/tiny").exit_code == 0
     licence = [each.headers.get("range") for each in server.asked if each.path.endswith("LICENSE")]
     assert licence == [None, f"bytes={STEP}-"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+def test_ctrl_c_before_an_answer_has_begun(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Handler._body
+
+    def body(handler: Handler, data: bytes, *given: Any) -> None:
+        if data == server.models["owner/tiny"].files["config.json"]:
+            answer(handler, data, *given)
+        else:
+            handler.hub.is_closing.wait(60)
+
+    monkeypatch.setattr(Handler, "_body", body)
+    command = [sys.executable, "-m", "chatdesk", "models", "download", "owner/tiny"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as child:
+        deadline = time.monotonic() + 20
+        while not any(each.path.endswith("tokenizer.json") for each in server.asked):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=15)
+    assert child.returncode == 130
+    assert time.monotonic() - begun < 6
+    assert "The same command goes on where it was." in stderr
 
 
 def test_token(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

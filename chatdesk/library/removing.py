@@ -49,13 +49,18 @@ def removal(folder: Path, starter: Path) -> Removal:
 
 
 def remove(what: Removal) -> None:
-    """Move it to the trash. Raises CANNOT_REMOVE; nothing is removed then."""
+    """Move it to the trash. Raises CANNOT_REMOVE, also while files of it are fetched; nothing is removed then."""
     from send2trash import send2trash  # on a Mac it takes a framework along
 
-    try:
-        send2trash(what.place)
-    except OSError as error:  # the package's own errors are of this kind
-        raise UserError(Fault.CANNOT_REMOVE, path=what.place, reason=error.strerror or error) from error
+    from chatdesk.library import snapshots  # and with it the HTTP client
+
+    with snapshots.alone(what.place) as is_alone:
+        if not is_alone:
+            raise UserError(Fault.CANNOT_REMOVE, path=what.place, reason="it is being downloaded")
+        try:
+            send2trash(what.place)
+        except OSError as error:  # the package's own errors are of this kind
+            raise UserError(Fault.CANNOT_REMOVE, path=what.place, reason=error.strerror or error) from error
 
 
 def place_of(folder: Path) -> Path:

@@ -7,9 +7,11 @@ the commit. Where a file system has no symbolic links the snapshot has a hard li
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.hub import RemoteFile, Repository
@@ -65,9 +67,30 @@ def publish(cache: Path, repository: Repository) -> Path:
 def discard(cache: Path, name: str) -> None:
     """Remove what was fetched of a repository and belongs to no snapshot; with nothing left, the repository itself.
 
-    Raises DOWNLOAD_CANNOT_WRITE.
+    What somebody else is fetching stays, whoever it is. Raises DOWNLOAD_CANNOT_WRITE.
     """
     repository = folder(cache, name)
+    with alone(repository) as is_alone:
+        if is_alone:
+            _discard(repository)
+
+
+@contextmanager
+def alone(repository: Path) -> Iterator[bool]:
+    """Whether nobody fetches files into this folder of the cache. While the block lasts nobody can go on with one."""
+    with ExitStack() as held:
+        is_alone = True
+        for path in _entries(repository.parent / ".locks" / repository.name):
+            try:
+                held.enter_context(FileLock(path).acquire(timeout=0))
+            except Timeout:
+                is_alone = False
+            except OSError:  # who may not write there fetches nothing either
+                continue
+        yield is_alone
+
+
+def _discard(repository: Path) -> None:
     snapshots = repository / "snapshots"
     linked = {os.path.realpath(path) for path in snapshots.rglob("*")} if snapshots.is_dir() else set()
     try:

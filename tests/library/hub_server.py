@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request. Faults of a body: ``cut:N`` after N bytes, ``hang:N``, ``drip:N``, ``long``, ``short``,
     ``flip``, ``no-range``, ``wrong-range``, ``416``, ``etag``, ``gzip``, ``html``, ``loop``, ``to-file``,
     ``store-403``, any status with or without ``:SECONDS`` of Retry-After. Faults of the API: ``html``, ``truncated``,
-    ``list``, ``huge``, ``hang``, ``loop``, a status.
+    ``list``, ``huge``, ``deep``, ``hang``, ``loop``, a status.
     """
 
     protocol_version = "HTTP/1.1"
@@ -171,8 +171,13 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.hub.next_fault(of_api=True)
         if fault == "html":
             return self._send(200, b"<html>Sign in to the network</html>", {"Content-Type": "text/html"})
-        if fault in ("truncated", "list", "huge"):
-            bodies = {"truncated": b'{"id": "owner/na', "list": b'[1, "two"]', "huge": b" " * (2**25 + 1)}
+        bodies = {
+            "truncated": b'{"id": "owner/na',
+            "list": b'[1, "two"]',
+            "huge": b" " * (2**25 + 1) if fault == "huge" else b"",
+            "deep": b"[" * 100_000 if "revision" not in path else b'{"x":' + b"[" * 100_000,
+        }
+        if fault in bodies:
             return self._send(200, bodies[fault], {"Content-Type": "application/json"})
         if fault == "hang":
             self.hub.is_closing.wait(30)

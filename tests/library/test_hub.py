@@ -130,6 +130,7 @@ def test_repositories_that_hold_no_checkpoint(
         ("list", Fault.HUB_ANSWER),
         ("huge", Fault.HUB_ANSWER),
         ("loop", Fault.HUB_ANSWER),
+        ("deep", Fault.HUB_ANSWER),
         ("hang", Fault.HUB_UNREACHABLE),
         ("500", Fault.HUB_SERVER),
         ("503:1", Fault.HUB_SERVER),
