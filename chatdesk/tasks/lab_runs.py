@@ -37,6 +37,7 @@ from chatdesk.training.recipe import (
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
 _OPENED = "opened.txt"
+_LONGEST = 200  # bytes of a folder's name, so that a number and an ending still fit
 _RATE_OF_LORA, _RATE_OF_ALL = 2e-4, 3e-5  # usual ones for AdamW
 
 
@@ -293,7 +294,8 @@ def create(folder: Path, name: str, plan: Plan) -> Path:
 
 def free_path(folder: Path, name: str) -> Path:
     """A folder of that name that is not there yet."""
-    plain = re.sub(r'[\\/:*?"<>|\x00-\x1f]', " ", name).strip(" .")[:80] or "run"
+    plain = re.sub(r'[\\/:*?"<>|\x00-\x1f]', " ", name).strip(" .")[:80]
+    plain = plain.encode("utf-8", "ignore")[:_LONGEST].decode("utf-8", "ignore").strip() or "run"
     path, number = folder / plain, 2
     while path.exists():
         path, number = folder / f"{plain} {number}", number + 1

@@ -22,7 +22,7 @@ from chatdesk.training.feed import Inputs
 from chatdesk.training.memory import LIBRARIES, peak_bytes
 from chatdesk.training.model import LossModel, count_parameters, is_in_block, keep_less, new_model
 from chatdesk.training.origins import FromCheckpoint, borrowed, sized
-from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, load_recipe
+from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, find_folder, load_recipe
 from chatdesk.training.run_folder import RunFolder, trained
 from chatdesk.training.trainer import make_optimizers
 
@@ -117,7 +117,7 @@ def _text_tokens(recipe: Recipe, path: Path, text: Path | None) -> int:
 
 def _shape_of(recipe: Recipe, path: Path) -> ModelShape:
     shape = recipe.shape
-    return sized(shape, borrowed(path.parent / Path(shape.tokenizer).expanduser())) if shape.tokenizer else shape
+    return sized(shape, borrowed(find_folder(shape.tokenizer, path))) if shape.tokenizer else shape
 
 
 def _model(recipe: Recipe, path: Path, index: int, device: torch.device) -> LossModel:

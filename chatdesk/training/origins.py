@@ -26,7 +26,7 @@ from chatdesk.library import tokenizer_json
 from chatdesk.training.corpus import SPECIAL_TOKENS
 from chatdesk.training.encoders import Encoder, OwnEncoder, TemplateEncoder
 from chatdesk.training.model import LossModel, export, fresh, new_model, put
-from chatdesk.training.recipe import ModelShape, Recipe, find_checkpoint
+from chatdesk.training.recipe import ModelShape, Recipe, find_checkpoint, find_folder
 from chatdesk.training.run_folder import RunFolder
 from chatdesk.training.tokenizer import load_tokenizer, save_tokenizer
 
@@ -45,7 +45,7 @@ class NewModel:
         self._recipe, self._folder = recipe, folder
         shape = recipe.shape
         if not (folder.tokenizer / "tokenizer.json").is_file():
-            made = borrowed(path.parent / Path(shape.tokenizer).expanduser()) if shape.tokenizer else train()
+            made = borrowed(find_folder(shape.tokenizer, path)) if shape.tokenizer else train()
             save_tokenizer(made, folder.tokenizer, shape.context)
         tokenizer = load_tokenizer(folder.tokenizer)
         self.encoder: Encoder = OwnEncoder(tokenizer)

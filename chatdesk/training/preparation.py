@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psutil
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
@@ -31,6 +32,8 @@ LEAST_BYTES = 1000
 """Less text than this is refused: nothing can be learned from it."""
 
 _VERSION = 1
+_HALF = ".part"
+_PARTS = ("train", "held-out")
 _RARE = 5
 _LEAST_VOCABULARY = 261  # the bytes and the special tokens
 _SHOWN_WORDS = 12
@@ -79,7 +82,7 @@ class Words(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a preparation has done. ``skipped``: files of a folder that could not be read, with the reason."""
+    """What a preparation has done. ``skipped``: files of a folder that could not be read, or only in part, and why."""
 
     files: int
     documents: int
@@ -103,21 +106,41 @@ def prepare(paths: Sequence[Path], out: Path, wishes: Wishes, tell: Tell = lambd
     found = readers.files(paths)
     if not found:
         raise UserError(Fault.NO_TEXT, path=", ".join(map(str, paths)) or "nothing")
-    folder = out / f"prepared-{_digest([path for path, _ in found], wishes)}"
-    if (folder / "report.json").is_file():
-        return folder, msgspec.json.decode((folder / "report.json").read_bytes(), type=Report)
-    half = folder.with_name(folder.name + ".part")
+    folder = out / f"prepared-{_digest(found, wishes)}"
+    if (report := _found(folder)) is not None:
+        return folder, report
+    half = out / f"{folder.name}.{os.getpid()}{_HALF}"  # another process may prepare the same just now
     try:
-        shutil.rmtree(half, ignore_errors=True)
+        _clear(out)
         half.mkdir(parents=True)
         report = _Preparation(found, half, wishes, tell).run()
         (half / "report.json").write_bytes(msgspec.json.encode(report))
-        os.replace(half, folder)
+        if _found(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)  # damaged
+            os.replace(half, folder)
     except OSError as error:
         raise UserError(Fault.CANNOT_WRITE, path=out, reason=error.strerror or error) from None
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return folder, report
+
+
+def _found(folder: Path) -> Report | None:
+    """The report of a preparation that is there and whole."""
+    if not all((folder / f"{name}.jsonl").is_file() for name in _PARTS):
+        return None
+    try:
+        return msgspec.json.decode((folder / "report.json").read_bytes(), type=Report)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _clear(out: Path) -> None:
+    """Take away what preparations that were killed have left."""
+    for half in out.glob(f"prepared-*{_HALF}"):
+        number = half.name.removesuffix(_HALF).rpartition(".")[2]
+        if not (number.isdecimal() and psutil.pid_exists(int(number))) or int(number) == os.getpid():
+            shutil.rmtree(half, ignore_errors=True)
 
 
 class _Preparation:
@@ -131,7 +154,7 @@ class _Preparation:
         if "boilerplate" in self._wishes.steps:
             cleaner.learn(self._read("reading"))
         self._documents = self._read_bytes = 0
-        sums = {"train": [0, 0], "held-out": [0, 0]}
+        sums = {name: [0, 0] for name in _PARTS}
         streams = {name: (self._folder / f"{name}.jsonl").open("wb") for name in sums}
         try:
             for document in cleaner.clean(self._read("cleaning")):
@@ -156,7 +179,7 @@ class _Preparation:
             train_bytes=size,
             held_out_documents=held_documents,
             held_out_bytes=held_size,
-            skipped=tuple(f"{path}: {reason}" for path, reason in self._skipped.items()),
+            skipped=tuple(_in_unicode(f"{path}: {reason}") for path, reason in self._skipped.items()),
             words=self._measure_words(),
         )
 
@@ -164,6 +187,7 @@ class _Preparation:
         """All documents; a damaged file of a folder is passed over and remembered."""
         for number, (path, is_named) in enumerate(self._found):
             self._tell(stage, number, len(self._found))
+            before = self._documents
             try:
                 for document in readers.read(path):
                     self._documents += 1
@@ -172,7 +196,9 @@ class _Preparation:
             except UserError as error:
                 if is_named:
                     raise
-                self._skipped[path] = error.fields.get("reason", str(error))
+                used = self._documents - before
+                ahead = f"; the {used} documents in front of that are used" if used else ""
+                self._skipped[path] = error.fields.get("reason", str(error)) + ahead
 
     def _measure_words(self) -> Words | None:
         if not self._wishes.vocabulary and not self._wishes.tokenizer:
@@ -180,7 +206,7 @@ class _Preparation:
         from chatdesk.training.tokenizer import SAMPLE_BYTES, load_tokenizer, sample, train_tokenizer
 
         self._tell("tokenizer", 0, 1)
-        train, held_out = (self._folder / f"{name}.jsonl" for name in ("train", "held-out"))
+        train, held_out = (self._folder / f"{name}.jsonl" for name in _PARTS)
         if self._wishes.tokenizer:
             folder = Path(self._wishes.tokenizer)
             if not (folder / "tokenizer.json").is_file():
@@ -227,13 +253,21 @@ def _line(document: Document) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-def _digest(found: Sequence[Path], wishes: Wishes) -> str:
-    """Of the bytes of all files in their order, and of what was asked for."""
+def _in_unicode(text: str) -> str:
+    """Names of files need not be Unicode, but what is written must be."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _digest(found: Sequence[tuple[Path, bool]], wishes: Wishes) -> str:
+    """Of the bytes of all files in their order, and of what was asked for; what reading a file of a folder passes over
+    is passed over.
+    """
     whole = hashlib.blake2b(msgspec.json.encode((_VERSION, wishes)), digest_size=8)
-    for path in found:
+    for path, is_named in found:
         try:
             with path.open("rb") as file:
                 whole.update(hashlib.file_digest(file, "sha256").digest() + readers.kind(path).encode())
         except OSError as error:
-            raise UserError(Fault.BROKEN_TEXT, path=path, reason=error.strerror or error) from None
+            if is_named:
+                raise UserError(Fault.BROKEN_TEXT, path=path, reason=error.strerror or error) from None
     return whole.hexdigest()

@@ -1,8 +1,8 @@
 """Files as people have them, read as documents: text, Markdown, JSON lines, tables, Word, EPUB, HTML, PDF.
 
 A name may end in ``.gz``, ``.xz`` or ``.zst`` besides. A text in another encoding than UTF-8 is recognised: UTF-16 by
-its mark, GB18030 by what it gives, and what is neither counts as Windows-1252. Readers of the formats come from the
-field's usual libraries and are imported when such a file comes.
+its mark, GB18030 by what it gives, and what is neither counts as Windows-1252; UTF-8 with a few wrong bytes stays it.
+Readers of the formats come from the field's usual libraries and are imported when such a file comes.
 
 Files may come from anywhere, so sizes are bounded: no more than `MOST_BYTES` of a file that is read at once, unpacked.
 """
@@ -32,6 +32,7 @@ _PAIR_COLUMNS = (("question", "answer"), ("prompt", "response"), ("instruction",
 _HIDDEN = ("script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "svg", "head")
 _BLOCKS = re.compile(r"p|div|section|article|li|ul|ol|h[1-6]|blockquote|pre|table|tr|br|hr|dt|dd")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_RIGHT_FOR_WRONG = 10  # letters beyond ASCII that are UTF-8 for each place that is not
 _LEAST_CHINESE = 0.2  # of the characters of a text that GB18030 gives, for it to be Chinese
 
 
@@ -47,7 +48,7 @@ def kind(path: Path) -> str:
 def files(paths: Iterable[Path]) -> list[tuple[Path, bool]]:
     """The files to read, folders with all that is in them and can be read, and whether each was named itself.
 
-    Raises FILE_NOT_FOUND, and BROKEN_TEXT for a named file of a kind that nobody reads.
+    Raises FILE_NOT_FOUND, and BROKEN_TEXT for a named one that is no file, or of a kind that nobody reads.
     """
     found: list[tuple[Path, bool]] = []
     for path in paths:
@@ -56,6 +57,8 @@ def files(paths: Iterable[Path]) -> list[tuple[Path, bool]]:
             found += [(each, False) for each in inside]
         elif not path.exists():
             raise UserError(Fault.FILE_NOT_FOUND, path=path)
+        elif not path.is_file():
+            raise UserError(Fault.BROKEN_TEXT, path=path, reason="it is neither a file nor a folder")
         elif not kind(path):
             known = ", ".join(sorted((*READERS, ".jsonl")))
             raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"it is none of {known}, packed or not")
@@ -69,7 +72,10 @@ def read(path: Path) -> Iterator[Document]:
     found = kind(path)
     with _opened(path) as file:
         if found == ".jsonl":
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(lambda: file.readline(MOST_BYTES + 1), b""), 1):
+                if len(line) > MOST_BYTES:
+                    reason = f"line {number} has more than {MOST_BYTES >> 30} GB"
+                    raise UserError(Fault.BROKEN_TEXT, path=path, reason=reason)
                 if line.strip():
                     yield parse_line(line, path, number)
             return
@@ -115,6 +121,10 @@ def decode(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
+    lenient = data.decode("utf-8", "replace")
+    wrong, plain = lenient.count("\ufffd"), len(data.decode("ascii", "ignore"))
+    if wrong * _RIGHT_FOR_WRONG < len(lenient) - wrong - plain:  # a few bytes were lost; elsewhere most would be wrong
+        return lenient.removeprefix("\ufeff")
     try:
         chinese = data.decode("gb18030")
     except UnicodeDecodeError:
@@ -149,13 +159,13 @@ def _table(data: bytes) -> Iterator[Document]:
 
 def _word(data: bytes) -> Iterator[Document]:
     import docx
-    from docx.table import Table
+    from docx.table import Table, _Cell  # row.cells repeats a wide cell for each column, which may be a billion
 
     _check_unpacked(data)
     parts: list[str] = []
     for block in docx.Document(io.BytesIO(data)).iter_inner_content():
         if isinstance(block, Table):
-            parts += ["\t".join(cell.text for cell in row.cells) for row in block.rows]
+            parts += ["\t".join(_Cell(cell, block).text for cell in row._tr.tc_lst) for row in block.rows]
         else:
             parts.append(block.text)
     yield "\n\n".join(part for part in parts if part.strip())
@@ -174,7 +184,8 @@ def _epub(data: bytes) -> Iterator[Document]:
         order = [hrefs.get(item.get("idref"), "") for item in content.iterfind(".//{*}spine/{*}itemref")]
         folder = posixpath.dirname(package)
         names = [posixpath.normpath(posixpath.join(folder, unquote(href))) for href in order if href]
-        yield "\n\n".join(filter(None, (html_text(decode(book.read(name))) for name in names)))
+        parts = (html_text(decode(book.read(name))) for name in dict.fromkeys(names))  # each is read once
+        yield "\n\n".join(filter(None, parts))
 
 
 def _xml(data: bytes) -> ElementTree.Element:

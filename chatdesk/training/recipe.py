@@ -30,7 +30,9 @@ tokens. Unknown keys are refused: a key that is accepted and ignored is a lie. N
 
 import hashlib
 import os
+import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,16 +46,22 @@ VERSION = 1
 LEAST_VOCABULARY = 261
 """Each byte and the special tokens."""
 
-Positive = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=1 << 48)]
+Dimension = Annotated[int, Meta(ge=1, le=1_000_000)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 Name = Annotated[str, Meta(min_length=1)]
+
+
+_LONGEST_NAME = 60  # of a stage
+_FORBIDDEN = '\\ / : * ? " < > |'
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file of text and its share of the tokens (any unit: the weights of a stage are summed)."""
 
     file: Name
-    weight: Annotated[float, Meta(gt=0)] = 1.0
+    weight: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
 
 
 class ModelShape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -65,10 +73,10 @@ class ModelShape(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     """
 
     vocabulary: Annotated[int, Meta(ge=0, le=1_000_000)]
-    context: Positive
-    width: Positive
-    layers: Positive
-    heads: Positive
+    context: Dimension
+    width: Dimension
+    layers: Dimension
+    heads: Dimension
     kind: Literal["gpt2", "llama"] = "gpt2"
     key_value_heads: Annotated[int, Meta(ge=0)] = 0
     tokenizer: str = ""
@@ -91,7 +99,7 @@ class Lora(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     rank: Annotated[int, Meta(ge=1, le=4096)] = 8
-    alpha: Annotated[float, Meta(gt=0)] = 16.0
+    alpha: Annotated[float, Meta(gt=0, le=1e6)] = 16.0
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     targets: tuple[Name, ...] = ()
 
@@ -109,8 +117,8 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
     name: Name
     sources: Annotated[tuple[Source, ...], Meta(min_length=1)]
-    sequence: Positive
-    batch: Positive
+    sequence: Dimension
+    batch: Dimension
     learning_rate: Rate
     tokens: Positive | None = None
     steps: Positive | None = None
@@ -119,7 +127,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     loss: Literal["everything", "replies"] = "everything"
     isolate: bool = False
     held_out: tuple[Source, ...] = ()
-    layers: Positive | None = None
+    layers: Dimension | None = None
     accumulate: Positive = 1
 
     @property
@@ -139,11 +147,11 @@ class SamplingDefaults(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     Every value is written: transformers 5 fills what is missing with its own (top-k 50).
     """
 
-    temperature: Annotated[float, Meta(ge=0)] = 0.7
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 0.7
     top_p: Rate = 0.9
     top_k: Annotated[int, Meta(ge=0)] = 0
     min_p: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    repetition_penalty: Annotated[float, Meta(gt=0)] = 1.1
+    repetition_penalty: Annotated[float, Meta(gt=0, le=100)] = 1.1
     max_new_tokens: Positive = 256
 
 
@@ -164,7 +172,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     model: ModelShape | None = None
     start: Start | None = None
     lora: Lora | None = None
-    seed: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
     precision: Literal["bf16", "fp32"] = "bf16"
     optimizer: Literal["adamw", "muon"] = "adamw"
     other_rate: Annotated[float, Meta(gt=0, le=1)] = 0.15
@@ -209,7 +217,7 @@ def load_recipe(path: Path) -> Recipe:
         raise UserError(Fault.FILE_NOT_FOUND, path=path) from None
     except OSError as error:
         raise UserError(Fault.BAD_RECIPE, path=path, reason=error.strerror or error) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also bytes that are no UTF-8, and numbers of 5,000 digits
         raise UserError(Fault.BAD_RECIPE, path=path, reason=f"not valid TOML: {error}") from None
     version = data.get("version")
     if version != VERSION:
@@ -268,8 +276,16 @@ def _contradiction(recipe: Recipe) -> str | None:
             return f"{where}.sequence ({stage.sequence}) is longer than model.context ({recipe.model.context})"
         if stage.batch % stage.accumulate:
             return f"{where}.batch ({stage.batch}) is not a multiple of accumulate ({stage.accumulate})"
-        if stage.name in names[:index]:
-            return f"{where}.name ({stage.name}) is used twice"
+        if reason := _wrong_name(stage.name, names[:index]):
+            return f"{where}.name{reason}"
+    return None
+
+
+def _wrong_name(name: str, before: list[str]) -> str | None:
+    if name in before:
+        return f" ({name}) is used twice"
+    if len(name) > _LONGEST_NAME or _NOT_IN_NAMES.search(name):
+        return f": a file is called by it, so at most {_LONGEST_NAME} letters and none of {_FORBIDDEN}"
     return None
 
 
@@ -297,14 +313,30 @@ def _wrong_start(recipe: Recipe) -> str | None:
 
 def find_checkpoint(start: Start, recipe: Path) -> Path:
     """The folder of the checkpoint that a recipe begins with."""
-    return (recipe.parent / Path(start.checkpoint).expanduser()).resolve()
+    return find_folder(start.checkpoint, recipe)
+
+
+def find_folder(name: str, recipe: Path) -> Path:
+    """Where the folder ``name`` lies, beside the recipe unless it is absolute. Raises ``BAD_RECIPE``."""
+    try:
+        return (recipe.parent / _expanded(name)).resolve()
+    except (OSError, ValueError) as error:  # a loop of links; a NUL in the name
+        raise UserError(Fault.BAD_RECIPE, path=recipe, reason=f"the folder {name!r} cannot be: {error}") from None
+
+
+def _expanded(name: str) -> Path:
+    """With the home folder for ``~``."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # nobody is called so
+        return Path(name)
 
 
 def with_whole_paths(recipe: Recipe, path: Path) -> Recipe:
     """The recipe of the file ``path`` as it means the same from any other folder."""
 
     def whole(name: str) -> str:
-        return name if Path(name).expanduser().is_absolute() else str((path.parent / name).resolve())
+        return name if _expanded(name).is_absolute() else str(find_folder(name, path))
 
     if recipe.start is not None:
         return msgspec.structs.replace(recipe, start=Start(whole(recipe.start.checkpoint)))
@@ -317,6 +349,7 @@ def with_whole_paths(recipe: Recipe, path: Path) -> Recipe:
 def find_file(name: str, recipe: Path, text: Path | None) -> Path:
     """Where the source ``name`` lies: in the folder ``text``, else beside the recipe. Raises ``FILE_NOT_FOUND``."""
     for folder in (text, recipe.parent):
-        if folder is not None and (folder / name).is_file():
-            return folder / name
+        with suppress(OSError):  # a name longer than any can be
+            if folder is not None and (file := folder / _expanded(name)).is_file():
+                return file
     raise UserError(Fault.FILE_NOT_FOUND, path=(text or recipe.parent) / name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import (
     END_OF_TEXT,
     END_OF_TURN,
@@ -111,5 +112,9 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a run or of a checkpoint folder."""
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    """The tokenizer of a run or of a checkpoint folder. Raises ``BROKEN_CONFIG``."""
+    file = folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the Rust side has no class of its own
+        raise UserError(Fault.BROKEN_CONFIG, file=file, reason=" ".join(str(error).split())[:200]) from error

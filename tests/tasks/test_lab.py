@@ -71,6 +71,14 @@ def test_no_recipe_is_left_of_choices_that_give_none(bench):
         assert bench.lab.work is None
 
 
+@pytest.mark.parametrize("name", ["😀" * 80, "长" * 80, "bad\udcff", " . "])
+def test_a_run_may_be_called_anything(bench, name):
+    path = bench.lab.create(name)
+    assert path.parent == bench.lab.folder
+    assert bench.lab.create(name) != path
+    assert all((each.path / "plan.json").is_file() for each in bench.lab.runs)
+
+
 def test_what_happens_while_the_disk_is_looked_at_is_kept(bench, monkeypatch):
     bench.lab.create("old")
     seen, survey = [], lab_runs.survey

@@ -1,8 +1,12 @@
 """Cleaning shows what it does; a preparation is whole, is not done twice, and refuses what cannot be learned from."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -189,6 +193,65 @@ def test_a_full_disk_leaves_nothing_half_done(texts: Path, tmp_path: Path, monke
     with pytest.raises(UserError, match="No space left"):
         prepare([texts], tmp_path / "out", Wishes())
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_preparation_that_was_damaged_is_made_again(texts: Path, tmp_path: Path) -> None:
+    folder, report = prepare([texts], tmp_path / "out", Wishes())
+    whole = (folder / "train.jsonl").read_bytes()
+    (folder / "report.json").write_bytes(b"")
+    assert prepare([texts], tmp_path / "out", Wishes()) == (folder, report)
+    (folder / "train.jsonl").unlink()
+    assert prepare([texts], tmp_path / "out", Wishes()) == (folder, report)
+    assert (folder / "train.jsonl").read_bytes() == whole
+
+
+def test_two_at_once_do_not_mix(texts: Path, tmp_path: Path) -> None:
+    """While one prepares, another begins and ends with the same; what was killed long ago is taken away."""
+    (tmp_path / "out" / "prepared-old.part").mkdir(parents=True)
+    (tmp_path / "out" / f"prepared-new.{os.getppid()}.part").mkdir()
+    code = (
+        "import sys; from pathlib import Path; from chatdesk.training.preparation import Wishes, prepare;"
+        "prepare([Path(sys.argv[1])], Path(sys.argv[2]), Wishes())"
+    )
+    done: list[int] = []
+
+    def tell(stage: str, *_: int) -> None:
+        if stage == "cleaning" and not done:
+            done.append(subprocess.run([sys.executable, "-c", code, texts, tmp_path / "out"], check=False).returncode)
+
+    folder, report = prepare([texts], tmp_path / "out", Wishes(), tell)
+    assert done == [0]
+    assert len((folder / "train.jsonl").read_bytes().splitlines()) == report.train_documents
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == sorted([folder.name, f"prepared-new.{os.getppid()}.part"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode there")
+def test_what_is_used_of_a_damaged_file_is_told_whatever_its_name(texts: Path, tmp_path: Path) -> None:
+    line = json.dumps({"text": "One of the documents that stand in front of what is damaged."}) + "\n"
+    Path(os.fsdecode(os.fsencode(texts) + b"/odd\xff.jsonl")).write_text(line + "{broken\n")
+    _, report = prepare([texts], tmp_path / "out", Wishes())
+    told = next(each for each in report.skipped if "odd" in each)
+    assert "line 2" in told
+    assert told.endswith("the 1 documents in front of that are used")
+
+
+def test_a_file_of_a_folder_that_cannot_be_opened_is_passed_over(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, whole = texts / "locked.txt", Path.open
+    locked.write_text("secret")
+
+    def opened(path: Path, *how: Any, **more: Any) -> Any:
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return whole(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    _, report = prepare([texts], tmp_path / "out", Wishes())
+    assert f"{locked}: [Errno 13] Permission denied" in report.skipped
+    with pytest.raises(UserError, match="Permission denied"):
+        prepare([locked], tmp_path / "out", Wishes())
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from pathlib import Path
 
@@ -130,6 +131,54 @@ def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch:
         path.write_bytes(gzip.compress(b"x" * 5000, mtime=0) if name == "a.txt.gz" else word())
         with pytest.raises(UserError, match="more than"):
             list(readers.read(path))
+
+
+def test_a_line_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MOST_BYTES", 1000)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "x"}\n{"text": "' + b"x" * 5000))
+    found = readers.read(tmp_path / "a.jsonl.gz")
+    assert next(found) == "x"
+    with pytest.raises(UserError, match="line 2 has more than"):
+        next(found)
+
+
+def test_a_part_of_a_book_is_read_once_however_often_it_is_named(tmp_path: Path) -> None:
+    again = PACKAGE.replace('<itemref idref="a"/>', '<itemref idref="a"/>' * 1000)
+    assert again != PACKAGE
+    for name, package in (("a.epub", PACKAGE), ("b.epub", again)):
+        (tmp_path / name).write_bytes(epub(package))
+    assert list(readers.read(tmp_path / "b.epub")) == list(readers.read(tmp_path / "a.epub"))
+
+
+def test_a_wide_cell_is_read_once(tmp_path: Path) -> None:
+    document = docx.Document()
+    table = document.add_table(2, 3)
+    table.cell(0, 0).merge(table.cell(0, 2)).text = "Title"
+    for place, cell in enumerate(table.rows[1].cells):
+        cell.text = str(place)
+    document.save(str(tmp_path / "a.docx"))
+    assert list(readers.read(tmp_path / "a.docx")) == ["Title\n\n0\t1\t2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("今天天气很好，我们一起去公园散步。", "gb18030"), ("Il était une fois un garçon très âgé.", "cp1252")],
+)
+def test_a_few_wrong_bytes_are_no_other_encoding(text: str, other: str) -> None:
+    data = (text * 40).encode()
+    middle = len(text.encode()) * 20
+    for damaged in (data[:-1], data[:-2], data[:middle] + b"\xff" + data[middle:]):
+        found = readers.decode(damaged)
+        assert found.count(text) >= 38
+        assert found.count("\ufffd") <= 1
+    assert readers.decode((text * 40).encode(other)) == text * 40
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pipes with a name")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(UserError, match="neither a file nor a folder"):
+        readers.files([tmp_path / "pipe.txt"])
 
 
 def test_folders_give_what_can_be_read_and_named_files_must_be(tmp_path: Path) -> None:

@@ -14,7 +14,17 @@ from typer.testing import CliRunner
 from chatdesk.cli import cli
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.lab_runs import copy_recipe
-from chatdesk.training.recipe import Lora, ModelShape, Recipe, SamplingDefaults, Stage, Start, find_file, load_recipe
+from chatdesk.training.recipe import (
+    Lora,
+    ModelShape,
+    Recipe,
+    SamplingDefaults,
+    Stage,
+    Start,
+    find_file,
+    find_folder,
+    load_recipe,
+)
 from chatdesk.training.recipe import write_recipe as save
 
 WriteRecipe = Callable[..., Path]
@@ -65,6 +75,14 @@ def test_the_hash_is_of_the_meaning(write_recipe: WriteRecipe) -> None:
         ("version = 1", "version = 2", "version 2; this program reads version = 1"),
         ("version = 1", "", "no version"),
         ("version = 1", "version = ", "not valid TOML"),
+        ("seed = 3", f"seed = {'1' * 5000}", "not valid TOML"),
+        ("seed = 3", f"seed = {1 << 64}", "seed"),
+        ("seed = 3", f"deep = {'[' * 3000}{']' * 3000}", "not valid TOML"),
+        ("weight = 3", "weight = inf", "stages[0].sources[0].weight"),
+        ("learning_rate = 1e-2", "learning_rate = nan", "stages[0].learning_rate"),
+        ("width = 16", "width = 1_000_000_000_000", "model.width"),
+        ('name = "talk"', 'name = "../talk"', "stages[1].name: a file is called by it"),
+        ('name = "talk"', f'name = "{"x" * 61}"', "at most 60 letters"),
     ],
 )
 def test_a_bad_recipe(write_recipe: WriteRecipe, old: str, new: str, reason: str) -> None:
@@ -90,6 +108,21 @@ def test_files_are_found_in_the_text_folder_then_beside_the_recipe(tmp_path: Pat
     with pytest.raises(UserError) as caught:
         find_file("none.txt", recipe, text)
     assert caught.value.fault == Fault.FILE_NOT_FOUND
+
+
+def test_odd_names_are_looked_for_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    recipe = tmp_path / "deep" / "recipe.toml"
+    (tmp_path / "own.txt").write_text("")
+    assert find_file("~/own.txt", recipe, None) == tmp_path / "own.txt"
+    for name in ("~nobody-of-that-name/a.txt", "x" * 400, "a\0b"):
+        with pytest.raises(UserError) as caught:
+            find_file(name, recipe, None)
+        assert caught.value.fault == Fault.FILE_NOT_FOUND
+    assert find_folder("~nobody-of-that-name", recipe) == tmp_path / "deep" / "~nobody-of-that-name"
+    with pytest.raises(UserError, match="cannot be"):
+        find_folder("a\0b", recipe)
 
 
 def test_reading_a_recipe_needs_no_torch() -> None:
