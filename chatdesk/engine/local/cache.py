@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from chatdesk.engine.local import chunk_attention
 from chatdesk.engine.local.brake import Brake, Stopped
 from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
@@ -126,6 +127,8 @@ class Runner:
         self.padding = Padding(model)
         if self.device.type == "cuda":
             torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length: 12 ms a layer on an H100
+        if self.device.type == "cpu":
+            chunk_attention.install()
         has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
         is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
         self.steps = (
@@ -165,7 +168,9 @@ class Runner:
     ) -> torch.Tensor:
         given, end = self._extra | more, ids.shape[1] - spare
         if "logits_to_keep" in given:
-            given["logits_to_keep"] = torch.arange(end - last, end) if spare else last
+            # Named one by one they lie side by side: of a slice torch would copy the head's whole matrix.
+            is_named = ids.shape[1] > last and ids.device.type == "cpu"
+            given["logits_to_keep"] = torch.arange(end - last, end) if is_named else last
             end = last
         if self.cache_name is not None:
             given[self.cache_name] = cache

@@ -19,7 +19,7 @@ from chatdesk.engine.local.sampling import Choice, Sampler
 if TYPE_CHECKING:
     from chatdesk.engine.local.fused.ahead import Ahead
 
-CHUNK_S = 1.0
+CHUNK_S = 2.0
 LAYER_S = 0.08
 """How long a chunk of a prompt and one layer's part of it should take at most, in seconds."""
 
