@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from chatdesk.engine.api import Device, Dtype, Load
 from chatdesk.engine.local.adapters import Adapters
+from chatdesk.engine.local.cache import last_places
 from chatdesk.engine.local.loading import Checkpoint, load
 from chatdesk.engine.local.templates import TemplateRenderer
 from chatdesk.errors import Fault, UserError
@@ -158,7 +159,8 @@ def _score(ids: list[int], checkpoint: Checkpoint, window: int, stride: int) -> 
         if count <= 0:
             continue
         with torch.inference_mode():
-            output = checkpoint.model(row[:, start:end], logits_to_keep=count + 1, use_cache=False)
+            places = last_places(row[:, start:end], count + 1)
+            output = checkpoint.model(row[:, start:end], logits_to_keep=places, use_cache=False)
             logits = output.logits[0, -count - 1 : -1].float()
             loss = functional.cross_entropy(logits, row[0, seen:end], reduction="sum")
         yield float(loss), count

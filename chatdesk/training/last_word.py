@@ -15,6 +15,7 @@ from msgspec import Struct
 from torch.nn import functional
 
 from chatdesk.engine.local.branches import common_prefix
+from chatdesk.engine.local.cache import last_places
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.cleaning import texts
@@ -120,7 +121,8 @@ def _score(group: Sequence[_Passage], checkpoint: Checkpoint) -> Iterator[tuple[
     longest, kept = max(len(each.ids) for each in group), _kept(group)
     rows = torch.tensor([[*each.ids, *[0] * (longest - len(each.ids))] for each in group], device=device)
     with torch.inference_mode():
-        logits = checkpoint.model(rows, logits_to_keep=kept, use_cache=False).logits[:, -kept:].float()
+        places = last_places(rows, kept)
+        logits = checkpoint.model(rows, logits_to_keep=places, use_cache=False).logits[:, -kept:].float()
         for row, each in enumerate(group):
             end = len(each.ids) - (longest - kept)
             targets = rows[row, len(each.ids) - each.size : len(each.ids)]

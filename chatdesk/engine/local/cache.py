@@ -168,15 +168,24 @@ class Runner:
     ) -> torch.Tensor:
         given, end = self._extra | more, ids.shape[1] - spare
         if "logits_to_keep" in given:
-            # Named one by one they lie side by side: of a slice torch would copy the head's whole matrix.
-            is_named = ids.shape[1] > last and ids.device.type == "cpu"
-            given["logits_to_keep"] = torch.arange(end - last, end) if is_named else last
+            given["logits_to_keep"] = last_places(ids, last, spare)
             end = last
         if self.cache_name is not None:
             given[self.cache_name] = cache
         output = self.model(input_ids=ids, return_dict=True, **given)
         logits: torch.Tensor = output.logits[:, end - last : end, :].float()
         return logits
+
+
+def last_places(ids: torch.Tensor, last: int, spare: int = 0) -> int | torch.Tensor:
+    """The places of the ``last`` of ``ids`` ``[rows, tokens]`` before some spare ones, as ``logits_to_keep``.
+
+    On the CPU they are named one by one, as then the hidden states of them lie side by side: with a slice, torch copies
+    the head's whole matrix for each row.
+    """
+    end = ids.shape[1] - spare
+    is_named = ids.shape[1] > last and ids.device.type == "cpu"
+    return torch.arange(end - last, end) if is_named else last
 
 
 class Batch:

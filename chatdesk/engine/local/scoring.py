@@ -18,7 +18,7 @@ import torch
 
 from chatdesk.engine.api import Choices, ChoiceScores, Event, Progress, Score, Scored
 from chatdesk.engine.local.branches import common_prefix
-from chatdesk.engine.local.cache import Runner, shares
+from chatdesk.engine.local.cache import Runner, last_places, shares
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.errors import Fault, UserError
 
@@ -55,7 +55,7 @@ class Forward:
         """Logits after each of the last ``keep`` tokens of ``ids`` ``[rows, tokens]``: ``[rows, keep, vocabulary]``."""
         given: dict[str, Any] = dict(more)
         if self._keeps:
-            given["logits_to_keep"] = keep
+            given["logits_to_keep"] = last_places(ids, keep)
         if cache is not None and self._runner.cache_name is not None:
             given |= {self._runner.cache_name: cache, "use_cache": True}
         logits: torch.Tensor = self._runner.model(input_ids=ids, return_dict=True, **given).logits
