@@ -119,7 +119,7 @@ class Connection:
         self._offline = offline
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
-        self._live: set[Answer] = set()
+        self._live = 0  # questions under way
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._is_closed = False
 
@@ -160,22 +160,32 @@ class Connection:
         """
         if self._offline:
             raise UserError(Fault.HUB_OFFLINE, host=self.host)
-        with _told(self.host):
-            response, hub_headers = self._follow(f"{self._endpoint}{path}", params, dict(headers or {}), anonymous)
-        answer = Answer(response, hub_headers, self.host, _origin(response.request.url) == self._origin)
-        try:
-            with self._lock:
-                self._live.add(answer)
+        with self._used():
+            with _told(self.host):
+                response, hub_headers = self._follow(f"{self._endpoint}{path}", params, dict(headers or {}), anonymous)
+            answer = Answer(response, hub_headers, self.host, _origin(response.request.url) == self._origin)
+            try:
+                if self._is_closed:
+                    raise UserError(Fault.CANCELLED)
+                if answer.status >= 400 and answer.status != 416:
+                    raise self._refusal(answer, path)
+                yield answer
+            finally:
+                with suppress(httpx2.HTTPError, OSError):
+                    response.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        """The client stays open for as long as anybody asks it, also where it is about to be closed."""
+        with self._lock:
             if self._is_closed:
                 raise UserError(Fault.CANCELLED)
-            if answer.status >= 400 and answer.status != 416:
-                raise self._refusal(answer, path)
-            yield answer
+            self._live += 1
+        try:
+            yield
         finally:
-            with suppress(httpx2.HTTPError, OSError):
-                response.close()
             with self._lock:
-                self._live.discard(answer)
+                self._live -= 1
                 is_last = self._is_closed and not self._live
             if is_last:
                 self.close()
@@ -189,7 +199,7 @@ class Connection:
         """End all questions that are under way, from any thread; later ones are CANCELLED."""
         with self._lock:
             self._is_closed = True
-            client = self._client if not self._live else None  # else whoever reads last closes it
+            client = self._client if not self._live else None  # else whoever asks last closes it
         self.hang_up()
         if client is not None:
             client.close()

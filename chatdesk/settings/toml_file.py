@@ -15,7 +15,7 @@ from chatdesk.errors import Fault, UserError
 def read(path: Path) -> tuple[dict[str, Any], list[UserError]]:
     """What the file holds, and what was wrong with it. A missing file holds nothing; a damaged one is kept aside."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8")), []
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig")), []  # some editors leave a mark in front
     except FileNotFoundError:
         return {}, []
     except OSError as error:

@@ -26,6 +26,7 @@ _QUOTES = str.maketrans(dict.fromkeys("“”„«»「」＂", '"'))
 _TERMS = re.compile(r'"([^"]*)"?|([^"\s]+)')
 _BLANK = re.compile(r"\s")
 _MOST_MATCHES = 1000  # marked in one text
+_MOST_TERMS = 32  # that count of a query: a pattern takes milliseconds to make, and somebody may paste a whole text
 
 Ranges = list[tuple[int, int]]
 
@@ -63,9 +64,12 @@ def indexed(text: str) -> str:
 
 
 def query(text: str) -> Query:
-    """Read a query: all its words must be there, the last may be a beginning, quotes make a phrase. Never fails."""
-    terms = [found.groups() for found in _TERMS.finditer(text.translate(_QUOTES).translate(_folded))]
-    cut = [(runs, word is not None) for phrase, word in terms if (runs := list(_RUNS.finditer(phrase or word or "")))]
+    """Read a query: all its words must be there, the last may be a beginning, quotes make a phrase. Never fails; of many
+    words the first count.
+    """
+    terms = (found.groups() for found in _TERMS.finditer(text.translate(_QUOTES).translate(_folded)))
+    read = ((runs, word is not None) for phrase, word in terms if (runs := list(_RUNS.finditer(phrase or word or ""))))
+    cut = list(islice(read, _MOST_TERMS))
     expressions: list[str] = []
     patterns: list[re.Pattern[str]] = []
     for number, (runs, is_open) in enumerate(cut, 1):

@@ -335,3 +335,15 @@ def test_limits_are_kept_for_the_whole_of_an_answer(server: Server) -> None:
     connection.close()
     assert raised.value.fields["reason"] == "it sends too slowly"
     assert QUICK.answer_s < 5
+
+
+def test_a_close_while_a_question_is_about_to_be_sent(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = connection._started
+
+    def closed() -> object:
+        client = started()
+        connection.close()
+        return client
+
+    monkeypatch.setattr(connection, "_started", closed)
+    assert fault_of(connection).fault in (Fault.CANCELLED, Fault.HUB_UNREACHABLE)

@@ -108,3 +108,9 @@ def test_of_stored_settings_only_what_fits_is_used() -> None:
     stored = {"temperature": "x", "top_k": 5, "seed": True, "colour": 1, "system_prompt": ["a"], "top_p": 7}
     assert usable_chat(stored) == {"top_k": 5}
     assert usable_chat({"temperature": 10**400, "seed": 7}) == {"seed": 7}
+
+
+def test_a_file_that_an_editor_has_marked(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_bytes(b"\xef\xbb\xbftheme = 'dark'\r\n")
+    settings = Settings(tmp_path / "settings.toml")
+    assert (settings["theme"], settings.complaints) == ("dark", [])

@@ -75,6 +75,12 @@ def test_no_query_is_an_error(asked):
     assert all(length > 0 for _, length in ranges(asked, read.patterns))
 
 
+def test_of_a_text_pasted_as_a_query_the_first_words_count():
+    asked = query(" ".join(f"word{number}" for number in range(3000)))
+    assert len(asked.patterns) == 32
+    assert asked.expression.endswith('"word31" *')
+
+
 def test_no_query_is_an_error_for_the_database(conversations):
     conversations.add_message(conversations.create("a").id, None, "user", "a b text message_search 天")
     for asked in (

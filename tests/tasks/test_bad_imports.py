@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import zipfile
@@ -148,6 +149,12 @@ def test_other_files(profile: Profile, content: bytes, why: str) -> None:
 
 def test_a_file_that_is_not_there(profile: Profile) -> None:
     assert profile.refused("nothing.json") == "FILE does not exist. Check the name."
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders there")
+def test_a_pipe_that_nobody_writes_into(profile: Profile) -> None:
+    os.mkfifo(profile.folder / "pipe.json")
+    assert profile.refused("pipe.json").startswith("Nothing was imported from FILE: it is no export")
 
 
 def test_into_a_database_of_a_newer_version(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def opened(path: Path) -> Iterator[Files]:
     Raises ``FILE_NOT_FOUND``, ``IMPORT_TOO_LARGE`` or ``IMPORT_UNREADABLE``; the functions raise `Unreadable`.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe or a device may never end
+            raise UserError(Fault.IMPORT_UNREADABLE, path=path, reason=Reason.UNKNOWN_FORMAT)
         if path.is_dir():
             yield _in_folder(path)
         elif zipfile.is_zipfile(path):
@@ -92,8 +94,6 @@ def opened(path: Path) -> Iterator[Files]:
                 yield _in_zip(archive)
         else:
             size = path.stat().st_size
-            if not path.is_file():  # reading a pipe or a device may never end
-                raise UserError(Fault.IMPORT_UNREADABLE, path=path, reason=Reason.UNKNOWN_FORMAT)
             if size > LARGEST:
                 raise UserError(Fault.IMPORT_TOO_LARGE, path=path, size=f"{size / 2**30:.1f}")
             yield {path.name: lambda: _read(path, _Budget())}
