@@ -64,8 +64,9 @@ def indexed(text: str) -> str:
 
 
 def query(text: str) -> Query:
-    """Read a query: all its words must be there, the last may be a beginning, quotes make a phrase. Never fails; of many
-    words the first count.
+    """Read a query: all its words must be there, the last may be a beginning, quotes make a phrase. Never fails.
+
+    Of many words only the first count.
     """
     terms = (found.groups() for found in _TERMS.finditer(text.translate(_QUOTES).translate(_folded)))
     read = ((runs, word is not None) for phrase, word in terms if (runs := list(_RUNS.finditer(phrase or word or ""))))
