@@ -57,7 +57,10 @@ def find(starter: Path, folders: Iterable[Path], cache: Path | None = None) -> l
     opened = list(folders)
     found: dict[str, Entry] = {}
     for folder in (starter, *opened, *_snapshots(hub_cache() if cache is None else cache)):
-        key = os.path.realpath(folder)
+        try:
+            key = os.path.realpath(folder)
+        except ValueError:  # no name of a file; a person may edit the settings
+            continue
         if key in found:
             continue
         try:
@@ -156,6 +159,8 @@ def _licence(folder: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
+        if not path.is_file():  # reading a pipe or a device may never end
+            return ""
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(_CARD_BYTES)
     except OSError:

@@ -165,8 +165,7 @@ class Connection:
                 response, hub_headers = self._follow(f"{self._endpoint}{path}", params, dict(headers or {}), anonymous)
             answer = Answer(response, hub_headers, self.host, _origin(response.request.url) == self._origin)
             try:
-                if self._is_closed:
-                    raise UserError(Fault.CANCELLED)
+                self._refuse_closed()
                 if answer.status >= 400 and answer.status != 416:
                     raise self._refusal(answer, path)
                 yield answer
@@ -178,8 +177,7 @@ class Connection:
     def _used(self) -> Iterator[None]:
         """The client stays open for as long as anybody asks it, also where it is about to be closed."""
         with self._lock:
-            if self._is_closed:
-                raise UserError(Fault.CANCELLED)
+            self._refuse_closed()
             self._live += 1
         try:
             yield
@@ -245,10 +243,13 @@ class Connection:
             here = there
         raise Transient(Fault.HUB_ANSWER, host=self.host, reason="it redirects without end")
 
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise UserError(Fault.CANCELLED)
+
     def _started(self) -> httpx2.Client:
         with self._lock:
-            if self._is_closed:
-                raise UserError(Fault.CANCELLED)
+            self._refuse_closed()
             if self._client is None:
                 limits = self.limits
                 timeout = httpx2.Timeout(limits.silence_s, connect=limits.connect_s)

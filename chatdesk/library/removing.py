@@ -29,9 +29,15 @@ def removal(folder: Path, starter: Path) -> Removal:
     """What removing a checkpoint would take along.
 
     Raises FILE_NOT_FOUND, NOT_A_CHECKPOINT, or CANNOT_REMOVE for a folder that holds the model in the box or the
-    person's home.
+    person's home, or that cannot be read.
     """
-    place = place_of(folder)
+    try:
+        return _removal(folder, place_of(folder), starter)
+    except OSError as error:
+        raise UserError(Fault.CANNOT_REMOVE, path=folder, reason=error.strerror or error) from error
+
+
+def _removal(folder: Path, place: Path, starter: Path) -> Removal:
     if not os.path.lexists(place):
         raise UserError(Fault.FILE_NOT_FOUND, path=place)
     if place.is_symlink():

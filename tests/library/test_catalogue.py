@@ -147,3 +147,12 @@ def test_last_use(make: Any, tmp_path: Path) -> None:
     for number in range(300):
         uses = catalogue.note_use(uses, f"/models/{number}", number)
     assert len(uses) == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders there")
+def test_a_pipe_in_a_folder_and_a_line_that_names_none_keep_nothing_out(make: Any, tmp_path: Path) -> None:
+    folder = make("piped").path
+    for name in ("README.md", "LICENSE"):
+        os.mkfifo(folder / name)
+    entries = catalogue.find(tmp_path / "no starter", [Path("\0"), folder], tmp_path / "hub")
+    assert [(entry.name, entry.licence) for entry in entries] == [("piped", "")]

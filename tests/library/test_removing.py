@@ -96,3 +96,13 @@ def test_a_trash_that_refuses_is_said(make: Any, tmp_path: Path, monkeypatch: py
         f"{what.place} was not moved to the trash: No space left on device. Remove it with the system's file manager."
     )
     assert what.place.is_dir()
+
+
+def test_a_folder_that_cannot_be_read(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make("mine").path
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(removing, "_looks_like_one", refuse)  # rights do not bind an administrator
+    assert refused(folder, tmp_path / "starter") is Fault.CANNOT_REMOVE
