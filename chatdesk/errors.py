@@ -108,6 +108,9 @@ class Fault(StrEnum):
     RUN_IN_USE = "run_in_use"
     RUN_NOT_SAVED = "run_not_saved"
     RUN_OUT_OF_MEMORY = "run_out_of_memory"
+    RUN_RECORD_DAMAGED = "run_record_damaged"
+    RUN_STATE_DAMAGED = "run_state_damaged"
+    RUN_DIVERGED = "run_diverged"
     RUN_BUG = "run_bug"
     BASE_CHANGED = "base_changed"
     MEASURE_OUT_OF_MEMORY = "measure_out_of_memory"
@@ -387,6 +390,21 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "There was not enough memory for the training. Choose a smaller batch, shorter sequences or a smaller model; "
         "what the run in {path} saved last is whole.",
+    ),
+    Fault.RUN_RECORD_DAMAGED: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} is damaged: {reason}. Put a copy of it back, or remove it: the run then goes on by the recipe.toml "
+        "beside it.",
+    ),
+    Fault.RUN_STATE_DAMAGED: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} is damaged: {reason}. Put a copy of it back, or one of the files after-….safetensors beside it, "
+        "which are from the ends of stages; without any of them, begin a new run.",
+    ),
+    Fault.RUN_DIVERGED: QT_TRANSLATE_NOOP(
+        "errors",
+        "The training went astray: in step {step} of {stage} its loss is no number any more. Choose a lower learning "
+        "rate or the precision fp32 in a new run; what the run in {path} saved last is whole.",
     ),
     Fault.RUN_BUG: QT_TRANSLATE_NOOP(
         "errors",

@@ -30,6 +30,7 @@ from chatdesk.training.recipe import (
     find_checkpoint,
     find_file,
     load_recipe,
+    read_record,
     with_whole_paths,
     write_recipe,
 )
@@ -214,10 +215,10 @@ def read(path: Path) -> Run:
     run = Run(path, Plan(size=None), None, read_history(path / "events.jsonl"))
     try:
         if (path / "plan.json").is_file():
-            run.plan = msgspec.json.decode((path / "plan.json").read_bytes(), type=Plan)
+            run.plan = read_record(path / "plan.json", Plan)
         begun = _Begun()
         if (path / "run.json").is_file():
-            begun = msgspec.json.decode((path / "run.json").read_bytes(), type=_Begun)
+            begun = read_record(path / "run.json", _Begun)
         run.source = Path(begun.source) if begun.source else None
         if (path / "recipe.toml").is_file():
             run.recipe = load_recipe(path / "recipe.toml")

@@ -210,14 +210,28 @@ class TokenArrays:
     """
 
     def __init__(self, folder: Path) -> None:
+        """Raises `OSError` and `ValueError` where the files are not what was written."""
         about = json.loads((folder / "about.json").read_text())
         self.tokens: Array = np.memmap(folder / "tokens.bin", dtype=about["dtype"], mode="r")
         self.replies: Array = np.memmap(folder / "replies.bin", dtype=np.uint8, mode="r")
-        self.starts: Array = np.load(folder / "starts.npy")
+        try:
+            self.starts: Array = np.load(folder / "starts.npy")
+        except EOFError as error:
+            raise ValueError(str(error)) from None
         self.is_dialogue: bool = about["dialogue"]
+        if len(self.tokens) != len(self.replies) or not 0 < len(self.starts) <= len(self.tokens):
+            raise ValueError("its parts do not belong together")
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+
+def kept_arrays(folder: Path) -> TokenArrays | None:
+    """The arrays in ``folder``; None where there are none, or damaged ones, which are to be made again."""
+    try:
+        return TokenArrays(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 Encode: TypeAlias = Callable[[Iterable[Document], "Tokenizer"], Iterator[tuple[list[int], list[int]]]]
@@ -228,13 +242,14 @@ def tokenise(
     documents: Iterable[Document], tokenizer: "Tokenizer", folder: Path, encode: Encode = encode_documents
 ) -> TokenArrays:
     """Write the arrays of a source into ``folder`` (whole or not at all) and map them. Raises ``NO_TEXT``."""
-    if folder.is_dir():
-        return TokenArrays(folder)
+    if (kept := kept_arrays(folder)) is not None:
+        return kept
     half = folder.with_name(folder.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     try:
         _write_arrays(half, documents, tokenizer, encode)
+        shutil.rmtree(folder, ignore_errors=True)
         os.replace(half, folder)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)  # a full disk needs the room

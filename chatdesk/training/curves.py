@@ -1,13 +1,11 @@
 """The curves of a training run, from the events in its folder."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.training.events import HeldOut, Sampled, Stepped, read_events
 
 Point = tuple[float, float]
 
@@ -41,19 +39,21 @@ def read_curves(folder: Path) -> Curves:
     Raises ``FILE_NOT_FOUND`` where it is none, and ``NO_TEXT`` where the run has not made a step.
     """
     file = folder / "events.jsonl"
-    steps: dict[float, dict[str, Any]] = {}
+    if not file.is_file():
+        raise UserError(Fault.FILE_NOT_FOUND, path=file)
+    steps: dict[int, Stepped] = {}
     held_out: dict[tuple[str, int], float] = {}
     written: dict[tuple[str, int, str], Written] = {}
-    for event in _events(file):
-        stage, step = str(event.get("stage", "")), int(event.get("step", 0))
-        match event.get("type"):
-            case "Stepped":
-                steps = {tokens: each for tokens, each in steps.items() if tokens < event["tokens"]}
-                steps[event["tokens"]] = event
-            case "HeldOut":
-                held_out[stage, step] = event["loss"]
-            case "Sampled":
-                written[stage, step, event["prompt"]] = Written(stage, step, event["prompt"], event["text"])
+    for event in read_events(file):
+        match event:
+            case Stepped():
+                steps = {tokens: each for tokens, each in steps.items() if tokens < event.tokens}
+                steps[event.tokens] = event
+            case HeldOut():
+                held_out[event.stage, event.step] = event.loss
+            case Sampled():
+                key = event.stage, event.step, event.prompt
+                written[key] = Written(event.stage, event.step, event.prompt, event.text)
     if not steps:
         raise UserError(Fault.NO_TEXT, path=file)
     places = _places(list(steps.values()))
@@ -64,37 +64,22 @@ def read_curves(folder: Path) -> Curves:
             unseen.append((start + step * each, loss))
     return Curves(
         name=folder.resolve().name,
-        loss=tuple((at, told["loss"]) for at, told in steps.items()),
+        loss=tuple((at, told.loss) for at, told in steps.items()),
         held_out=tuple(sorted(unseen)),
-        rate=tuple((at, told["learning_rate"]) for at, told in steps.items()),
-        speed=tuple((at, told["tokens_per_second"]) for at, told in steps.items()),
-        stages=tuple({told["stage"]: at for at, told in steps.items()}.items()),
+        rate=tuple((at, told.learning_rate) for at, told in steps.items()),
+        speed=tuple((at, told.tokens_per_second) for at, told in steps.items()),
+        stages=tuple({told.stage: at for at, told in steps.items()}.items()),
         written=tuple(written.values()),
     )
 
 
-def _events(file: Path) -> Iterator[dict[str, Any]]:
-    """The events of a file; a last line that a kill has cut is passed over."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        raise UserError(Fault.FILE_NOT_FOUND, path=file) from None
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
-
-
-def _places(steps: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+def _places(steps: list[Stepped]) -> dict[str, tuple[float, float]]:
     """Where each stage begins, and how many tokens a step of it has."""
     found: dict[str, tuple[float, float]] = {}
     before, last = 0.0, None
     for event in steps:
-        if last is not None and event["stage"] != last["stage"]:
-            before = last["tokens"]
-        found[event["stage"]] = (before, (event["tokens"] - before) / max(1, event["step"]))
+        if last is not None and event.stage != last.stage:
+            before = last.tokens
+        found[event.stage] = (before, (event.tokens - before) / max(1, event.step))
         last = event
     return found

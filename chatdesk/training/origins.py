@@ -46,7 +46,9 @@ class NewModel:
         shape = recipe.shape
         if not (folder.tokenizer / "tokenizer.json").is_file():
             made = borrowed(find_folder(shape.tokenizer, path)) if shape.tokenizer else train()
-            save_tokenizer(made, folder.tokenizer, shape.context)
+            half = fresh(folder.tokenizer)
+            save_tokenizer(made, half, shape.context)
+            put(half, folder.tokenizer)
         tokenizer = load_tokenizer(folder.tokenizer)
         self.encoder: Encoder = OwnEncoder(tokenizer)
         self.result = folder.model

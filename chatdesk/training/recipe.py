@@ -34,7 +34,7 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import tomli_w
@@ -42,6 +42,7 @@ from msgspec import Meta, Struct
 
 from chatdesk.errors import Fault, UserError
 
+R = TypeVar("R")
 VERSION = 1
 LEAST_VOCABULARY = 261
 """Each byte and the special tokens."""
@@ -309,6 +310,16 @@ def _wrong_start(recipe: Recipe) -> str | None:
     if recipe.lora and recipe.optimizer == "muon":
         return "optimizer = muon is for whole matrices; choose adamw with lora"
     return None
+
+
+def read_record(file: Path, kind: type[R]) -> R:
+    """What a run keeps in a file of JSON. Raises ``RUN_RECORD_DAMAGED``, and `OSError`."""
+    data = file.read_bytes()
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        reason = f"it is not what was written ({error})" if data.strip() else "it is empty"
+        raise UserError(Fault.RUN_RECORD_DAMAGED, path=file, reason=reason) from None
 
 
 def find_checkpoint(start: Start, recipe: Path) -> Path:

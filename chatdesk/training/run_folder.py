@@ -26,14 +26,14 @@ import torch
 from filelock import FileLock, Timeout
 from msgspec import Struct
 from msgspec.structs import replace
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.events import TrainEvent
-from chatdesk.training.recipe import Recipe
+from chatdesk.training.recipe import Recipe, read_record
 
 
 class Position(Struct, frozen=True):
@@ -113,9 +113,9 @@ class RunFolder:
     def claim(self, recipe: Recipe, path: Path, accept_changes: bool, text: Path | None = None) -> bool:
         """Make this the run of ``recipe`` (read from ``path``); true when a changed recipe was taken over.
 
-        Where the recipe and the folder ``text`` lie is noted, for `whence`.
-        Raises ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes`` cannot mend it: the
-        model, the seed and the finished stages must be the same.
+        Where the recipe and the folder ``text`` lie is noted, for `whence`. Raises ``RUN_RECORD_DAMAGED``,
+        ``RUN_STATE_DAMAGED``, and ``BAD_RECIPE`` when the folder holds another recipe's run, or ``accept_changes``
+        cannot mend it: the model, the seed and the finished stages must be the same.
         """
         for result in (self.model, self.adapter):
             old = result.with_name(result.name + ".old")
@@ -153,7 +153,7 @@ class RunFolder:
         return replace(about, source=source, text=str(text.resolve()) if text else "")
 
     def _read_about(self) -> _About:
-        return msgspec.json.decode(self._about.read_bytes(), type=_About)
+        return read_record(self._about, _About)
 
     def hold_base(self, base: Path, stamp: str) -> None:
         """Note the ``stamp`` of the checkpoint that this run begins with. Raises ``BASE_CHANGED`` if it had another."""
@@ -171,11 +171,14 @@ class RunFolder:
         os.replace(half, self._about)
 
     def position(self) -> Position:
-        """Where the last saved state stands; the beginning when there is none."""
+        """Where the last saved state stands; the beginning when there is none. Raises ``RUN_STATE_DAMAGED``."""
         if not self._state.is_file():
             return Position()
-        with safe_open(self._state, "pt") as file:
-            return msgspec.json.decode(file.metadata()["position"], type=Position)
+        try:
+            with safe_open(self._state, "pt") as file:
+                return msgspec.json.decode((file.metadata() or {}).get("position", ""), type=Position)
+        except (SafetensorError, msgspec.MsgspecError) as error:
+            raise UserError(Fault.RUN_STATE_DAMAGED, path=self._state, reason=error) from None
 
     def save(self, at: Position, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         """Replace the state, durably."""
@@ -201,12 +204,16 @@ class RunFolder:
 
     def keep(self, name: str) -> None:
         """Keep the state as it is now under another name, too."""
-        kept = self.root / f"{name}.safetensors"
+        kept = self.kept(name)
         kept.unlink(missing_ok=True)
         try:
             os.link(self._state, kept)
         except OSError:  # a file system without hard links
             shutil.copyfile(self._state, kept)
+
+    def kept(self, name: str) -> Path:
+        """The file of `keep`."""
+        return self.root / f"{name}.safetensors"
 
     def load(self, model: nn.Module, optimizers: Sequence[Optimizer], state: Path | None = None) -> None:
         """Put the saved state, the last or another, into ``model`` and ``optimizers``; without one nothing happens.

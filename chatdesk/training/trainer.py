@@ -30,6 +30,7 @@ from chatdesk.training.continuing import continuation
 from chatdesk.training.corpus import (
     Document,
     TokenArrays,
+    kept_arrays,
     sample_documents,
     text_bytes,
     tokenise,
@@ -85,7 +86,8 @@ def train(
     need not be said again. When ``out`` holds a run of this recipe, it is resumed;
     when the recipe has changed, it is refused, or goes on with what is left of the new one under ``accept_changes``
     (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``,
-    ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``; what was saved before stays whole.
+    ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``, ``RUN_DIVERGED`` when the loss is no
+    number any more, ``RUN_RECORD_DAMAGED``, ``RUN_STATE_DAMAGED``; what was saved before stays whole.
     """
     read = load_recipe(recipe)
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
@@ -187,10 +189,24 @@ class _Run:
             stage = recipe.stages[min(at.stage, len(recipe.stages) - 1)]
             self._report(Changed(stage.name, at.step, recipe.hash))
         self._report(Began(count_parameters(self._model), recipe.token_count, at.tokens))
+        self._make_up(at)
         for index in range(at.stage, len(recipe.stages)):
             at = self._stage(index, at)
         self._report(Finished(str(self._origin.result), at.tokens, time.monotonic() - self._began))
         return self._origin.result
+
+    def _make_up(self, at: Position) -> None:
+        """Do what follows the save of a state, where a kill or a full disk came in between."""
+        if not self._accelerator.is_main_process:
+            return
+        if at.best_loss is not None and at.best_step == at.step:
+            self._folder.keep(self._folder.best.stem)
+        if at.stage and not at.step:
+            name = f"after-{self._recipe.stages[at.stage - 1].name}"
+            if not self._folder.kept(name).exists():
+                self._folder.keep(name)
+        if at.stage == len(self._recipe.stages):
+            self._origin.export(self._model)
 
     def _report(self, event: TrainEvent) -> None:
         if not self._accelerator.is_main_process:
@@ -201,7 +217,13 @@ class _Run:
     def _tell(self, meter: "_Meter") -> None:
         """Report the steps since the last report, if there are any: also before what would pass for their time."""
         if event := meter.take():
+            self._check_sane(event.loss, event.stage, event.step)
             self._report(event)
+
+    def _check_sane(self, loss: float, stage: str, step: int) -> None:
+        """Before anything is saved: numbers that are none would take the place of the last good ones."""
+        if not math.isfinite(loss):
+            raise UserError(Fault.RUN_DIVERGED, stage=stage, step=step, path=self._folder.root)
 
     def _until_stopped(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents, until the run is to stop: tokenising may take long, and begins anew when it was cut."""
@@ -266,10 +288,10 @@ class _Run:
         sample = "whole" if wanted >= text_bytes(file) else f"{tokens} {seed}"  # stages share a file that is seen whole
         encoder = self._origin.encoder
         folder = place_of(file, source.file, sample, encoder.digest(), self._folder.data)
-        if folder.is_dir():
-            return TokenArrays(folder)
+        if (kept := kept_arrays(folder)) is not None:
+            return kept
         with alone(folder, self._check_stop):
-            if not folder.is_dir():
+            if kept_arrays(folder) is None:
                 self._report(Preparing(f"tokenising {source.file}"))
             documents = self._until_stopped(sample_documents(file, wanted, seed))
             return tokenise(documents, encoder.tokenizer, folder, encoder.encode)
@@ -326,7 +348,7 @@ class _Run:
 
     def _held_out(self, stage: Stage, sources: list[TokenArrays]) -> list[Ready]:
         """The batches that are measured, kept ready."""
-        windows = _HELD_OUT_TOKENS // stage.sequence
+        windows = max(1, _HELD_OUT_TOKENS // stage.sequence)
         return [
             make_ready(batch, slice(None), stage.isolate, self._accelerator.device)
             for source in sources
@@ -360,6 +382,7 @@ class _Run:
         """The loss on held-out text, if there is any, and sample texts."""
         loss = self._measure(held_out) if held_out else None
         if loss is not None:
+            self._check_sane(loss, stage.name, step)
             self._report(HeldOut(stage.name, step, loss))
         if self._accelerator.is_main_process:
             self._model.eval()
