@@ -3943,6 +3943,18 @@ Edit a message or write a reply anew to make another.</source>
         <translation>内存不足，无法训练。请选择更小的批次、更短的序列或更小的模型；{path} 中上一次保存的内容完好。</translation>
     </message>
     <message>
+        <source>{path} is damaged: {reason}. Put a copy of it back, or remove it: the run then goes on by the recipe.toml beside it.</source>
+        <translation>{path} 已损坏：{reason}。请放回它的副本，或删除它：训练会按旁边的 recipe.toml 继续。</translation>
+    </message>
+    <message>
+        <source>{path} is damaged: {reason}. Put a copy of it back, or one of the files after-….safetensors beside it, which are from the ends of stages; without any of them, begin a new run.</source>
+        <translation>{path} 已损坏：{reason}。请放回它的副本，或用旁边的 after-….safetensors（各阶段结束时的状态）之一代替；如果都没有，请开始新的训练。</translation>
+    </message>
+    <message>
+        <source>The training went astray: in step {step} of {stage} its loss is no number any more. Choose a lower learning rate or the precision fp32 in a new run; what the run in {path} saved last is whole.</source>
+        <translation>训练已发散：在 {stage} 的第 {step} 步，损失不再是数值。请在新的训练中选择更低的学习率或 fp32 精度；{path} 中上次保存的内容完好。</translation>
+    </message>
+    <message>
         <source>Something in the training went wrong ({reason}). This is a mistake of the program; what the run in {path} saved last is whole.</source>
         <translation>训练中出了问题（{reason}）。这是程序的错误；{path} 中上一次保存的内容完好。</translation>
     </message>
