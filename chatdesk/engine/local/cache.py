@@ -273,14 +273,11 @@ class Batch:
 
     def read(self, ids: Items[int]) -> torch.Tensor:
         """Feed several tokens to the only row; logits after each, float32 ``[len(ids), vocabulary]``. See `step`."""
-        step = self._steps.get(_SEVERAL)
-        if step is None or self._step_room() < self.length + len(ids):
-            logits = self._feed([ids], len(ids))[0]
-            if self._steps and isinstance(maker := self._runner.steps, LeanMaker):
-                with suppress(Stopped):  # what was fed is fed; whoever goes on is stopped then
-                    several = maker.make_several(self._buffers(), (ids, self.length - len(ids)), logits)
-                    self._steps |= {_SEVERAL: several} if several else {}
-            return logits
+        step, has_room = self._steps.get(_SEVERAL), self._step_room() >= self.length + len(ids)
+        if step is None and has_room and isinstance(self._runner.steps, LeanMaker) and self._runner.steps.reads_several:
+            return self._read_singly(ids, self._runner.steps)
+        if step is None or not has_room:
+            return self._feed([ids], len(ids))[0]
         self._runner.brake.check()
         before = self.length
         self.rows[0].extend(ids)
@@ -290,6 +287,21 @@ class Batch:
         except Stopped:
             del self.rows[0][before:]
             raise
+
+    def _read_singly(self, ids: Items[int], maker: LeanMaker) -> torch.Tensor:
+        """As `read`, one by one, and the step for several is made, which has to say the same."""
+        before, found = self.length, list[torch.Tensor]()
+        try:
+            for i in ids:
+                found.append(self.step([i]).clone())
+        except Stopped:
+            del self.rows[0][before:]
+            raise
+        logits = torch.cat(found)
+        with suppress(Stopped):  # what was fed is fed; whoever goes on is stopped then
+            several = maker.make_several(self._buffers(), (ids, before), logits)
+            self._steps |= {_SEVERAL: several} if several else {}
+        return logits
 
     def step(self, ids: Items[int]) -> torch.Tensor:
         """Feed one token to each row, as `extend` does; the logits are good until the next call."""

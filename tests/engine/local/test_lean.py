@@ -246,7 +246,7 @@ def test_few_bits_of_several_tokens_are_those_of_single_ones(tmp_path, monkeypat
     batch.extend([ids])
     batch.step([11])
     batch.step([12])
-    batch.read(fed := [13, 14, 15, 16][:count])  # by the model's own forward; it makes the step
+    batch.read(fed := [13, 14, 15, 16][:count])  # one by one; it makes the step
     batch.trim(8)
     several = batch.read(fed).clone()
     assert 0 in batch._steps
