@@ -9,14 +9,16 @@ The plan counts weights, keys and values, and room for one step; it says nothing
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes
 from chatdesk.library.footprint import Footprint, measure
-from chatdesk.library.safety import Checked
+from chatdesk.library.safety import Checked, check
 
 Usual: TypeAlias = Literal["float32", "bfloat16", "float16"]
 Precision: TypeAlias = Usual | Literal["int8", "int4"]
@@ -69,7 +71,7 @@ class Device(Protocol):
 
 class Place(Struct, frozen=True):
     """One device: torch's name of its type ("cuda", "cpu"), what to call it, its memory in bytes, and the precision
-    that is the rule there for this checkpoint.
+    that is the rule there for this checkpoint. ``taken``: bytes for the small checkpoint that guesses ahead for it.
     """
 
     device: str
@@ -77,6 +79,7 @@ class Place(Struct, frozen=True):
     total: int
     free: int
     precision: Precision
+    taken: int = 0
 
     @property
     def usable(self) -> int:
@@ -109,26 +112,43 @@ class Plan(Struct, frozen=True):
 
     @property
     def needed(self) -> int:
-        """Bytes in all, on both devices together."""
-        return self.weight_bytes + self.cache_bytes + self.work_bytes
+        """Bytes in all, on both devices together, with the checkpoint that guesses."""
+        return self.weight_bytes + self.cache_bytes + self.work_bytes + self.place.taken
 
 
-def plans_of(checked: Checked, name: str, devices: Iterable[Device]) -> list[Plan]:
+def plans_of(checked: Checked, name: str, devices: Iterable[Device], draft: str = "") -> list[Plan]:
     """Every way to load a checkpoint, called ``name``, best first. ``devices``: best first, the CPU last, or one alone.
+    ``draft``: folder of the checkpoint that guesses ahead for it, which is left out where both do not fit.
 
     Raises DOES_NOT_FIT.
     """
-    places = [
-        Place(
-            d.device,
-            d.name,
-            d.total,
-            d.free,
-            usual_precision(d.device, d.has_bfloat16, checked.dtype, checked.parameters),
-        )
-        for d in devices
-    ]
-    return plans(name, measure(checked), places, checked.context_length or UNBOUNDED_CONTEXT)
+    size, context = measure(checked), checked.context_length or UNBOUNDED_CONTEXT
+    guesser = _loadable(draft) if draft else None
+    places = []
+    for device in devices:
+        precision = usual_precision(device.device, device.has_bfloat16, checked.dtype, checked.parameters)
+        taken = _taken(guesser, device, context) if guesser is not None else 0
+        places.append(Place(device.device, device.name, device.total, device.free, precision, taken))
+    try:
+        return plans(name, size, places, context)
+    except UserError:
+        if guesser is None:
+            raise
+    return plans(name, size, [replace(place, taken=0) for place in places], context)
+
+
+def _loadable(folder: str) -> Checked | None:
+    try:
+        return check(Path(folder))
+    except UserError:  # so the engine leaves it out, too
+        return None
+
+
+def _taken(draft: Checked, device: Device, context: int) -> int:
+    """Bytes that a checkpoint takes on a device beside one that sees ``context`` tokens, loaded as is usual there."""
+    precision = usual_precision(device.device, device.has_bfloat16, draft.dtype, draft.parameters)
+    place = Place(device.device, device.name, device.total, device.free, precision)
+    return _plan(measure(draft), place, precision, min(context, draft.context_length or UNBOUNDED_CONTEXT)).needed
 
 
 def plans(name: str, size: Footprint, places: Sequence[Place], context: int) -> list[Plan]:
@@ -200,7 +220,7 @@ def _shared(size: Footprint, gpu: Place, cpu: Place, context: int) -> Iterator[P
     plan = _plan(size, gpu, gpu.precision, length, words=words)
     blocks = max(1, size.blocks)
     per_layer = (plan.weight_bytes - _outside(size, gpu.precision) + plan.cache_bytes) / blocks
-    room = gpu.usable - _outside(size, gpu.precision) - plan.work_bytes
+    room = gpu.usable - gpu.taken - _outside(size, gpu.precision) - plan.work_bytes
     layers = int(room // per_layer) if per_layer else 0
     if _LEAST_LAYERS * blocks <= layers < blocks and (blocks - layers) * per_layer <= cpu.usable:
         yield _plan(size, gpu, gpu.precision, length, layers, words)

@@ -97,10 +97,9 @@ class Models:
         """Load the checkpoint folder ``path`` in place of the present one; a load under way is cancelled."""
         if self.is_loading and self._load is not None:
             self._engine.cancel(self._load.id)
-        memory, guesses = self._settings["branch_memory"], self._settings["guesses"]
-        draft = draft_models.chosen(self._settings, path) if guesses else ""
+        memory = self._settings["branch_memory"]
         wanted = path, device, dtype, gpu_layers, context
-        self._load = Load(self._engine.next_id(), *wanted, memory, guesses, draft)
+        self._load = Load(self._engine.next_id(), *wanted, memory, self.guesses, self._draft_for(path))
         self._cancelled = self._is_planning = False
         self._say(ModelChanged("loading", self._name(), path))
         self._engine.send(self._load)
@@ -117,11 +116,11 @@ class Models:
 
     def plans_of_many(self, paths: Iterable[str], callback: Callable[[str, Plans], None]) -> None:
         """The plans of many checkpoints from one look at the devices; ``callback`` gets each path with them."""
-        wanted = tuple(paths)
+        wanted = {path: self._draft_for(path) for path in paths}
 
         def work(answer: Surveyed | Failed) -> None:
-            for path in wanted:
-                self._post(partial(callback, path, _plans(partial(safety.check, Path(path)), answer)))
+            for path, draft in wanted.items():
+                self._post(partial(callback, path, _plans(partial(safety.check, Path(path)), answer, draft=draft)))
 
         self._survey(work)
 
@@ -251,6 +250,10 @@ class Models:
         """Which of the checkpoints could guess ahead for ``large``; ``then`` gets them on the tasks' thread."""
         aside(self._post, lambda: draft_models.fitting(large, entries), then, lambda error: None)
 
+    def _draft_for(self, path: str) -> str:
+        """Folder of the checkpoint that guesses ahead when the one in ``path`` is loaded; empty is none."""
+        return self.draft_model(path) if self.guesses else ""
+
     def draft_model(self, path: str) -> str:
         """Folder of the checkpoint that was chosen to guess ahead for the one in ``path``; empty is none."""
         return draft_models.chosen(self._settings, path)
@@ -352,11 +355,11 @@ def _key(plan: Plan) -> tuple[str, str, bool]:
     return plan.place.device, plan.precision, 0 < plan.gpu_layers < plan.layers
 
 
-def _plans(check: Callable[[], Checked], answer: Surveyed | Failed, name: str = "") -> Plans:
+def _plans(check: Callable[[], Checked], answer: Surveyed | Failed, name: str = "", draft: str = "") -> Plans:
     try:
         if isinstance(answer, Failed):
             raise UserError(Fault(answer.fault), **answer.fields)
         checked = check()
-        return plans_of(checked, name or name_and_source(checked, starter())[0], answer.devices)
+        return plans_of(checked, name or name_and_source(checked, starter())[0], answer.devices, draft)
     except UserError as error:
         return error

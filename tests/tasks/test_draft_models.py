@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import Generate, Sampling, TokenEvent
+from chatdesk.engine.api import DeviceMemory, Generate, Sampling, TokenEvent
 from chatdesk.engine.local import LocalEngine
-from chatdesk.errors import Remark
-from chatdesk.library import catalogue
+from chatdesk.errors import Remark, UserError
+from chatdesk.library import catalogue, safety
+from chatdesk.library.fit import plans_of
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import ModelChanged
-from chatdesk.tasks.models import Models
+from chatdesk.tasks.models import Models, Plans
 from tests.engine.checkpoints import make_checkpoint
 from tests.tasks.desk import Engine
 
@@ -113,3 +114,32 @@ def test_a_choice_goes_with_either_checkpoint(shelf: Shelf) -> None:
         assert shelf.models.draft_model(str(shelf.large)) == ""
     shelf.settings.keep("draft_models", ("no line of JSON", '["/a", "/b"]'))
     assert shelf.models.draft_model("/a") == "/b"
+
+
+def test_the_plan_counts_its_memory_where_both_fit(shelf: Shelf) -> None:
+    """With less memory than both need it is left out, as the engine does, and not the large one made smaller for it."""
+
+    def needed(draft: Path | str, free: int, precision: str = "float32") -> int:
+        ways = plans_of(safety.check(shelf.large), "large", [DeviceMemory("cpu", "CPU", free, free, True)], str(draft))
+        return next((plan.needed for plan in ways if plan.precision == precision), 0)
+
+    alone = needed("", 10**10)
+    other = plans_of(safety.check(shelf.small), "", [DeviceMemory("cpu", "", 10**10, 10**10, True)])
+    assert needed(shelf.small, 10**10) == alone + other[0].needed
+    assert needed(shelf.small / "gone", 10**10) == alone
+    short = 256 * 2**20 + alone + other[0].needed // 2
+    assert needed(shelf.small, short) == needed("", short) == alone
+
+
+def test_the_window_and_the_load_plan_with_what_was_chosen(shelf: Shelf) -> None:
+    found: list[Plans] = []
+    for draft in ("", str(shelf.small)):
+        shelf.models.choose_draft_model(str(shelf.large), draft)
+        shelf.models.plans(str(shelf.large), found.append)
+        shelf.posted.get(timeout=20)()
+    without, counted = (each[0].place.taken for each in found if not isinstance(each, UserError))
+    assert (without, counted > 0) == (0, True)
+    shelf.settings["guesses"] = False
+    shelf.models.plans(str(shelf.large), found.append)
+    shelf.posted.get(timeout=20)()
+    assert [each[0].place.taken for each in found[2:] if not isinstance(each, UserError)] == [0]

@@ -87,7 +87,7 @@ def _planned(request: Load, checked: safety.Checked, name: str) -> tuple[Load, t
     if request.device != "auto":
         wanted = choose_device(request.device).type
         devices = tuple(each for each in devices if each.device == wanted)
-    best = plans_of(checked, name, devices)[0]
+    best = plans_of(checked, name, devices, request.draft)[0]
     shorter = best.context if Word.SHORT in best.words else None
     filled = replace(
         request,

@@ -80,7 +80,7 @@ class LocalModels(QWidget):
         details.folder_wanted.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(self._chosen)))
         details.forget_wanted.connect(self._forget)
         details.remove_wanted.connect(self._ask_to_remove)
-        details.draft.chosen.connect(lambda draft: models.choose_draft_model(self._chosen, draft))
+        details.draft.chosen.connect(self._choose_draft)
 
     def _lay_out(self) -> None:
         tools = QHBoxLayout()
@@ -215,6 +215,11 @@ class LocalModels(QWidget):
         state, models = self._state, self._models
         is_at_work = state.path == self._chosen and bool(state.draft_model)
         self.details.draft.show_choice(self._drafts, models.draft_model(self._chosen), is_at_work, models.guesses)
+
+    def _choose_draft(self, draft: str) -> None:
+        """Let it guess ahead; it takes memory, too."""
+        self._models.choose_draft_model(self._chosen, draft)
+        self.refresh()
 
     # -- what is done --------------------------------------------------------------------------------------------------
 

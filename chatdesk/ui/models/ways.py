@@ -61,6 +61,8 @@ class WaysTable(QWidget):
             cache=short_bytes(plan.cache_bytes),
             work=short_bytes(plan.work_bytes),
         )
+        if plan.place.taken:
+            parts += self.tr(", the model that guesses ahead {size}").format(size=short_bytes(plan.place.taken))
         cells = [device, precision, *layers, context, memory]
         for column, text in enumerate(cells):
             cell = Label(text)
