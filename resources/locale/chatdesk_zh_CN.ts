@@ -3337,6 +3337,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>权重 {weights}，键值缓存 {cache}，计算空间 {work}</translation>
     </message>
     <message>
+        <source>, the model that guesses ahead {size}</source>
+        <translation>，预测模型 {size}</translation>
+    </message>
+    <message>
         <source>Load</source>
         <translation>加载</translation>
     </message>
