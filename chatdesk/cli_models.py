@@ -24,7 +24,7 @@ from chatdesk.library.fit import Plan, Word, plans_of
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.storage.lock import acquire_lock
-from chatdesk.tasks.checkpoints import Checkpoints
+from chatdesk.tasks.checkpoints import Checkpoints, with_first
 from chatdesk.tasks.downloads import Rate
 from chatdesk.terminal import notes, shown, user_errors
 
@@ -73,7 +73,7 @@ def add(
     """Check a folder and keep it in the list."""
     with _own_settings(context) as settings:
         entry = catalogue.describe(folder, starter())
-        Checkpoints(lambda _: [], settings, lambda work: None).keep(str(entry.path))
+        settings["folders"] = with_first(settings["folders"], str(entry.path))
     notes.print(f"{entry.name} is in the list now.", style="dim")
 
 
@@ -172,7 +172,7 @@ def search(
     text: Annotated[str, typer.Argument(help="A part of the name.")],
     kind: Annotated[Literal["any", "chat", "base"], typer.Option(help="With a chat template, or without.")] = "any",
     licence: Annotated[str, typer.Option(help="As the hub calls it, such as apache-2.0.")] = "",
-    most_parameters: Annotated[float, typer.Option(help="In billions; 0 is no bound.", min=0)] = 0,
+    most_parameters: Annotated[float, typer.Option(help="In billions; 0 is no bound.", min=0, max=1e6)] = 0,
     limit: Annotated[int, typer.Option(help="Most models to look through.", min=1, max=1000)] = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from chatdesk import app
 from chatdesk.cli import cli
 from chatdesk.engine.api import DeviceMemory, Surveyed
+from chatdesk.errors import Fault, UserError
 from chatdesk.paths import starter
 from chatdesk.settings.store import Settings
 from chatdesk.storage.lock import acquire_lock
@@ -92,6 +93,25 @@ def test_what_cannot_be_added_or_removed(tmp_path: Path, monkeypatch: pytest.Mon
         assert told.exit_code == 2
         assert sentence in told.stderr
     assert (tmp_path / "empty").is_dir()
+
+
+def test_what_cannot_be_kept_is_not_called_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATDESK_PROFILE", str(tmp_path / "profile"))
+    folder = make_checkpoint(tmp_path / "mine", "llama")
+
+    def full(path: Path, values: object) -> None:
+        raise UserError(Fault.DISK_FULL, path=path)
+
+    monkeypatch.setattr("chatdesk.settings.toml_file.replace", full)
+    added = CliRunner().invoke(cli, ["models", "add", str(folder)])
+    assert added.exit_code == 2
+    assert "is full" in added.stderr
+    assert "is in the list now" not in added.stderr
+
+
+def test_a_bound_that_is_no_number() -> None:
+    for bound in ("inf", "1e300", "nan"):
+        assert CliRunner().invoke(cli, ["models", "search", "x", "--most-parameters", bound]).exit_code == 2
 
 
 def test_an_open_window_keeps_its_settings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chatdesk.errors import UserError
+from chatdesk.errors import Fault, UserError
 from chatdesk.settings import toml_file
 from chatdesk.settings.options import APPLICATION
 
@@ -34,6 +34,7 @@ class Settings:
 
     def __setitem__(self, name: str, value: Any) -> None:
         checked = APPLICATION[name].check(value)
+        _refuse_no_text(name, checked)
         if checked == self[name]:
             return
         self._values[name] = checked
@@ -65,3 +66,12 @@ class Settings:
     def _write(self) -> None:
         known = {name: list(v) if isinstance(v, tuple) else v for name, v in self._values.items()}
         toml_file.replace(self._path, known)
+
+
+def _refuse_no_text(name: str, value: Any) -> None:
+    """BAD_VALUE for what no file in UTF-8 can hold: the name of a folder can be such bytes."""
+    for text in value if isinstance(value, tuple) else (value,):
+        try:
+            str(text).encode()
+        except UnicodeEncodeError:
+            raise UserError(Fault.BAD_VALUE, name=name, value=ascii(text), allowed="text in UTF-8") from None

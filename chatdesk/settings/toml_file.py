@@ -30,12 +30,16 @@ def read(path: Path) -> tuple[dict[str, Any], list[UserError]]:
 
 
 def replace(path: Path, values: dict[str, Any]) -> None:
-    """Write the file anew. Raises `UserError`: the disk is full, or the file cannot be written."""
+    """Write the file anew. Raises `UserError`: the disk is full, or the file or a text cannot be written."""
     new = path.with_suffix(".new")
+    try:
+        data = tomli_w.dumps(values).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(Fault.CANNOT_WRITE, path=path, reason="a text in it is not Unicode") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("wb") as file:
-            tomli_w.dump(values, file)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)

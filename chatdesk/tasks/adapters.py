@@ -60,12 +60,12 @@ def choose(settings: Settings, base: str, adapter: str) -> None:
     lines = [(path, other, is_on and path != base) for path, other, is_on in _lines(settings["adapters"])]
     if adapter:
         lines = [(base, adapter, True), *(line for line in lines if line[:2] != (base, adapter))]
-    settings["adapters"] = _text(lines[:_MOST])
+    settings.keep("adapters", _text(lines[:_MOST]))
 
 
 def forget_within(settings: Settings, place: Path) -> None:
     """Forget the adapters of all checkpoints in ``place``."""
-    settings["adapters"] = _text(line for line in _lines(settings["adapters"]) if not is_within(line[0], place))
+    settings.keep("adapters", _text(line for line in _lines(settings["adapters"]) if not is_within(line[0], place)))
 
 
 def _lines(kept: Iterable[str]) -> list[_Line]:

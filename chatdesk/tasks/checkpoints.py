@@ -1,6 +1,6 @@
 """The checkpoints on this machine: finding them, adding a folder, taking one off the list or to the trash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chatdesk.errors import UserError
@@ -13,6 +13,11 @@ from chatdesk.tasks import adapters, draft_models
 from chatdesk.tasks.ports import Post, aside
 
 _MOST_FOLDERS = 100
+
+
+def with_first(folders: Sequence[str], path: str) -> tuple[str, ...]:
+    """The folders to list, with ``path`` as the newest."""
+    return (path, *(folder for folder in folders if folder != path))[:_MOST_FOLDERS]
 
 
 class Checkpoints:
@@ -30,8 +35,7 @@ class Checkpoints:
 
     def keep(self, path: str) -> None:
         """Have a folder in the list from now on, newest first; the model in the box and the cache are found anyway."""
-        others = tuple(folder for folder in self._settings["folders"] if folder != path)
-        self._settings.keep("folders", (path, *others)[:_MOST_FOLDERS])
+        self._settings.keep("folders", with_first(self._settings["folders"], path))
 
     def add(self, path: str, then: Callable[[Entry], None], failed: Callable[[UserError], None]) -> None:
         """Check a folder and keep it in the list."""

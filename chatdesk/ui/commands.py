@@ -124,7 +124,7 @@ class Commands(QObject):
         option = APPLICATION["text_size"]
         low, high, step = int(option.low or 0), int(option.high or 0), int(option.step or 1)
         wanted = self._settings["text_size"] + steps * step if steps else option.default
-        self._settings["text_size"] = max(low, min(high, wanted))
+        self._settings.keep("text_size", max(low, min(high, wanted)))
 
     def _on_escape(self) -> None:
         if self._window.pages.shown == "chat":

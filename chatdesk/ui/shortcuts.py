@@ -3,6 +3,7 @@
 A person can give an action another key, see `rebind`; actions follow at once, hints when they are made anew.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Shortcut:
     scope: str = "window"
 
 
+_ALONE = re.compile(r"(Shift\+)?(F\d+|Esc|Del|Ins)")
 _MAC = sys.platform == "darwin"
 _VERSION = "Ctrl+Meta+" if _MAC else "Alt+"  # there Alt moves by word
 _MAP = "Ctrl+Shift+M" if _MAC else "Ctrl+M"  # which there minimises the window
@@ -101,10 +103,24 @@ _chosen: dict[str, str] = {}
 
 
 def rebind(entries: Iterable[str]) -> None:
-    """Use the person's own keys: texts ``action=key``, ``action=`` for none; the others keep those of the table."""
+    """Use the person's own keys: texts ``action=key``, ``action=`` for none; the others keep those of the table.
+
+    An own key wins over the table, the first over a second one. What is no key to be used so is left out: two actions
+    of one key would both be dead, and a letter could not be typed any more.
+    """
     _chosen.clear()
-    _chosen.update((name, keys) for name, _, keys in (e.partition("=") for e in entries) if can_be_changed(name))
+    for name, _, key in (entry.partition("=") for entry in entries):
+        if can_be_changed(name) and (not key or (is_usable(key) and key not in _chosen.values())):
+            _chosen[name] = key
     watcher.changed.emit()
+
+
+def is_usable(key: str) -> bool:
+    """Whether a key (a portable name) is one, and none that is typed, or moves about, in a text."""
+    sequence = QKeySequence(key)
+    is_one = sequence.count() == 1 and sequence.toString(QKeySequence.SequenceFormat.PortableText) == key
+    has_modifier = any(modifier in key for modifier in ("Ctrl+", "Alt+", "Meta+"))
+    return is_one and (has_modifier or _ALONE.fullmatch(key) is not None)
 
 
 def chosen() -> dict[str, str]:
@@ -121,7 +137,7 @@ def keys(name: str) -> tuple[str, ...]:
     """The keys in force, in Qt's portable names; the first is the one that is shown."""
     if name in _chosen:
         return (_chosen[name],) if _chosen[name] else ()
-    return SHORTCUTS[name].keys
+    return tuple(key for key in SHORTCUTS[name].keys if key not in _chosen.values())
 
 
 def conflicts(name: str, key: str) -> list[str]:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from chatdesk import paths
 from chatdesk.errors import UserError
 from chatdesk.settings.options import APPLICATION, CHAT, usable_chat
+from chatdesk.settings.presets import Presets
 from chatdesk.settings.store import Settings
 
 
@@ -114,3 +116,16 @@ def test_a_file_that_an_editor_has_marked(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_bytes(b"\xef\xbb\xbftheme = 'dark'\r\n")
     settings = Settings(tmp_path / "settings.toml")
     assert (settings["theme"], settings.complaints) == ("dark", [])
+
+
+def test_what_is_no_text_is_refused_and_spoils_nothing(tmp_path: Path) -> None:
+    """The name of a folder may be such bytes."""
+    settings = Settings(tmp_path / "settings.toml")
+    with pytest.raises(UserError, match="UTF-8"):
+        settings["folders"] = ("/odd\udcff",)
+    settings["theme"] = "dark"
+    assert (settings["folders"], Settings(tmp_path / "settings.toml")["theme"]) == ((), "dark")
+    presets = Presets(paths.resources() / "presets" / "presets.toml", tmp_path / "presets.toml")
+    with pytest.raises(UserError, match="not Unicode"):
+        presets.save("odd", {"system_prompt": "\ud83d"})
+    assert list(tmp_path.iterdir()) == [tmp_path / "settings.toml"]

@@ -4,7 +4,7 @@ from PySide6.QtGui import QKeySequence
 
 from chatdesk.ui import shortcuts
 from chatdesk.ui.palette import Palette, fit
-from chatdesk.ui.settings.keys import KeysEditor, is_usable
+from chatdesk.ui.settings.keys import KeysEditor
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -187,10 +187,25 @@ def test_entries_that_mean_nothing_do_no_harm(qapp, entries):
 @pytest.mark.parametrize(
     ("key", "usable"),
     [("Ctrl+K", True), ("Alt+Up", True), ("F5", True), ("Shift+F5", True), ("Esc", True), ("Del", True), ("A", False),
-     ("Shift+A", False), ("Return", False), ("Tab", False), ("Space", False), ("Up", False), ("Meta+1", True)],
+     ("Shift+A", False), ("Return", False), ("Tab", False), ("Space", False), ("Up", False), ("Meta+1", True),
+     ("zzz", False), ("Ctrl+K, Ctrl+C", False)],
 )  # fmt: skip
 def test_usable_keys(key, usable):
-    assert is_usable(key) is usable
+    assert shortcuts.is_usable(key) is usable
+
+
+def test_an_own_key_is_never_dead_and_never_a_letter(qapp):
+    """Of an edited file, or of a version that had other keys of its own."""
+    shortcuts.rebind(("search=A", "new_chat=Ctrl+E", "find=Ctrl+J", "prompt=Ctrl+J", "pin=zzz", "trash="))
+    keys = {name: shortcuts.keys(name) for name in ("search", "new_chat", "rework", "find", "prompt", "pin", "trash")}
+    clashes = [name for name in shortcuts.SHORTCUTS for key in shortcuts.keys(name) if shortcuts.conflicts(name, key)]
+    shortcuts.rebind(())
+    assert keys == {
+        "search": ("Ctrl+K",), "new_chat": ("Ctrl+E",), "rework": (), "find": ("Ctrl+J",), "prompt": ("Ctrl+I",),
+        "pin": (), "trash": (),
+    }  # fmt: skip
+    assert clashes == []
+    assert shortcuts.keys("rework") == ("Ctrl+E",)
 
 
 def test_no_two_actions_share_a_key():

@@ -6,6 +6,7 @@ from chatdesk.settings.options import WRITING
 from chatdesk.settings.presets import NAMES, WRITING_NAMES, Presets
 from chatdesk.tasks.changes import SettingsChanged
 from chatdesk.tasks.writing_changes import WritingSettings
+from chatdesk.ui.widgets.presets import PresetButton
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
@@ -130,3 +131,14 @@ def test_the_writing_desk_has_presets_of_its_own(desk):
 
 def supplied():
     return paths.resources() / "presets" / "writing.toml"
+
+
+def test_a_name_of_any_length_leaves_the_menu_as_wide_as_others(qtbot, tmp_path):
+    presets = Presets(paths.resources() / "presets" / "presets.toml", tmp_path / "presets.toml")
+    presets.save("long " * 2000, {"temperature": 0.3})
+    button = PresetButton(lambda name, value: None, presets)
+    qtbot.addWidget(button)
+    button.show_values({"temperature": 0.3})
+    button.menu_of_presets.aboutToShow.emit()
+    assert button.menu_of_presets.sizeHint().width() < 900
+    assert button.sizeHint().width() < 900

@@ -1,6 +1,5 @@
 """Giving actions other keys: one line for each, checked when it is typed, kept at once."""
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -22,13 +21,6 @@ from shiboken6 import isValid
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import Label
-
-_ALONE = re.compile(r"(Shift\+)?(F\d+|Esc|Del|Ins)")
-
-
-def is_usable(key: str) -> bool:
-    """Whether a key (a portable name) is none that is typed, or moves about, in a text."""
-    return any(modifier in key for modifier in ("Ctrl+", "Alt+", "Meta+")) or _ALONE.fullmatch(key) is not None
 
 
 class KeysEditor(QDialog):
@@ -138,7 +130,7 @@ class KeysEditor(QDialog):
     def _wrong(self, name: str, key: str) -> str:
         """Why ``key`` cannot be taken; empty when it can."""
         words, title = "", ""
-        if not is_usable(key):
+        if not shortcuts.is_usable(key):
             words = self.tr("{key} is needed for typing. Press it together with Ctrl or Alt, or take F1 to F12.")
         elif others := shortcuts.conflicts(name, key):
             words = self.tr("{key} already belongs to “{title}”. Give that another key first.")

@@ -9,9 +9,12 @@ from PySide6.QtWidgets import QMenu
 
 from chatdesk.errors import UserError
 from chatdesk.settings.presets import Preset, Presets
+from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialogs import ask_text, ask_whether, tell
+
+_NAME_PX = 300
 
 
 class PresetButton(TextButton):
@@ -34,7 +37,7 @@ class PresetButton(TextButton):
         self._values = dict(values)
         found = self._presets.matching(values)
         name = found.name if found is not None else self._name_of_none()
-        self.set_words(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, 400))
+        self.set_words(self._elided(name))
         self.setAccessibleName(self.tr("Preset: {name}").format(name=name))
 
     def use_default(self) -> None:
@@ -56,13 +59,13 @@ class PresetButton(TextButton):
             if preset.is_own and not last_own:
                 menu.addSeparator()
             last_own = preset.is_own
-            self._add(menu, preset.name, partial(self.apply, preset), preset == now)
+            self._add(menu, self._elided(preset.name), partial(self.apply, preset), preset == now)
         menu.addSeparator()
         menu.addAction(self.tr("Save as preset…")).triggered.connect(lambda: self._ask_name())
         if self._has_default:
             self._add_default(menu, now)
         if now is not None and now.is_own:
-            delete = menu.addAction(self.tr("Delete “{name}”…").format(name=now.name).replace("&", "&&"))
+            delete = menu.addAction(self.tr("Delete “{name}”…").format(name=self._elided(now.name)).replace("&", "&&"))
             delete.triggered.connect(lambda: self._ask_delete(now))
 
     def _add_default(self, menu: QMenu, now: Preset | None) -> None:
@@ -70,7 +73,7 @@ class PresetButton(TextButton):
         default = self._presets.default
         if now is None and default is None:
             return
-        name, key = (now.name, now.key) if now is not None else ("", "")
+        name, key = (self._elided(now.name), now.key) if now is not None else ("", "")
         words = self.tr("Use “{name}” for new chats").format(name=name) if name else self.tr("No preset for new chats")
         self._add(
             menu,
@@ -81,6 +84,10 @@ class PresetButton(TextButton):
 
     def _is_set(self) -> bool:
         return any(name in self._presets.names for name in self._values)
+
+    def _elided(self, name: str) -> str:
+        words = " ".join(name.split())
+        return self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, theme.scaled(_NAME_PX))
 
     @staticmethod
     def _add(menu: QMenu, words: str, done: Callable[[], object], is_checked: bool) -> Any:
