@@ -1,10 +1,10 @@
 """``chatdesk eval``: how good a model is on text it has not seen, and how varied what it writes is."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -15,7 +15,9 @@ from chatdesk.terminal import notes, shown, user_errors
 
 @user_errors
 def evaluate(
-    textfile: Annotated[Path | None, typer.Argument(help="Text: txt, md or jsonl, also xz.")] = None,
+    textfiles: Annotated[
+        list[Path] | None, typer.Argument(help="Text: txt, md or jsonl, also xz; several are measured together.")
+    ] = None,
     model: ModelOption = None,
     adapter: AdapterOption = None,
     other: Annotated[Path | None, typer.Option(help="A second checkpoint, measured beside the first.")] = None,
@@ -54,7 +56,7 @@ def evaluate(
     from chatdesk.training.samples import SampleWishes
 
     sampled = SampleWishes(samples, max_new_tokens, temperature, top_p, seed) if samples else None
-    wanted = Wanted(textfile, last_words, sampled, prompts, chat, tuple(against or ()), stride)
+    wanted = Wanted(tuple(textfiles or ()), last_words, sampled, prompts, chat, tuple(against or ()), stride)
     curves = [read_curves(folder) for folder in run or ()]
     wants_curves_only = html is not None and curves and wanted == Wanted()
     bar = Progress(
@@ -70,10 +72,10 @@ def evaluate(
         bases, adapters = _asked(model, adapter, other, other_adapter)
         found = [] if wants_curves_only else measure(bases, wanted, tell, adapters)
     if html is not None:
-        write_report(html, found, curves, textfile.name if textfile else "")
+        write_report(html, found, curves, ", ".join(file.name for file in textfiles or ()))
     if as_json:
         told, *more = [each.to_builtins() for each in found] or [{}]
-        print(json.dumps({**told, "other": more[0]} if more else told, ensure_ascii=False))
+        print(msgspec.json.encode({**told, "other": more[0]} if more else told).decode())  # infinity becomes null
         return
     for each in found:
         if len(found) > 1:

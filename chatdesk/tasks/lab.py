@@ -245,11 +245,11 @@ class Lab:
         """Measure the model of a run on its held-out text and by what it writes. Raises NO_TEXT, LAB_BUSY."""
         run = self._run(path)
         held_out, trained_on = run.texts()
-        if run.checkpoint is None or held_out is None:
+        if run.checkpoint is None or not held_out:
             raise run.fault or UserError(Fault.NO_TEXT, path=Path(run.plan.text) / "held-out.jsonl")
         model, against = self._contender(run.checkpoint), tuple(map(str, trained_on))
         html = str(path / REPORT)
-        errand = Judge(model.checkpoint, str(held_out), against, str(path), html, model.adapter)
+        errand = Judge(model.checkpoint, tuple(map(str, held_out)), against, str(path), html, model.adapter)
         self._errand("judge", path, errand)
 
     def compare(self, path: Path, other: Path, prompts: Sequence[str], is_text: bool = False) -> None:

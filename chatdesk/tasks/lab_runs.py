@@ -25,11 +25,13 @@ from chatdesk.tasks.lab_text import USUAL, Report
 from chatdesk.training import events
 from chatdesk.training.events import TrainEvent
 from chatdesk.training.recipe import (
+    WORDS,
     Recipe,
     Source,
     find_checkpoint,
     find_file,
     load_recipe,
+    opening,
     read_record,
     with_whole_paths,
     write_recipe,
@@ -156,12 +158,14 @@ class Run:
                 return self.path / name
         return None
 
-    def texts(self) -> tuple[Path | None, tuple[Path, ...]]:
-        """The first text that its last stage with any holds out, and all it trains on, as far as they are there."""
+    def texts(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """What its last stage with any holds out, and all it trains on, as far as they are there. A model is to be good
+        at what it has learned last; what earlier stages hold out is often of another kind.
+        """
         stages = self.recipe.stages if self.recipe is not None else ()
-        held_out = (source for stage in reversed(stages) for source in stage.held_out)
+        held_out = (tuple(self._found(stage.held_out)) for stage in reversed(stages))
         trained_on = dict.fromkeys(source for stage in stages for source in stage.sources)
-        return next(self._found(held_out), None), tuple(self._found(trained_on))
+        return next(filter(None, held_out), ()), tuple(self._found(trained_on))
 
     @property
     def is_of_prose(self) -> bool:
@@ -407,8 +411,8 @@ def first_words(text: str) -> tuple[str, ...]:
                 for line, _ in zip(lines, range(2 - len(found)), strict=False):
                     document = json.loads(line)
                     whole = document.get("text") or next((turn["text"] for turn in document.get("turns", ())), "")
-                    words = whole[:200].split()
-                    found.append(" ".join(words[: min(6, (len(words) + 1) // 2)]))  # something is left to be said
+                    begin, words = whole[:200], len(WORDS.findall(whole[:200]))
+                    found.append(opening(begin, min(6, (words + 1) // 2)))  # something is left to be said
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(filter(None, found))

@@ -173,10 +173,9 @@ def encode_documents(documents: Iterable[Document], tokenizer: "Tokenizer") -> I
 
 def encode_prompt(document: Document, tokenizer: "Tokenizer") -> list[int]:
     """Token ids of the beginning of a document that a model is to go on with: a text, or turns before a reply."""
-    if isinstance(document, str):
-        return list(tokenizer.encode(document, add_special_tokens=False).ids)
-    ids, _ = next(encode_documents([(*document, Turn("assistant", ""))], tokenizer))
-    return ids[:-2]  # without end-of-turn and end-of-text
+    is_text = isinstance(document, str)
+    ids, _ = next(encode_documents([document if is_text else (*document, Turn("assistant", ""))], tokenizer))
+    return ids[:-1] if is_text else ids[:-2]  # without end-of-turn and end-of-text
 
 
 def token_id(tokenizer: "Tokenizer", token: str) -> int:

@@ -50,7 +50,8 @@ class OwnEncoder:
 class TemplateEncoder:
     """For a checkpoint: its tokenizer, and its chat template, or a plain dialogue where it has none.
 
-    What a reply adds to the prompt in front of it counts, up to the token that ends it. ``ends``: as of `OwnEncoder`.
+    What a reply adds to the prompt in front of it counts, up to the token that ends it. A name of a special token in
+    a text is text, as in a chat (`chatdesk.engine.local.quoting`). ``ends``: as of `OwnEncoder`.
     """
 
     def __init__(self, tokens: Tokens, ends: Iterable[int]) -> None:
@@ -64,7 +65,7 @@ class TemplateEncoder:
         """Of all that says how a text becomes tokens."""
         tokens = self._tokens
         parts = (self._template, repr(sorted(tokens.special.items())), repr((tuple(tokens.leading), self.ends)))
-        return _digest("template", self.tokenizer.to_str(), *parts)
+        return _digest("template 2", self.tokenizer.to_str(), *parts)
 
     def close(self) -> None:
         """End the process that renders."""
@@ -77,17 +78,39 @@ class TemplateEncoder:
 
     def prompt(self, document: Document) -> list[int]:
         """The beginning of a document that the model is to go on with."""
-        text = document if isinstance(document, str) else self._render(document, True)
-        return self._led(self._tokens.encode(text))
+        return self._whole(document, True)
+
+    def text(self, document: Document) -> list[int]:
+        """A document as it is, with nothing behind it."""
+        return self._whole(document, False)
+
+    def _whole(self, document: Document, is_prompt: bool) -> list[int]:
+        quoting = self._tokens.quoting
+        if isinstance(document, str):
+            return self._led(quoting.encode_plain(document))
+        turns, letters = self._quoted(document)
+        text = self._spelled(self._render(turns, is_prompt), letters)
+        return self._led([token for token, _, _ in quoting.pieces(text, letters)])
 
     def _prose(self, text: str) -> Marked:
-        ids = [*self._led(self._tokens.encode(text)), *self.ends[:1]]
+        ids = [*self.text(text), *self.ends[:1]]
         return ids, [1] * len(ids)
 
+    def _quoted(self, turns: Sequence[Turn]) -> tuple[Sequence[Turn], dict[str, str]]:
+        """The turns with letters in place of names of special tokens, and which letters."""
+        quoting = self._tokens.quoting
+        letters = quoting.letters(turn.text for turn in turns)
+        return [Turn(turn.role, quoting.quote(turn.text, letters)) for turn in turns] if letters else turns, letters
+
     def _dialogue(self, turns: Sequence[Turn]) -> Marked:
-        text = self._render(turns, False)
-        spans = list(self._spans(turns, text))
-        pieces = self._pieces(text, [begin for begin, _ in spans])
+        turns, letters = self._quoted(turns)
+        rendered = self._render(turns, False)
+        text = self._spelled(rendered, letters)
+        spans = [  # in the spelled text
+            (len(self._spelled(rendered[:begin], letters)), len(self._spelled(rendered[:end], letters)))
+            for begin, end in self._spans(turns, rendered)
+        ]
+        pieces = self._pieces(text, [begin for begin, _ in spans], letters)
         ids = [token for token, _, _ in pieces]
         marks = [0] * len(ids)
         for begin, end in spans:
@@ -101,22 +124,24 @@ class TemplateEncoder:
             led, marks = [*led, self.ends[0]], [*marks, int(turns[-1].role == "assistant")]
         return led, marks
 
-    def _pieces(self, text: str, begins: Sequence[int]) -> list[tuple[int, int, int]]:
+    def _spelled(self, rendered: str, letters: dict[str, str]) -> str:
+        """A rendered text, or the beginning of one, as it is cut into tokens."""
+        return self._tokens.quoting.spelled(rendered, letters) if letters else rendered
+
+    def _pieces(self, text: str, begins: Sequence[int], letters: dict[str, str]) -> list[tuple[int, int, int]]:
         """Each token with where it begins and ends in the text.
 
         The text is cut where a reply begins, as a prompt ends there when the model answers; unless the tokenizer puts
         something of its own in front of a piece.
         """
-        cut: list[tuple[int, int, int]] = []
+        pieces, cut = self._tokens.quoting.pieces, list[tuple[int, int, int]]()
         for begin, end in pairwise([0, *begins, len(text)]):
-            encoding = self.tokenizer.encode(text[begin:end], add_special_tokens=False)
-            pairs = zip(encoding.ids, encoding.offsets, strict=True)
-            cut += [(token, begin + first, begin + last) for token, (first, last) in pairs]
-        whole = self.tokenizer.encode(text, add_special_tokens=False)
-        decode = self._tokens.decode
-        if decode([token for token, _, _ in cut], skip_special=False) == decode(whole.ids, skip_special=False):
-            return cut
-        return [(token, *offsets) for token, offsets in zip(whole.ids, whole.offsets, strict=True)]
+            cut += [(token, begin + first, begin + last) for token, first, last in pieces(text[begin:end], letters)]
+        whole = pieces(text, letters)
+        said, expected = (
+            self._tokens.decode([token for token, _, _ in each], skip_special=False) for each in (cut, whole)
+        )
+        return cut if said == expected else whole
 
     def _spans(self, turns: Sequence[Turn], text: str) -> Iterator[tuple[int, int]]:
         """Where the replies stand in the text. A template may fold earlier ones; those do not count."""

@@ -99,14 +99,14 @@ def judge(errand: Judge, tell: Tell) -> Done:
     from chatdesk.training.measures import Wanted, measure
     from chatdesk.training.samples import SampleWishes
 
-    file, html = Path(errand.file), Path(errand.html)
+    files, html = tuple(map(Path, errand.files)), Path(errand.html)
     curves = []
     with suppress(UserError):  # a run that has told no step is judged all the same
         curves.append(read_curves(Path(errand.run)))
-    wanted = Wanted(file, sampled=SampleWishes(_SAMPLES), against=tuple(map(Path, errand.against)))
+    wanted = Wanted(files, sampled=SampleWishes(_SAMPLES), against=tuple(map(Path, errand.against)))
     adapter = Path(errand.adapter) if errand.adapter else None
     found = measure([Path(errand.model)], wanted, tell, [adapter])
-    write_report(html, found, curves, file.name)
+    write_report(html, found, curves, ", ".join(file.name for file in files))
     told = found[0].to_builtins()
     told.pop("samples", None)
     return Done(told, str(html))

@@ -38,13 +38,13 @@ class Weigh(Struct, frozen=True, tag=True):
 
 
 class Judge(Struct, frozen=True, tag=True):
-    """Measure the checkpoint folder ``model``, with the adapter in the folder ``adapter`` if that is not empty, on
-    ``file`` and by texts that it writes, in which 8-grams of the files ``against`` are looked for; a report with the
-    curves of the folder ``run`` is written to the file ``html``.
+    """Measure the checkpoint folder ``model``, with the adapter in the folder ``adapter`` if that is not empty, on all
+    ``files`` together and by texts that it writes, in which 8-grams of the files ``against`` are looked for; a report
+    with the curves of the folder ``run`` is written to the file ``html``.
     """
 
     model: str
-    file: str
+    files: tuple[str, ...]
     against: tuple[str, ...]
     run: str
     html: str

@@ -2,8 +2,8 @@
 
 The first window scores all its tokens, each later one starts ``stride`` tokens further and scores those that the one
 before has not seen: a token has at least ``window - stride`` tokens before it. The first token of a document is not
-scored, since nothing precedes it. The documents of a file of JSON lines are scored one by one; a dialogue goes through
-the checkpoint's chat template, whose marks count as tokens and not as bytes.
+scored where nothing precedes it, and its bytes do not count then. The documents of a file of JSON lines are scored one
+by one; a dialogue goes through the checkpoint's chat template, whose marks count as tokens and not as bytes.
 
 Perplexities of two models compare only if they share a tokenizer; bits per byte compare always.
 """
@@ -24,17 +24,20 @@ from chatdesk.engine.api import Device, Dtype, Load
 from chatdesk.engine.local.adapters import Adapters
 from chatdesk.engine.local.cache import last_places
 from chatdesk.engine.local.loading import Checkpoint, load
-from chatdesk.engine.local.templates import TemplateRenderer
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.adapters import name_of
 from chatdesk.training.corpus import Document, read_documents, size_bytes
+from chatdesk.training.encoders import TemplateEncoder
 
 ReportTokens = Callable[[int, int], None]
 """Called with the tokens that are done and those there are."""
 
 
 class Evaluation(Struct, frozen=True):
-    """``tokens`` scored, the ``bytes`` of their text, ``loss`` in nats a token; ``window`` and ``stride`` in tokens."""
+    """``tokens`` scored, the ``bytes`` of their text, ``loss`` in nats a token; ``window`` and ``stride`` in tokens.
+
+    ``perplexity``: infinite beyond what a float holds.
+    """
 
     tokens: int
     bytes: int
@@ -108,7 +111,7 @@ def evaluate_documents(
     """As `evaluate_text`; None where there is nothing to score. Raises ``BAD_VALUE`` and ``NOT_FINITE``."""
     window = _checked("window", window or checkpoint.info.context_length, 2, checkpoint.info.context_length)
     stride = _checked("stride", stride or max(1, window // 2), 1, window - 1)
-    encoded = list(_encode(documents, checkpoint))
+    encoded, size = _encode(documents, checkpoint)
     total = sum(max(0, len(ids) - 1) for ids in encoded)
     if not total:
         return None
@@ -120,8 +123,16 @@ def evaluate_documents(
                 report(done, total)
     if not math.isfinite(nats):
         raise UserError(Fault.NOT_FINITE)
-    size, loss = sum(map(size_bytes, documents)), nats / total
-    return Evaluation(total, size, loss, math.exp(loss), nats / math.log(2) / max(1, size), window, stride)
+    loss = nats / total
+    return Evaluation(total, size, loss, exponential(loss), nats / math.log(2) / max(1, size), window, stride)
+
+
+def exponential(nats: float) -> float:
+    """A perplexity; infinite beyond what a float holds."""
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf
 
 
 def _checked(name: str, value: int, least: int, most: int) -> int:
@@ -130,22 +141,21 @@ def _checked(name: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def _encode(documents: Sequence[Document], checkpoint: Checkpoint) -> Iterator[list[int]]:
-    """The ids of each document, behind those that the tokenizer puts in front of every text."""
+def _encode(documents: Sequence[Document], checkpoint: Checkpoint) -> tuple[list[list[int]], int]:
+    """The ids of each document, behind those that the tokenizer puts in front of every text, and the bytes of all that
+    is scored.
+    """
     tokens = checkpoint.tokens
-    template = tokens.chat_template
-    renderer = TemplateRenderer(tokens.special)
+    encoder = TemplateEncoder(tokens, ())
     try:
-        for document in documents:
-            if isinstance(document, str):
-                yield [*tokens.leading, *tokens.encode(document)]
-            elif template is None:
-                yield [*tokens.leading, *tokens.encode("\n".join(turn.text for turn in document))]
-            else:
-                messages = [{"role": turn.role, "content": turn.text} for turn in document]
-                yield tokens.encode(renderer.render(template, messages, add_generation_prompt=False))
+        encoded = [encoder.text(document) for document in documents]
     finally:
-        renderer.close()
+        encoder.close()
+    size = sum(map(size_bytes, documents))
+    if not tokens.leading:
+        said = (tokens.decode(ids[:1]) for ids, text in zip(encoded, documents, strict=True) if isinstance(text, str))
+        size -= sum(1 if "\ufffd" in text else len(text.encode()) for text in said)  # or a part of a character
+    return encoded, size
 
 
 def _score(ids: list[int], checkpoint: Checkpoint, window: int, stride: int) -> Iterator[tuple[float, int]]:

@@ -40,10 +40,10 @@ figure { margin: 0; } svg { color: var(--text) !important; height: auto; width: 
 
 
 def write_report(file: Path, findings: Sequence[Findings], curves: Sequence[Curves] = (), text: str = "") -> None:
-    """Write the report, whole or not at all. ``text``: name of the text that was measured on. Raises CANNOT_WRITE."""
+    """Write the report, whole or not at all. ``text``: names of what was measured on. Raises CANNOT_WRITE."""
     half = file.with_name(file.name + ".part")
     try:
-        half.write_text(html_report(findings, curves, text), encoding="utf-8")
+        half.write_bytes(html_report(findings, curves, text).encode("utf-8", "replace"))
         os.replace(half, file)
     except OSError as error:
         raise UserError(Fault.CANNOT_WRITE, path=file, reason=error.strerror or error) from None

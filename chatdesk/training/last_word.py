@@ -20,6 +20,7 @@ from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.cleaning import texts
 from chatdesk.training.corpus import read_documents
+from chatdesk.training.evaluate import exponential
 
 _MOST_TOKENS = 8192
 _MOST_LOGITS = 1 << 25
@@ -69,15 +70,7 @@ def last_words(file: Path, checkpoint: Checkpoint, report: Callable[[int, int], 
         report(done, len(ready))
     if not math.isfinite(nats):
         raise UserError(Fault.NOT_FINITE)
-    return LastWords(len(ready), right / len(ready), _exponential(nats / len(ready)), len(cut) - len(ready))
-
-
-def _exponential(nats: float) -> float:
-    """A perplexity; infinite beyond what a float holds."""
-    try:
-        return math.exp(nats)
-    except OverflowError:
-        return math.inf
+    return LastWords(len(ready), right / len(ready), exponential(nats / len(ready)), len(cut) - len(ready))
 
 
 def _cut(line: str, checkpoint: Checkpoint) -> _Passage | None:
@@ -85,9 +78,9 @@ def _cut(line: str, checkpoint: Checkpoint) -> _Passage | None:
     start = max((place for place, sign in enumerate(line) if sign.isspace()), default=0)
     if not start:
         return None
-    tokens = checkpoint.tokens
-    whole = [*tokens.leading, *tokens.encode(line)]
-    seam = common_prefix([*tokens.leading, *tokens.encode(line[:start].rstrip())], whole)
+    leading, encode = checkpoint.tokens.leading, checkpoint.tokens.quoting.encode_plain
+    whole = [*leading, *encode(line)]
+    seam = common_prefix([*leading, *encode(line[:start].rstrip())], whole)
     if not 0 < seam < len(whole):
         return None
     ids = whole[-checkpoint.info.context_length :]

@@ -29,12 +29,13 @@ Tell = Callable[[str, int, int], None]
 class Wanted(Struct, frozen=True):
     """What to measure; each part is left out where it is None or empty.
 
-    ``text``: held-out text, with ``stride`` and ``window`` in tokens; ``last_words``: passages; ``sampled``: texts that
-    are written after ``prompts`` or, without those, after openings of ``text``; with ``is_chat`` each prompt is a
-    message. ``against``: files and folders of training text, in which copied 8-grams are looked for.
+    ``texts``: files of held-out text, measured together, with ``stride`` in tokens; ``last_words``: passages;
+    ``sampled``: texts that are written after ``prompts`` or, without those, after openings of ``texts``; with
+    ``is_chat`` each prompt is a message. ``against``: files and folders of training text, in which copied 8-grams are
+    looked for.
     """
 
-    text: Path | None = None
+    texts: tuple[Path, ...] = ()
     last_words: Path | None = None
     sampled: SampleWishes | None = None
     prompts: Path | None = None
@@ -46,13 +47,13 @@ class Wanted(Struct, frozen=True):
         """Raises ``BAD_VALUE``."""
         if self.sampled is not None:
             self.sampled.check()
-            if self.text is None and self.prompts is None:
+            if not self.texts and self.prompts is None:
                 allowed = "a file of prompts, or a text whose openings are continued"
                 raise UserError(Fault.BAD_VALUE, name="the source of prompts", value="missing", allowed=allowed)
         elif self.against or self.prompts:
             allowed = "at least 1, for texts to be written"
             raise UserError(Fault.BAD_VALUE, name="the number of samples", value=0, allowed=allowed)
-        elif self.text is None and self.last_words is None:
+        elif not self.texts and self.last_words is None:
             allowed = "a text, a file for last words, or samples"
             raise UserError(Fault.BAD_VALUE, name="what is to be measured", value="nothing", allowed=allowed)
 
@@ -95,11 +96,11 @@ def measure(
     and generating raise.
     """
     wanted.check()
-    documents = list(read_documents(wanted.text)) if wanted.text else []
+    documents = [document for file in wanted.texts for document in read_documents(file)]
     prompts = _prompts(wanted, documents)
     against = [path for path, _ in readers.files(wanted.against)]
     if wanted.against and not against:
-        raise UserError(Fault.NO_TEXT, path=", ".join(map(str, wanted.against)))
+        raise UserError(Fault.NO_TEXT, path=_named(wanted.against))
     found = []
     for model, adapter in zip_longest(models, adapters):
         with _told(model):
@@ -125,6 +126,10 @@ def _told(model: Path) -> Iterator[None]:
         raise UserError(Fault.MEASURE_OUT_OF_MEMORY, model=model.name) from error
 
 
+def _named(files: Sequence[Path]) -> str:
+    return ", ".join(map(str, files))
+
+
 def _prompts(wanted: Wanted, documents: Sequence[Document]) -> list[Prompt]:
     if wanted.sampled is None:
         return []
@@ -132,7 +137,7 @@ def _prompts(wanted: Wanted, documents: Sequence[Document]) -> list[Prompt]:
         return read_prompts(wanted.prompts, wanted.is_chat)
     prompts = openings(documents, PROMPTS)
     if not prompts:
-        raise UserError(Fault.NO_TEXT, path=wanted.text)
+        raise UserError(Fault.NO_TEXT, path=_named(wanted.texts))
     return prompts
 
 
@@ -142,12 +147,12 @@ def _measure_one(
     info = checkpoint.info
     evaluation = last = None
     samples: list[Sample] = []
-    if wanted.text is not None:
+    if wanted.texts:
         evaluation = evaluate_documents(
             documents, checkpoint, wanted.stride, report=lambda *done: tell(f"{info.name}: reading", *done)
         )
         if evaluation is None:
-            raise UserError(Fault.NO_TEXT, path=wanted.text)
+            raise UserError(Fault.NO_TEXT, path=_named(wanted.texts))
     if wanted.last_words is not None:
         last = last_words(wanted.last_words, checkpoint, lambda *done: tell(f"{info.name}: last words", *done))
     if wanted.sampled is not None:

@@ -33,6 +33,7 @@ import os
 import re
 import tomllib
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -43,6 +44,9 @@ from msgspec import Meta, Struct
 from chatdesk.errors import Fault, UserError
 
 R = TypeVar("R")
+WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+"""Words as an opening counts them: a Chinese or Japanese character is one."""
+
 VERSION = 1
 LEAST_VOCABULARY = 261
 """Each byte and the special tokens."""
@@ -320,6 +324,12 @@ def read_record(file: Path, kind: type[R]) -> R:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         reason = f"it is not what was written ({error})" if data.strip() else "it is empty"
         raise UserError(Fault.RUN_RECORD_DAMAGED, path=file, reason=reason) from None
+
+
+def opening(text: str, words: int) -> str:
+    """The first so many `WORDS` of a text, a prompt to go on with; blanks between them are made single."""
+    found = list(islice(WORDS.finditer(text), words))
+    return " ".join(text[: found[-1].end()].split()) if found else ""
 
 
 def find_checkpoint(start: Start, recipe: Path) -> Path:

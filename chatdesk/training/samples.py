@@ -13,6 +13,7 @@ from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.sampling import MAX_DRAFTS
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import Document, Turn, read_documents
+from chatdesk.training.recipe import WORDS, opening
 
 _GAP = re.compile(r"\n\s*\n")
 _OPENING = 8  # words of a document, or of a line, that make a prompt
@@ -76,10 +77,10 @@ def _first_words(document: str | tuple[Turn, ...], whole: bool = False) -> Promp
     if isinstance(document, tuple):
         asked = next((turn.text.strip() for turn in document if turn.role == "user" and turn.text.strip()), None)
         return Prompt(asked, is_message=True) if asked else None
-    words = document.split()
     if whole:
-        return Prompt(document.strip()) if words else None
-    return Prompt(" ".join(words[:_OPENING])) if len(words) > _OPENING else None
+        return Prompt(document.strip()) if document.strip() else None
+    is_long = len(list(islice(WORDS.finditer(document), _OPENING + 1))) > _OPENING
+    return Prompt(opening(document, _OPENING)) if is_long else None
 
 
 def draw(

@@ -172,7 +172,7 @@ def test_a_run_of_the_command_line_has_its_text_and_its_checkpoint(bench):
     assert found.plan.text == str(bench.text)
     assert found.plan.start == str(bench.folder / "base")
     assert found.report.train_documents == 18
-    assert found.texts() == (source.parent / "held.jsonl", (bench.text / "train.jsonl",))
+    assert found.texts() == ((source.parent / "held.jsonl",), (bench.text / "train.jsonl",))
     (run / "run.json").write_text(json.dumps(about | {"text": ""}))
     assert lab_runs.read(run).plan.text == str(source.parent)  # beside the recipe, where none was named
 
@@ -199,7 +199,30 @@ def test_an_adapter_is_judged_on_its_checkpoint(bench):
     bench.lab.judge(path)
     asked = msgspec.json.decode((path / "errand.json").read_bytes(), type=Judge)
     assert (asked.model, asked.adapter) == ("/models/base", str(path / "adapter"))
-    assert asked.file == str(bench.text / "held-out.jsonl")
+    assert asked.files == (str(bench.text / "held-out.jsonl"),)
+
+
+def test_all_that_the_last_stage_holds_out_is_judged(bench, tmp_path):
+    for name in ("a.jsonl", "b.jsonl", "c.jsonl", "early.jsonl"):
+        (tmp_path / name).write_text("{}")
+    stage = 'steps = 1\nsequence = 8\nbatch = 1\nlearning_rate = 0.1\nsources = [{ file = "a.jsonl" }]\n'
+    (tmp_path / "mine.toml").write_text(
+        "version = 1\n[model]\nvocabulary = 300\ncontext = 8\nwidth = 8\nlayers = 1\nheads = 1\n"
+        f'[[stages]]\nname = "one"\n{stage}held_out = [{{ file = "early.jsonl" }}]\n'
+        f'[[stages]]\nname = "two"\n{stage}held_out = [{{ file = "b.jsonl" }}, {{ file = "c.jsonl" }}]\n'
+        f'[[stages]]\nname = "three"\n{stage}'
+    )
+    path = bench.lab.open(tmp_path / "mine.toml")
+    (path / "model").mkdir()
+    bench.lab.judge(path)
+    asked = msgspec.json.decode((path / "errand.json").read_bytes(), type=Judge)
+    assert [Path(file).name for file in asked.files] == ["b.jsonl", "c.jsonl"]
+
+
+def test_prompts_of_a_chinese_text_are_short(tmp_path):
+    lines = [{"text": "今天的天气很好，我们去公园里散步。" * 30}, {"text": "天气"}]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert lab_runs.first_words(str(tmp_path)) == ("今天的天气很", "天")
 
 
 def test_an_adapter_is_compared_with_its_checkpoint(bench):

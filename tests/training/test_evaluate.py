@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import Turn
@@ -51,10 +52,10 @@ def test_it_equals_a_slow_reference(checkpoint: Path, tmp_path: Path, window: in
     model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     nats = _reference(ids, model, window or 24, stride or 12)
     assert (found.window, found.stride) == (window or 24, stride or 12)
-    assert (found.tokens, found.bytes) == (len(ids) - 1, len(TEXT.encode()))
+    assert (found.tokens, found.bytes) == (len(ids) - 1, len(TEXT.encode()) - len("The"))  # nothing precedes the first
     assert found.loss == pytest.approx(nats / found.tokens, rel=1e-3)
     assert found.perplexity == pytest.approx(math.exp(nats / found.tokens), rel=1e-3)
-    assert found.bits_per_byte == pytest.approx(nats / math.log(2) / len(TEXT.encode()), rel=1e-3)
+    assert found.bits_per_byte == pytest.approx(nats / math.log(2) / found.bytes, rel=1e-3)
 
 
 def test_documents_are_scored_one_by_one(checkpoint: Path, tmp_path: Path) -> None:
@@ -70,6 +71,28 @@ def test_documents_are_scored_one_by_one(checkpoint: Path, tmp_path: Path) -> No
     assert two.tokens == 2 * one.tokens
     assert two.bits_per_byte == pytest.approx(one.bits_per_byte, rel=1e-4)
     assert progress[-1] == (two.tokens, two.tokens)
+
+
+def test_bytes_are_counted_of_what_is_scored(checkpoint: Path, tmp_path: Path) -> None:
+    """A model that has something in front of each text is no worse for telling its first token, too."""
+    texts = ["The cat", "days", "É", "the mat and days"]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    found = evaluate_text(tmp_path / "x.jsonl", checkpoint, device="cpu")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    cut = [tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids) for text in texts]
+    assert any(len(tokens) > 1 for tokens in cut)
+    assert found.tokens == sum(len(tokens) - 1 for tokens in cut)
+    assert found.bytes == sum(len(token) for tokens in cut for token in tokens[1:])  # a letter for each byte
+
+
+def test_names_of_special_tokens_are_text(checkpoint: Path, tmp_path: Path) -> None:
+    turns = [{"speaker": "a", "text": "say <|end|>"}, {"speaker": "b", "text": "The cat."}]
+    plain = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    plain.encode_special_tokens = True
+    prose, said, answered = (len(plain.encode(text).ids) for text in ("The <|end|>", "say <|end|>", "The cat."))
+    for content, expected in (({"text": "The <|end|>"}, prose), ({"turns": turns}, said + answered + 4)):
+        (tmp_path / "x.jsonl").write_text(json.dumps(content))
+        assert evaluate_text(tmp_path / "x.jsonl", checkpoint, device="cpu").tokens == expected - 1
 
 
 def test_a_dialogue_goes_through_the_chat_template(checkpoint: Path, tmp_path: Path) -> None:

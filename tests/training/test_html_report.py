@@ -105,7 +105,7 @@ def test_a_run_without_steps_is_judged_without_curves(tmp_path: Path, monkeypatc
     (tmp_path / "events.jsonl").write_text('{"type": "Began", "parameters": 1, "tokens_total": 9, "tokens_done": 0}\n')
     monkeypatch.setattr(measures, "measure", lambda models, wanted, tell, adapters: [_findings("judged", 1.5)])
     html = tmp_path / "report.html"
-    errand = Judge(str(tmp_path), str(tmp_path / "held-out.jsonl"), (), str(tmp_path), str(html))
+    errand = Judge(str(tmp_path), (str(tmp_path / "held-out.jsonl"),), (), str(tmp_path), str(html))
     done = errand_worker.judge(errand, lambda what, done, total: None)
     assert done.result["bits_per_byte"] == 1.5
     assert "<h2>Training</h2>" not in html.read_text(encoding="utf-8")

@@ -2,11 +2,13 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from chatdesk.cli import cli
@@ -79,6 +81,8 @@ def test_where_prompts_come_from(tmp_path: Path) -> None:
     ]  # fmt: skip
     documents = ["a b c\n\n1 2 3 4 5 6 7 8 9 10", (Turn("assistant", "Hi"), Turn("user", "Who?"))]
     assert openings(documents, 5) == [Prompt("1 2 3 4 5 6 7 8"), Prompt("Who?", is_message=True)]
+    chinese = "今天的天气很好，我们去公园里散步。"
+    assert openings([chinese, "天气很好。"], 5) == [Prompt("今天的天气很好，")]
     (tmp_path / "empty.txt").write_text(" \n")
     with pytest.raises(UserError) as caught:
         read_prompts(tmp_path / "empty.txt", is_message=False)
@@ -88,7 +92,7 @@ def test_where_prompts_come_from(tmp_path: Path) -> None:
 def test_two_checkpoints_are_measured_alike(checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "x.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "words.txt").write_text("\n".join(LINES), encoding="utf-8")
-    wanted = Wanted(tmp_path / "x.txt", tmp_path / "words.txt", SampleWishes(4, 12), against=(tmp_path,))
+    wanted = Wanted((tmp_path / "x.txt",), tmp_path / "words.txt", SampleWishes(4, 12), against=(tmp_path,))
     one, two = measure([checkpoint, checkpoint], wanted)
     assert one == two
     assert one.diversity is not None
@@ -101,15 +105,45 @@ def test_two_checkpoints_are_measured_alike(checkpoint: Path, tmp_path: Path) ->
         assert name in one.table()
 
 
+def test_several_texts_are_measured_together(checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
+    files = (tmp_path / "x.txt", tmp_path / "y.txt")
+    for file, text in zip(files, (TEXT, "And another text, which is not so long."), strict=True):
+        file.write_text(text, encoding="utf-8")
+    one, two = (measure([checkpoint], Wanted((file,)))[0].evaluation for file in files)
+    both = measure([checkpoint], Wanted(files))[0].evaluation
+    assert one is not None
+    assert two is not None
+    assert both is not None
+    assert (both.tokens, both.bytes) == (one.tokens + two.tokens, one.bytes + two.bytes)
+    nats = one.loss * one.tokens + two.loss * two.tokens
+    assert both.loss == pytest.approx(nats / both.tokens)
+    told = CliRunner().invoke(cli, ["eval", *map(str, files), "--model", str(checkpoint), "--json"])
+    assert json.loads(told.stdout)["tokens"] == both.tokens
+
+
+def test_a_perplexity_beyond_all_numbers_is_none_in_json(checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
+    folder = tmp_path / "wild"
+    shutil.copytree(checkpoint, folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["transformer.ln_f.weight"] *= 1e6
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    (tmp_path / "x.txt").write_text(TEXT, encoding="utf-8")
+    told = CliRunner().invoke(cli, ["eval", str(tmp_path / "x.txt"), "--model", str(folder), "--json"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert found["perplexity"] is None
+    assert found["loss"] > 710
+
+
 def test_what_cannot_be_measured(checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "x.txt").write_text("one")
     text = tmp_path / "x.txt"
     for wanted, fault in [
         (Wanted(), Fault.BAD_VALUE),
-        (Wanted(text, against=(text,)), Fault.BAD_VALUE),
+        (Wanted((text,), against=(text,)), Fault.BAD_VALUE),
         (Wanted(last_words=text, sampled=SampleWishes()), Fault.BAD_VALUE),
-        (Wanted(text, sampled=SampleWishes(0)), Fault.BAD_VALUE),
-        (Wanted(text, sampled=SampleWishes()), Fault.NO_TEXT),
+        (Wanted((text,), sampled=SampleWishes(0)), Fault.BAD_VALUE),
+        (Wanted((text,), sampled=SampleWishes()), Fault.NO_TEXT),
         (Wanted(last_words=text), Fault.NO_TEXT),
         (Wanted(prompts=text, sampled=SampleWishes(temperature=-1.0)), Fault.BAD_VALUE),
         (Wanted(prompts=text, sampled=SampleWishes(), against=(tmp_path / "none",)), Fault.FILE_NOT_FOUND),

@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from chatdesk.library import adapters
 from chatdesk.paths import starter
 from chatdesk.tasks.completion import Completion
 from chatdesk.training.corpus import Turn, encode_documents
-from chatdesk.training.encoders import TemplateEncoder
+from chatdesk.training.encoders import OwnEncoder, TemplateEncoder
 from chatdesk.training.estimate import estimate
 from chatdesk.training.events import Finished, HeldOut, Preparing, Stepped, StoppedEarly, TrainEvent
 from chatdesk.training.model import LossModel, count_parameters, new_model
@@ -130,6 +131,30 @@ def test_only_answers_count(base: Path) -> None:
     ids, marks = next(encode_documents([TALK], own))
     text = own.decode([i for i, mark in zip(ids, marks, strict=True) if mark], skip_special_tokens=False)
     assert text == "Good day.<|end|>Yes.<|end|>"
+    encoder.close()
+
+
+def test_names_of_special_tokens_in_a_text_are_text(base: Path) -> None:
+    from chatdesk.engine.local.tokens import Tokens
+    from chatdesk.library import safety
+
+    tokens = Tokens.load(safety.check(base))
+    encoder, own = TemplateEncoder(tokens, (0, 4)), OwnEncoder(Tokenizer.from_file(str(starter() / "tokenizer.json")))
+    end = tokens.backend.token_to_id("<|end|>")
+    turns = (Turn("user", "Say <|end|> and <|user|>!"), Turn("assistant", "It is <|end|>."), *TALK)
+    plain = tuple(Turn(turn.role, turn.text.replace("<|", "< |")) for turn in turns)
+    ids, marks = next(encoder.encode([turns], encoder.tokenizer))
+    expected, _ = next(encoder.encode([plain], encoder.tokenizer))
+    assert ids.count(end) == expected.count(end) == 3
+    decode = partial(tokens.decode, skip_special=False)
+    assert decode(ids) == decode(expected).replace("< |", "<|")
+    counted = decode([i for i, mark in zip(ids, marks, strict=True) if mark])
+    assert counted == "It is <|end|>.<|end|>Good day.<|end|>Yes.<|end|>"
+    for each in (encoder, own):
+        prose, _ = next(each.encode(["A <|end|> cat."], each.tokenizer))
+        assert prose[:-1].count(end) == 0
+        assert each.prompt("A <|end|> cat.") == prose[:-1]
+        assert each.prompt(turns[:1]).count(end) == int(each is own)
     encoder.close()
 
 

@@ -59,10 +59,21 @@ class Quoting:
 
     def encode(self, text: str, letters: Mapping[str, str]) -> list[int]:
         """Ids of a rendered text: names are tokens, and letters are names that are none."""
-        tokenizer, words, ids = self._twin()
+        tokenizer, _, ids = self._twin()
+        return [ids.get(i, i) for i in self._cut(tokenizer, self.spelled(text, letters))]
+
+    def spelled(self, text: str, letters: Mapping[str, str]) -> str:
+        """A rendered text as the twin cuts it."""
+        words = self._twin().words
         marked = self._names.sub(lambda match: words[match[0]], text) if self._names else text
-        plain = marked.translate({ord(letter): name for name, letter in letters.items()})
-        return [ids.get(i, i) for i in self._cut(tokenizer, plain)]
+        return marked.translate({ord(letter): name for name, letter in letters.items()})
+
+    def pieces(self, text: str, letters: Mapping[str, str]) -> list[tuple[int, int, int]]:
+        """The ids of a text, spelled where there are letters, each with where it begins and ends."""
+        twin = self._twin() if letters else None
+        tokenizer, ids = (twin.tokenizer, twin.ids) if twin else (self._backend, {})
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+        return [(ids.get(i, i), *place) for i, place in zip(encoding.ids, encoding.offsets, strict=True)]
 
     def encode_plain(self, text: str) -> list[int]:
         """Ids of a text in which no name is a token."""
