@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
-from chatdesk.training.memory import peak_bytes
+from chatdesk.training.memory import peak_bytes, tokenizer_bytes
 
 OPTIMAL = 20
 """Tokens for each parameter at which computing is spent best (Hoffmann et al. 2022, https://arxiv.org/abs/2203.15556);
@@ -63,6 +63,10 @@ class Size:
         logits = tokens * self.vocabulary
         kept = tokens * _KEPT[self.kind] * self.layers * self.width + _FLOAT * logits
         return peak_bytes(3 * weights, weights, weights // 2, kept, logits)
+
+    def memory_with(self, text_bytes: int, long_share: float) -> int:
+        """The same with a text whose tokenizer is trained first, which takes more where the model is small."""
+        return max(self.memory_bytes, tokenizer_bytes(text_bytes, long_share) if text_bytes else 0)
 
     @property
     def flops_per_token(self) -> float:

@@ -62,7 +62,9 @@ class Count(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What is shown of a preparation, from its report.json. ``skipped``: files that could not be read, and why."""
+    """What is shown of a preparation, from its report.json. ``skipped``: files that could not be read, and why.
+    ``long_share``: of the text in runs without a space, such as Chinese.
+    """
 
     files: int
     documents: int
@@ -73,3 +75,4 @@ class Report(Struct, frozen=True):
     held_out_documents: int
     held_out_bytes: int
     skipped: tuple[str, ...] = ()
+    long_share: float = 0.0

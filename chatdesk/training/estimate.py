@@ -19,11 +19,12 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes
 from chatdesk.training.corpus import text_bytes, wanted_bytes
 from chatdesk.training.feed import Inputs
-from chatdesk.training.memory import LIBRARIES, peak_bytes
+from chatdesk.training.memory import LIBRARIES, peak_bytes, tokenizer_bytes
 from chatdesk.training.model import LossModel, count_parameters, is_in_block, keep_less, new_model
 from chatdesk.training.origins import FromCheckpoint, borrowed, sized
 from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, find_folder, load_recipe
 from chatdesk.training.run_folder import RunFolder, trained
+from chatdesk.training.tokenizer import long_share
 from chatdesk.training.trainer import make_optimizers
 
 OPTIMAL = 20
@@ -48,6 +49,7 @@ class StageEstimate(Struct, frozen=True):
 
 class Estimate(Struct, frozen=True):
     """A whole run. ``text_tokens``: about how many the recipe's files hold, each counted once; 0 without files.
+    ``tokenizer_bytes``: memory to train the tokenizer before the first stage, 0 where none is or without files.
 
     ``proposed``: the shape that suits so much text, None without files.
     """
@@ -56,6 +58,7 @@ class Estimate(Struct, frozen=True):
     stages: tuple[StageEstimate, ...]
     text_tokens: int
     proposed: ModelShape | None
+    tokenizer_bytes: int = 0
 
     @property
     def seconds(self) -> float:
@@ -64,8 +67,8 @@ class Estimate(Struct, frozen=True):
 
     @property
     def memory_bytes(self) -> int:
-        """Of the stage that takes the most."""
-        return max(stage.memory_bytes for stage in self.stages)
+        """Of the stage that takes the most, or of the tokenizer's training."""
+        return max(self.tokenizer_bytes, *(stage.memory_bytes for stage in self.stages))
 
 
 def estimate(
@@ -81,11 +84,13 @@ def estimate(
     for index, stage in enumerate(recipe.stages):
         tell(stage.name)
         stages.append(_stage(recipe, path, index, device, seconds / len(recipe.stages)))
-    tokens = _text_tokens(recipe, path, text)
+    files = _files(recipe, path, text)
+    tokens = int(sum(map(text_bytes, files)) / wanted_bytes(1))
     shape = _shape_of(recipe, path) if recipe.model else None
     proposed = propose(tokens, shape.vocabulary, shape.context) if tokens and shape else None
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    return Estimate(name, tuple(stages), tokens, proposed)
+    is_cut_anew = recipe.model is not None and not recipe.model.tokenizer
+    return Estimate(name, tuple(stages), tokens, proposed, _tokenizer_bytes(files) if is_cut_anew else 0)
 
 
 def propose(tokens: int, vocabulary: int, context: int) -> ModelShape:
@@ -106,13 +111,18 @@ def _size(heads: int, vocabulary: int, context: int) -> int:
     return 12 * shape.layers * shape.width**2 + (vocabulary + context) * shape.width
 
 
-def _text_tokens(recipe: Recipe, path: Path, text: Path | None) -> int:
+def _files(recipe: Recipe, path: Path, text: Path | None) -> list[Path]:
     names = {source.file for stage in recipe.stages for source in stage.sources}
     try:
-        found = [find_file(name, path, text) for name in sorted(names)]
+        return [find_file(name, path, text) for name in sorted(names)]
     except UserError:  # a recipe may be weighed before there is text
-        return 0
-    return int(sum(map(text_bytes, found)) / wanted_bytes(1))
+        return []
+
+
+def _tokenizer_bytes(files: list[Path]) -> int:
+    total = sum(map(text_bytes, files))
+    long = sum(text_bytes(file) * long_share(file) for file in files)
+    return tokenizer_bytes(total, long / total) if total else 0
 
 
 def _shape_of(recipe: Recipe, path: Path) -> ModelShape:

@@ -82,7 +82,9 @@ class Words(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a preparation has done. ``skipped``: files of a folder that could not be read, or only in part, and why."""
+    """What a preparation has done. ``skipped``: files of a folder that could not be read, or only in part, and why.
+    ``long_share``: as of `tokenizer.long_share`.
+    """
 
     files: int
     documents: int
@@ -94,6 +96,7 @@ class Report(Struct, frozen=True):
     held_out_bytes: int
     skipped: tuple[str, ...] = ()
     words: Words | None = None
+    long_share: float = 0.0
 
 
 def prepare(paths: Sequence[Path], out: Path, wishes: Wishes, tell: Tell = lambda *_: None) -> tuple[Path, Report]:
@@ -170,6 +173,8 @@ class _Preparation:
         if size < LEAST_BYTES:
             where = ", ".join(dict.fromkeys(str(path) for path, _ in self._found[:3]))
             raise UserError(Fault.TOO_LITTLE_TEXT, path=where, documents=documents, bytes=size, least=LEAST_BYTES)
+        from chatdesk.training.tokenizer import long_share
+
         return Report(
             files=len(self._found) - len(self._skipped),
             documents=self._documents,
@@ -181,6 +186,7 @@ class _Preparation:
             held_out_bytes=held_size,
             skipped=tuple(_in_unicode(f"{path}: {reason}") for path, reason in self._skipped.items()),
             words=self._measure_words(),
+            long_share=long_share(self._folder / "train.jsonl"),
         )
 
     def _read(self, stage: str) -> Iterator[Document]:
@@ -203,7 +209,8 @@ class _Preparation:
     def _measure_words(self) -> Words | None:
         if not self._wishes.vocabulary and not self._wishes.tokenizer:
             return None
-        from chatdesk.training.tokenizer import SAMPLE_BYTES, load_tokenizer, sample, train_tokenizer
+        from chatdesk.training.memory import SAMPLE_BYTES
+        from chatdesk.training.tokenizer import load_tokenizer, sample, train_tokenizer
 
         self._tell("tokenizer", 0, 1)
         train, held_out = (self._folder / f"{name}.jsonl" for name in _PARTS)

@@ -1,13 +1,16 @@
 """Where tokenised text is kept: beside the text of a preparation, where runs share it, else in the run's own folder.
 
 A shared folder is named by a digest of all that is in it: of the file's content, how it was sampled, and how text
-becomes tokens. What is found under a name is therefore what would be made, and what goes missing is made again.
+becomes tokens. What is found under a name is therefore what would be made, and what goes missing is made again. So of
+each text only the tokens that were used last are kept: every other vocabulary leaves about as much as the text takes.
 """
 
 import hashlib
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from filelock import FileLock, Timeout
 _VERSION = 1
 _TEXTS = ("train.jsonl", "held-out.jsonl")  # of a preparation
 _TURN_S = 0.5
+_KEPT = 4  # of each text: as many encodings as runs that a person goes to and fro between
+_TOKENS, _HALF = "tokens", ".part"
 
 
 def place_of(file: Path, name: str, sample: str, encoding: str, own: Path) -> Path:
@@ -44,7 +49,7 @@ def _shared(file: Path) -> Path | None:
     """The folder that runs share for the tokens of a file; None where there is none, or nothing can be written."""
     if file.name not in _TEXTS or not (file.parent / "report.json").is_file():
         return None
-    folder = file.parent / "tokens"
+    folder = file.parent / _TOKENS
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -68,3 +73,26 @@ def alone(folder: Path, wait: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def note_use(folder: Path) -> None:
+    """Remember that a run has used the tokens in ``folder`` just now."""
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def make_room(folder: Path) -> None:
+    """Take away what has not been used for long, and what was left half made, beside a folder that runs share.
+
+    For who is `alone` there. A run that reads from what goes away reads on, or, on Windows, keeps it.
+    """
+    if folder.parent.name != _TOKENS:
+        return
+    text = folder.name.rpartition("-")[0]
+    others = [path for path in folder.parent.glob(f"{text}-*") if path.suffix != _HALF and path != folder]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in others[_KEPT - 1 :]:
+        with suppress(OSError):  # else it would lose its files one by one
+            old.rename(old.with_name(old.name + _HALF))
+    for half in folder.parent.glob(f"*{_HALF}"):
+        shutil.rmtree(half, ignore_errors=True)

@@ -23,13 +23,10 @@ from chatdesk.training.corpus import (
     sample_documents,
     size_bytes,
 )
-
-SAMPLE_BYTES = 20_000_000
-"""Of text to train on: enough for stable merges in vocabularies of up to about 50,000."""
+from chatdesk.training.memory import LONG_SHARE
 
 _PROBE = 200_000  # characters of a file that are looked at
 _LONG = 24  # bytes of a run
-_LONG_SHARE = 0.1
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -45,10 +42,11 @@ CHAT_TEMPLATE = (
 def sample(file: Path, wanted_bytes: float, seed: int) -> Iterator[Document]:
     """About ``wanted_bytes`` of a file for a tokenizer, less of a text without spaces, such as Chinese.
 
-    Words come again and are counted once. Long runs hardly do, and the trainer needs about 90 bytes for each of their
-    bytes: 20 MB of Chinese would take 1.7 GB and minutes, so of long runs there are at most a tenth of what is wanted.
+    Words come again and are counted once. Long runs hardly do, and the trainer needs 90 to 165 bytes for each of their
+    bytes: 20 MB of Chinese would take gigabytes and minutes, so of long runs there are at most a tenth of what is
+    wanted.
     """
-    wanted = wanted_bytes * min(1.0, _LONG_SHARE / max(_long_share(file), 1e-9))
+    wanted = wanted_bytes * min(1.0, LONG_SHARE / max(long_share(file), 1e-9))
     left = 2 * wanted  # the drawing is not exact; a file may be one document, of any size
     for document in sample_documents(file, wanted, seed):
         if isinstance(document, str) and len(document) > left:
@@ -59,7 +57,7 @@ def sample(file: Path, wanted_bytes: float, seed: int) -> Iterator[Document]:
             return
 
 
-def _long_share(file: Path) -> float:
+def long_share(file: Path) -> float:
     """The share of a text, from 0 to 1, that stands in long runs, as the tokenizer cuts it before it merges."""
     cut = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
     total = long = seen = 0

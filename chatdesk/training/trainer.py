@@ -51,14 +51,15 @@ from chatdesk.training.events import (
     TrainEvent,
 )
 from chatdesk.training.feed import Ready, ahead, make_ready, on_device, split
+from chatdesk.training.memory import SAMPLE_BYTES
 from chatdesk.training.model import LossModel, blocks_of, count_parameters, is_in_block, keep_less
 from chatdesk.training.order import Order, held_out_batches
 from chatdesk.training.origins import FromCheckpoint, NewModel, Origin, stamp
 from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, find_checkpoint, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
-from chatdesk.training.token_store import alone, place_of
-from chatdesk.training.tokenizer import SAMPLE_BYTES, sample, train_tokenizer
+from chatdesk.training.token_store import alone, make_room, note_use, place_of
+from chatdesk.training.tokenizer import sample, train_tokenizer
 
 BETAS = (0.9, 0.95)  # as in GPT-3 (Brown et al. 2020, appendix B): the usual choice for small batches of text
 _HELD_OUT_TOKENS = 32_768  # for each source: an error of about 0.02 nats, a few seconds of work
@@ -289,12 +290,15 @@ class _Run:
         encoder = self._origin.encoder
         folder = place_of(file, source.file, sample, encoder.digest(), self._folder.data)
         if (kept := kept_arrays(folder)) is not None:
+            note_use(folder)
             return kept
         with alone(folder, self._check_stop):
             if kept_arrays(folder) is None:
                 self._report(Preparing(f"tokenising {source.file}"))
             documents = self._until_stopped(sample_documents(file, wanted, seed))
-            return tokenise(documents, encoder.tokenizer, folder, encoder.encode)
+            made = tokenise(documents, encoder.tokenizer, folder, encoder.encode)
+            make_room(folder)
+            return made
 
     # a stage
 

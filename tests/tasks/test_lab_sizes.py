@@ -1,5 +1,7 @@
 """The lab's arithmetic against the real models, and its words against the real steps."""
 
+import json
+
 import pytest
 
 from chatdesk.tasks.lab_runs import Plan, first_words, make_recipe
@@ -28,6 +30,21 @@ def test_memory_is_what_the_estimate_counts(kind, tmp_path):
     write_recipe(make_recipe(Plan(size=size), 1_000_000, True), tmp_path / "recipe.toml")
     counted = estimate(tmp_path / "recipe.toml", seconds=0.01).memory_bytes
     assert size.memory_bytes - LIBRARIES == pytest.approx(counted - LIBRARIES, rel=0.1)
+
+
+def test_a_tokenizer_that_takes_more_than_the_model_is_counted(tmp_path):
+    from chatdesk.training.estimate import estimate
+    from chatdesk.training.recipe import write_recipe
+
+    size = Size(1, 1, 16, 16, 300)
+    (tmp_path / "train.jsonl").write_text(
+        json.dumps({"text": "今天的天气很好我们一起去公园里散步看花和树木还有湖" * 40_000})
+    )
+    write_recipe(make_recipe(Plan(size=size), 3_000_000, False), tmp_path / "recipe.toml")
+    counted = estimate(tmp_path / "recipe.toml", seconds=0.01)
+    assert counted.memory_bytes == counted.tokenizer_bytes > counted.stages[0].memory_bytes
+    assert size.memory_with(3_000_000, 1.0) == pytest.approx(counted.memory_bytes, rel=0.01)
+    assert size.memory_with(3_000_000, 0.0) == size.memory_with(0, 0.0) == size.memory_bytes
 
 
 def test_the_steps_are_those_of_the_cleaning():

@@ -1,17 +1,20 @@
 """Tokens of a prepared text are made once for all runs, whole or not at all, and made again when they go missing."""
 
 import json
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from chatdesk.training import trainer
 from chatdesk.training.events import Paused, Preparing, TrainEvent
+from chatdesk.training.token_store import make_room, note_use
 from chatdesk.training.trainer import train
 
 WriteRecipe = Callable[..., Path]
@@ -63,6 +66,38 @@ def test_what_goes_missing_is_made_again(write_recipe: WriteRecipe, prepared: Pa
     (out / "after-prose.safetensors").replace(out / "state.safetensors")
     shutil.rmtree(prepared / "tokens")
     assert _tokenised(recipe, prepared, out) == [name for name in whole if name == "train.jsonl"][-1:]
+
+
+def test_of_many_encodings_the_last_ones_stay(prepared: Path) -> None:
+    """A run that reads from what goes away reads on."""
+    tokens = prepared / "tokens"
+    for number, name in enumerate(
+        ["train-a", "train-b", "train-c", "train-d", "train-e", "held-out-a", "train-x.part"]
+    ):
+        (tokens / name).mkdir(parents=True)
+        (tokens / name / "tokens.bin").write_bytes(b"12")
+        os.utime(tokens / name, (1000 + number, 1000 + number))
+    read = np.memmap(tokens / "train-b" / "tokens.bin", np.uint8, "r")
+    note_use(tokens / "train-a")
+    make_room(tokens / "train-e")
+    assert sorted(path.name for path in tokens.iterdir()) == ["held-out-a", "train-a", "train-c", "train-d", "train-e"]
+    assert bytes(read) == b"12"
+    own = prepared / "data"
+    tokens.rename(own)
+    (own / "train-f").mkdir()
+    make_room(own / "train-f")  # a run's own folder goes with the run
+    assert len(list(own.iterdir())) == 6
+
+
+def test_tokens_by_many_vocabularies_are_not_all_kept(
+    write_recipe: WriteRecipe, prepared: Path, tmp_path: Path
+) -> None:
+    few = ("steps = 40", "steps = 1"), ("tokens = 640", "steps = 1"), *SHORT[2:]
+    for number in range(6):
+        recipe = write_recipe(*few, ("vocabulary = 320", f"vocabulary = {300 + number}"))
+        assert _tokenised(recipe, prepared, tmp_path / str(number))
+    assert len(list((prepared / "tokens").glob("train-*"))) <= 4
+    assert _tokenised(recipe, prepared, tmp_path / "again") == []  # by the last one
 
 
 def test_other_text_is_kept_with_the_run(write_recipe: WriteRecipe, prepared: Path, tmp_path: Path) -> None:

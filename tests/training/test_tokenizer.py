@@ -5,7 +5,8 @@ import random
 from pathlib import Path
 
 from chatdesk.training.corpus import sample_documents, size_bytes
-from chatdesk.training.tokenizer import sample
+from chatdesk.training.memory import tokenizer_bytes
+from chatdesk.training.tokenizer import long_share, sample
 
 
 def _file(path: Path, texts: list[str]) -> Path:
@@ -25,6 +26,15 @@ def test_of_text_without_spaces_there_is_less(tmp_path: Path) -> None:
     lines = ["".join(chr(draw.randrange(0x4E00, 0x9FA5)) for _ in range(100)) for _ in range(1000)]
     file = _file(tmp_path / "x.jsonl", lines)
     assert 15_000 < sum(map(size_bytes, sample(file, 300_000, 3))) < 60_000
+
+
+def test_what_it_takes_follows_from_what_is_read(tmp_path: Path) -> None:
+    """Of Chinese less is read, and each byte of it takes more."""
+    chinese = _file(tmp_path / "x.jsonl", ["今天的天气很好我们一起去公园里散步看花和树木还有湖" * 4] * 50)
+    english = _file(tmp_path / "y.jsonl", ["The cat sat on the mat and looked at the rain. " * 4] * 50)
+    assert (long_share(chinese), long_share(english)) == (1.0, 0.0)
+    takes = [round(tokenizer_bytes(size, share) / 1e6) for share in (0.0, 1.0) for size in (1e6, 1e7, 1e9)]
+    assert takes == [22, 45, 70, 188, 355, 355]
 
 
 def test_a_file_of_one_document_is_cut(tmp_path: Path) -> None:

@@ -185,9 +185,10 @@ class ModelStep(QWidget):
         if run.plan.start:
             tokens = size.tokens(text_bytes) if text_bytes else 0
             return self.tr("{tokens} tokens are read in all.").format(tokens=number(tokens))
+        memory = size.memory_with(text_bytes, run.report.long_share if run.report else 0.0)
         parts = [
             self.tr("{parameters} parameters").format(parameters=number(size.parameters)),
-            self.tr("about {size} of memory").format(size=short_bytes(size.memory_bytes)),
+            self.tr("about {size} of memory").format(size=short_bytes(memory)),
         ]
         if text_bytes:
             tokens = size.tokens(text_bytes)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from msgspec.structs import replace
-from PySide6.QtCore import QLocale, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtCore import QLocale, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QListWidget, QProgressBar, QVBoxLayout, QWidget
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
@@ -47,7 +47,7 @@ class TextStep(QWidget):
     """Signals: ``next_wanted``, ``prepare_wanted``, ``own_wanted``, ``changed(plan)``, ``report_shown``.
 
     Attributes: ``paths``; ``switches``, by the name of a cleaning step; ``share``; ``prepare_button`` and
-    ``cancel_button``; ``next_button``.
+    ``cancel_button``; ``next_button``; ``files_button``.
     """
 
     next_wanted = Signal()
@@ -99,9 +99,6 @@ class TextStep(QWidget):
         self.progress.setAccessibleName(self.tr("Progress of the preparation"))
         self.note = Label(kind="soft", wrap=True)
         self.report = QWidget()
-        self.samples_button = TextButton(self.tr("Show samples, before and after"), kind="link")
-        self.samples_button.setCheckable(True)
-        self.samples_button.toggled.connect(lambda _: self._show_samples())
         self.samples = Label(kind="soft", wrap=True)
         self.samples.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.heirs = (
@@ -142,13 +139,27 @@ class TextStep(QWidget):
         body.addLayout(line)
         body.addWidget(self.progress)
         body.addWidget(self.report)
-        body.addWidget(self.samples_button, 0, Qt.AlignmentFlag.AlignLeft)
+        body.addLayout(self._links())
         body.addWidget(self.samples)
         body.addStretch()
         self._table = QGridLayout(self.report)
         self._table.setContentsMargins(0, gap, 0, 0)
         self._table.setHorizontalSpacing(theme.scaled(24))
         self._table.setVerticalSpacing(theme.scaled(4))
+
+    def _links(self) -> QHBoxLayout:
+        """Under the report."""
+        self.samples_button = TextButton(self.tr("Show samples, before and after"), kind="link")
+        self.samples_button.setCheckable(True)
+        self.samples_button.toggled.connect(lambda _: self._show_samples())
+        self.files_button = TextButton(self.tr("Show its files"), kind="link")
+        self.files_button.clicked.connect(self._show_files)
+        line = QHBoxLayout()
+        line.setSpacing(theme.scaled(8))
+        for button in (self.samples_button, self.files_button):
+            line.addWidget(button)
+        line.addStretch()
+        return line
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
@@ -196,6 +207,7 @@ class TextStep(QWidget):
     def _show_report(self, report: Report | None) -> None:
         self.report.setVisible(report is not None)
         self.samples_button.setVisible(report is not None and any(step.samples for step in report.steps))
+        self.files_button.setVisible(report is not None)
         self._show_samples()
         if report is self._shown:
             return
@@ -266,6 +278,11 @@ class TextStep(QWidget):
         if self._run is not None:
             steps = tuple(name for name, switch in self.switches.items() if switch.isChecked())
             self.changed.emit(replace(self._run.plan, steps=steps, held_out=self.share.value, text=""))
+
+    def _show_files(self) -> None:
+        """The prepared text, with the tokens that were made of it: they take room on the disk."""
+        if self._run is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(self._run.plan.text))
 
     def _choose_files(self) -> None:
         dialog = QFileDialog(self, self.tr("Add files of text"))

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import starter
@@ -98,6 +99,17 @@ def test_a_text_is_prepared_and_the_recipe_follows(bench):
     assert bench.page.run.report is None
     assert "mask" in lab_runs.read(bench.page.path).plan.steps
     assert text.prepare_button.isVisible()
+
+
+def test_a_prepared_text_can_be_found_on_the_disk(bench, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    bench.page.new_run()
+    step = bench.page.steps["text"]
+    assert not step.files_button.isVisibleTo(step)
+    bench.prepared()
+    step.files_button.click()
+    assert [url.toLocalFile() for url in opened] == [str(bench.folder / "texts" / "prepared-1")]
 
 
 def test_sizes_are_answered_at_once_and_kept(bench):
