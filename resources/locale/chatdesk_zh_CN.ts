@@ -2861,6 +2861,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>模型从不用来训练的文档：由此可知它是在学习还是只在死记。</translation>
     </message>
     <message>
+        <source>Show its files</source>
+        <translation type="unfinished">显示文件</translation>
+    </message>
+    <message>
         <source>Working: {what}</source>
         <translation>正在进行：{what}</translation>
     </message>
