@@ -38,6 +38,9 @@ class Fault(StrEnum):
     ADAPTER_DOES_NOT_FIT = "adapter_does_not_fit"
     ADAPTER_NEEDS_MODEL = "adapter_needs_model"
     CANNOT_REMOVE = "cannot_remove"
+    STAYS = "stays"
+    REMOVED_WHILE_LOADED = "removed_while_loaded"
+    REMOVED_WHILE_FETCHED = "removed_while_fetched"
     PROFILE_IN_USE = "profile_in_use"
     # running it
     NO_MODEL = "no_model"
@@ -175,6 +178,13 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.CANNOT_REMOVE: QT_TRANSLATE_NOOP(
         "errors", "{path} was not moved to the trash: {reason}. Remove it with the system's file manager."
+    ),
+    Fault.STAYS: QT_TRANSLATE_NOOP(
+        "errors", "{path} is not moved to the trash: the model in the box stays, and so does your home folder."
+    ),
+    Fault.REMOVED_WHILE_LOADED: QT_TRANSLATE_NOOP("errors", "{path} is loaded. Unload it first, then remove it."),
+    Fault.REMOVED_WHILE_FETCHED: QT_TRANSLATE_NOOP(
+        "errors", "{path} is being downloaded. Wait until that has ended, or cancel it; then remove it."
     ),
     Fault.PROFILE_IN_USE: QT_TRANSLATE_NOOP(
         "errors",

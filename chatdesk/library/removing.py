@@ -28,8 +28,8 @@ class Removal(Struct, frozen=True):
 def removal(folder: Path, starter: Path) -> Removal:
     """What removing a checkpoint would take along.
 
-    Raises FILE_NOT_FOUND, NOT_A_CHECKPOINT, or CANNOT_REMOVE for a folder that holds the model in the box or the
-    person's home, or that cannot be read.
+    Raises FILE_NOT_FOUND, NOT_A_CHECKPOINT, STAYS for a folder that holds the model in the box or the person's home, or
+    CANNOT_REMOVE for one that cannot be read.
     """
     try:
         return _removal(folder, place_of(folder), starter)
@@ -43,9 +43,9 @@ def _removal(folder: Path, place: Path, starter: Path) -> Removal:
     if place.is_symlink():
         return Removal(place, 0, 0, is_link=True)
     if _holds(place, starter) or _holds(starter, place):
-        raise UserError(Fault.CANNOT_REMOVE, path=place, reason="the model in the box stays")
+        raise UserError(Fault.STAYS, path=place)
     if _holds(place, Path.home()):
-        raise UserError(Fault.CANNOT_REMOVE, path=place, reason="your home folder is in it")
+        raise UserError(Fault.STAYS, path=place)
     if not _looks_like_one(folder):
         reason = "it holds neither config.json nor .safetensors files"
         raise UserError(Fault.NOT_A_CHECKPOINT, path=folder, reason=reason)
@@ -55,14 +55,14 @@ def _removal(folder: Path, place: Path, starter: Path) -> Removal:
 
 
 def remove(what: Removal) -> None:
-    """Move it to the trash. Raises CANNOT_REMOVE, also while files of it are fetched; nothing is removed then."""
+    """Move it to the trash. Raises REMOVED_WHILE_FETCHED or CANNOT_REMOVE; nothing is removed then."""
     from send2trash import send2trash  # on a Mac it takes a framework along
 
     from chatdesk.library import snapshots  # and with it the HTTP client
 
     with snapshots.alone(what.place) as is_alone:
         if not is_alone:
-            raise UserError(Fault.CANNOT_REMOVE, path=what.place, reason="it is being downloaded")
+            raise UserError(Fault.REMOVED_WHILE_FETCHED, path=what.place)
         try:
             send2trash(what.place)
         except OSError as error:  # the package's own errors are of this kind

@@ -281,6 +281,11 @@ class Download:
     notice: Notice | None = None
     path: str = ""
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether it comes, or waits for its turn."""
+        return self.state in ("waiting", "fetching", "checking", "trying")
+
 
 @dataclass(frozen=True)
 class DownloadsChanged:

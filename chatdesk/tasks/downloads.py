@@ -76,10 +76,12 @@ class Downloads:
         return tuple(self._downloads.values())
 
     def get(self, name: str, revision: str = "main") -> None:
-        """Fetch a model, or go on with it; after those that were asked for before."""
+        """Fetch a model, or go on with it; after those that were asked for before. Another revision takes its place."""
         known = self._downloads.get(name)
-        if known is not None and known.state in ("waiting", "fetching", "checking", "trying"):
-            return
+        if known is not None and known.is_coming:
+            if known.revision == revision:
+                return
+            self._stop(name)
         self._given_up.discard(name)
         done, total = (known.done, known.total) if known is not None and known.revision == revision else (0, 0)
         self._downloads.pop(name, None)
@@ -165,11 +167,13 @@ class Downloads:
         known = self._downloads.get(run.name)
         if run.name in self._given_up:
             self._discard(Download(run.name, run.revision, "paused"))
-        elif known is not None and isinstance(result, catalogue.Entry):
+        elif known is None or known.revision != run.revision:
+            pass  # another one is wanted by now
+        elif isinstance(result, catalogue.Entry):
             self._set(replace(known, state="done", done=known.total, seconds_left=None, path=str(result.path)))
             self._keep_list()
             self.on_done(result)
-        elif known is not None and isinstance(result, UserError) and not run.is_stopped:
+        elif not run.is_stopped:
             stopped = replace(known, state="failed", bytes_per_s=0.0, seconds_left=None)
             self._set(replace(stopped, notice=_notice(result, "retry")))
         self._advance()

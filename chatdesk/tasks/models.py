@@ -142,7 +142,7 @@ class Models:
         """Move a checkpoint to the trash, unless it is loaded. Who calls this has asked the person."""
         path = self.state.path
         if path and self.state.state != "failed" and removing.is_within(path, what.place):
-            failed(UserError(Fault.CANNOT_REMOVE, path=what.place, reason="it is loaded"))
+            failed(UserError(Fault.REMOVED_WHILE_LOADED, path=what.place))
         else:
             self.checkpoints.remove(what, then, failed)
 

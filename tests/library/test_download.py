@@ -470,7 +470,7 @@ def test_what_another_program_is_fetching_stays(desk: Desk, tmp_path: Path) -> N
             time.sleep(0.01)
         snapshots.discard(desk.cache, "owner/small")
         place = snapshots.folder(desk.cache, "owner/small")
-        with pytest.raises(UserError, match="it is being downloaded"):
+        with pytest.raises(UserError, match="is being downloaded"):
             removing.remove(Removal(place, 1, 1))
         assert desk.is_whole(fetched.result())
     fetching.connection.close()

@@ -72,10 +72,10 @@ def test_of_a_link_the_link_goes(make: Any, trash: Path, tmp_path: Path) -> None
 def test_what_never_goes(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "outer").mkdir()
     starter, home = make("outer/starter").path, make("home").path
-    assert refused(starter, starter) is Fault.CANNOT_REMOVE
-    assert refused(starter.parent, starter) is Fault.CANNOT_REMOVE
+    assert refused(starter, starter) is Fault.STAYS
+    assert refused(starter.parent, starter) is Fault.STAYS
     monkeypatch.setattr(Path, "home", lambda: home / "me")
-    assert refused(home, starter) is Fault.CANNOT_REMOVE
+    assert refused(home, starter) is Fault.STAYS
     letters = tmp_path / "letters"
     letters.mkdir()
     (letters / "letter.txt").write_text("Dear")

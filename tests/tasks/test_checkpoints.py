@@ -66,7 +66,7 @@ def test_what_is_removed_is_forgotten(desk: Desk, tmp_path: Path, monkeypatch: p
 
 def test_the_model_in_the_box_stays(desk: Desk) -> None:
     error = answered(desk, lambda take: desk.models.checkpoints.removal(str(starter()), take, take))
-    assert error.fault is Fault.CANNOT_REMOVE
+    assert error.fault is Fault.STAYS
 
 
 def test_the_card_of_a_checkpoint(desk: Desk, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from chatdesk.tasks.downloads import Downloads, Rate
 from chatdesk.tasks.hub import Hub
 from tests.engine.checkpoints import make_checkpoint
 from tests.library.hub_models import QUICK, noise, wrong_bytes
-from tests.library.hub_server import Model, Server, serve
+from tests.library.hub_server import COMMIT, Model, Server, serve
 
 
 class Desk:
@@ -221,6 +221,18 @@ def test_a_failure_does_not_hold_up_the_next(desk: Desk) -> None:
     desk.downloads.get("owner/b")
     desk.until(lambda: desk.state("owner/b") == "done")
     assert desk.state("owner/none") == "failed"
+
+
+def test_another_revision_takes_the_place_of_one_under_way(desk: Desk) -> None:
+    desk.server.bytes_per_s = 3 * STEP
+    desk.downloads.get("owner/a")
+    desk.until(lambda: desk.downloads.all[0].done > STEP)
+    desk.downloads.get("owner/a", COMMIT)
+    assert [(each.revision, each.state) for each in desk.downloads.all] == [(COMMIT, "waiting")]
+    desk.server.bytes_per_s = 0
+    desk.until(lambda: desk.state() == "done")
+    assert [each.revision for each in desk.downloads.all] == [COMMIT]
+    assert not (snapshots.folder(desk.cache, "owner/a") / "refs" / "main").exists()
 
 
 def test_trouble_on_the_way_is_shown(desk: Desk) -> None:

@@ -227,6 +227,21 @@ def test_a_download_from_start_to_end(desk, page, qtbot):
     assert rows.isHidden()
 
 
+def test_what_is_coming_already_cannot_be_asked_for_again(desk, page, qtbot):
+    looked_at(desk, page, qtbot)
+    button = page.details.download
+    for state, can_be_pressed in (("waiting", False), ("fetching", False), ("paused", True), ("failed", True)):
+        say(desk, Download("owner/smol", "main", state))
+        assert button.isEnabled() is can_be_pressed, state
+    say(desk, Download("owner/smol", "other", "fetching"), Download("owner/gated", "main", "waiting"))
+    assert button.isEnabled()
+    say(desk, Download("owner/smol", "main", "fetching"))
+    page.details.revision.setText("other")
+    qtbot.keyClick(page.details.revision, Qt.Key.Key_Return)
+    desk.hub.last("look")[1](structs.replace(REPOSITORY, revision="other"))
+    assert button.isEnabled()
+
+
 @pytest.mark.parametrize(
     ("download", "words"),
     [

@@ -24,6 +24,7 @@ from chatdesk.tasks.changes import ModelChanged, Notice
 from chatdesk.tasks.models import Models
 from chatdesk.ui import application, theme
 from chatdesk.ui.models.rows import ROW_ROLE
+from chatdesk.ui.models.words import fault_in_short
 from tests.engine.checkpoints import make_checkpoint
 from tests.tasks.desk import Engine
 from tests.ui.scripted import INFO, READY, ScriptedDownloads, ScriptedHub
@@ -468,3 +469,11 @@ def test_real_checkpoints(qtbot, tmp_path, monkeypatch):
     assert row(page.local, str(mine)).outcome[0].startswith("fits on the CPU in fp32")
     page.local.load()
     assert (engine.requests[-1].path, engine.requests[-1].device) == (str(mine), "cpu")
+
+
+def test_the_reason_is_in_sight_however_long_the_folder_is_called(qapp):
+    path = "/models/" + "a very long name " * 20
+    fault = UserError(Fault.NOT_A_CHECKPOINT, path=path, reason="config.json is missing")
+    assert fault_in_short(fault, path).startswith("… is not a checkpoint: config.json is missing.")
+    other = UserError(Fault.BROKEN_CONFIG, file="config.json", reason="it is not valid JSON")
+    assert fault_in_short(other, path) == str(other)

@@ -64,7 +64,7 @@ class DownloadRow(QWidget):
         self.bar.setValue(download.done * 1000 // download.total if download.total else 0)
         self.bar.setVisible(state != "done")
         self.bar.setAccessibleName(self.tr("Download of {name}").format(name=name))
-        self.pause.setVisible(state in ("waiting", "fetching", "checking", "trying"))
+        self.pause.setVisible(download.is_coming)
         self.resume.setVisible(state in ("paused", "failed"))
         self.show_it.setVisible(state == "done")
         self.cancel.set_words(self.tr("Close") if state == "done" else self.tr("Cancel"))

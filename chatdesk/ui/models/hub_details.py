@@ -122,6 +122,10 @@ class HubDetails(QScrollArea):
         self.here.setVisible(is_here)
         self.show_it.setVisible(is_here)
 
+    def show_coming(self, is_coming: bool) -> None:
+        """Whether just what is shown is being downloaded: there is nothing to press then."""
+        self.download.setEnabled(not is_coming)
+
     def show_found(self, found: "Found") -> None:
         """Show what the search says; the rest is being asked."""
         self._found, self._repository, self._checked = found, None, None

@@ -87,6 +87,7 @@ class ModelsPage(QWidget):
             self.local.show_state(change)
         elif isinstance(change, DownloadsChanged):
             self.downloads.show_downloads(change.downloads)
+            self.hub.show_downloads(change.downloads)
             done = {each.name for each in change.downloads if each.state == "done"}
             if done - self._done and self.isVisible():
                 self.local.refresh()

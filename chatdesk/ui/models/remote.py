@@ -1,6 +1,6 @@
 """Models on a hub: searching by name, looking at one, downloading it. Nothing is asked before a person asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ParamSpec
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry as Checkpoint
     from chatdesk.library.hub import Found, Repository
     from chatdesk.library.safety import Checked
+    from chatdesk.tasks.changes import Download
     from chatdesk.tasks.downloads import Downloads
     from chatdesk.tasks.hub import Hub
     from chatdesk.tasks.models import Models
@@ -56,6 +57,7 @@ class HubModels(QWidget):
         self._found: list[Found] = []
         self._here: dict[str, str] = {}  # folders of the models that are on this machine, by their names
         self._was_asked = False
+        self._coming: set[tuple[str, str]] = set()  # name and revision of what is being downloaded
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("Part of a name"))
         self.field.setAccessibleName(self.tr("Search the hub"))
@@ -141,6 +143,15 @@ class HubModels(QWidget):
                 self.view.setCurrentIndex(self.entries.index(self._found.index(self._chosen)))
         self.details.show_here(bool(self._path()))
 
+    def show_downloads(self, downloads: "Sequence[Download]") -> None:
+        """Follow the downloads."""
+        self._coming = {(each.name, each.revision) for each in downloads if each.is_coming}
+        self._show_coming()
+
+    def _show_coming(self) -> None:
+        name = self._chosen.name if self._chosen is not None else ""
+        self.details.show_coming((name, self.details.shown_revision) in self._coming)
+
     def _path(self) -> str:
         """The folder of the chosen one on this machine; empty where it is not there."""
         return self._here.get(self._chosen.name, "") if self._chosen is not None else ""
@@ -225,6 +236,7 @@ class HubModels(QWidget):
 
         def looked(repository: "Repository") -> None:
             self.details.show_repository(repository)
+            self._show_coming()
             self._hub.preview(repository, still(checked), still(self.details.show_plans))
             self._hub.card(found.name, still(self.details.show_card), still(lambda error: None))
 

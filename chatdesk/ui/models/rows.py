@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QListView, QStyle, QStyledItemDelegate, QS
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.ui import theme
 from chatdesk.ui.dates import when
-from chatdesk.ui.errors import remark, sentence_of
+from chatdesk.ui.errors import remark
 from chatdesk.ui.models import words
 from chatdesk.ui.widgets.labels import tip
 from chatdesk.ui.wording import GROUPS
@@ -132,7 +132,7 @@ class CheckpointModel(QAbstractListModel):
     def _row(self, entry: "Entry") -> Row:
         path = str(entry.path)
         if entry.fault is not None:
-            return Row(entry.name, entry, words.facts(entry), (sentence_of(entry.fault), "danger"))
+            return Row(entry.name, entry, words.facts(entry), (words.fault_in_short(entry.fault, path), "danger"))
         aside = self.tr("used {when}").format(when=when(entry.last_used)) if entry.last_used else ""
         outcome = words.outcome(self._plans.get(path))
         return Row(entry.name, entry, words.facts(entry), outcome, self._state_of(path), aside, self._remarks_of(path))

@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from chatdesk.errors import QT_TRANSLATE_NOOP, Fault, UserError
 from chatdesk.library.figures import short_bytes, short_count
 from chatdesk.library.fit import Plan, Word
-from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.errors import sentence, sentence_of
 
 if TYPE_CHECKING:
     from chatdesk.library.catalogue import Entry
@@ -22,6 +22,7 @@ _PRECISIONS = {
     "int8": QT_TRANSLATE_NOOP("models", "8 bit"),
     "int4": QT_TRANSLATE_NOOP("models", "4 bit"),
 }
+_THIS_FOLDER = "…"  # the reason must be in sight
 _SUFFIXES = ("ForCausalLM", "LMHeadModel", "LMHead", "Model")
 
 
@@ -133,6 +134,12 @@ def _loudest(plan: Plan) -> list[Word]:
 def loudness(plan: Plan) -> str:
     """The colour of what must be said with it, by its role."""
     return "danger" if Word.SWAPS in plan.words else "warning" if plan.words else "soft"
+
+
+def fault_in_short(fault: UserError, path: str) -> str:
+    """What is wrong with a checkpoint, for a line below the one that says its ``path``."""
+    fields = {name: _THIS_FOLDER if value == path else value for name, value in fault.fields.items()}
+    return sentence(fault.fault, fields)
 
 
 def outcome(plans: list[Plan] | UserError | None) -> tuple[str, str]:
