@@ -3679,6 +3679,18 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 没有移到回收站：{reason}。请用系统的文件管理器删除。</translation>
     </message>
     <message>
+        <source>{path} is not moved to the trash: the model in the box stays, and so does your home folder.</source>
+        <translation>{path} 没有移到回收站：自带的模型和你的主文件夹都要保留。</translation>
+    </message>
+    <message>
+        <source>{path} is loaded. Unload it first, then remove it.</source>
+        <translation>{path} 已加载。请先卸载，再移除。</translation>
+    </message>
+    <message>
+        <source>{path} is being downloaded. Wait until that has ended, or cancel it; then remove it.</source>
+        <translation>{path} 正在下载。请等下载结束或取消下载，再移除。</translation>
+    </message>
+    <message>
         <source>The window is open with this profile ({path}). Add and remove models on its Models page, or close it first.</source>
         <translation>窗口正在使用这个配置（{path}）。请在窗口的“模型”页添加或移除模型，或先关闭窗口。</translation>
     </message>
