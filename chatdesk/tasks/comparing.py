@@ -62,11 +62,22 @@ class Tally(Struct, frozen=True):
     p: float
 
 
+class _Line(Struct):
+    """An answer of a model, or a vote."""
+
+    prompt: int
+    model: Side | None = None
+    answer: str | None = None
+    vote: Literal["a", "b", "same", "bad"] | None = None
+
+
 class Comparison:
     """A comparison in the file ``journal``. Attributes: ``about``, ``journal``."""
 
     def __init__(self, about: About, journal: Path) -> None:
-        """Raises ``NO_TEXT`` without prompts, ``BAD_VALUE`` where the file is of something else, ``CANNOT_WRITE``."""
+        """Raises ``NO_TEXT`` without prompts, ``BAD_VALUE`` where the file is of something else, ``BROKEN_TEXT`` where
+        a line of it is damaged, ``CANNOT_WRITE``.
+        """
         if not about.prompts:
             raise UserError(Fault.NO_TEXT, path="the file of prompts")
         self.about, self.journal = about, journal
@@ -99,17 +110,26 @@ class Comparison:
             return
         try:
             is_mine = msgspec.json.decode(head, type=About) == self.about
-            told = [json.loads(line) for line in lines]
-        except (ValueError, msgspec.MsgspecError):
-            is_mine, told = False, []
+        except msgspec.MsgspecError:
+            is_mine = False
         if not is_mine:
             allowed = "that of the same models, prompts and seed, or a new one"
             raise UserError(Fault.BAD_VALUE, name="the file of the comparison", value=self.journal, allowed=allowed)
-        for line in told:
-            if "answer" in line:
-                self._answers[line["model"], line["prompt"]] = line["answer"]
-            else:
-                self._votes[line["prompt"]] = line["vote"]
+        for number, line in enumerate(lines, 2):
+            self._take(line, number)
+
+    def _take(self, line: bytes, number: int) -> None:
+        try:
+            said = msgspec.json.decode(line, type=_Line)
+        except msgspec.MsgspecError:
+            said = _Line(-1)
+        is_known = 0 <= said.prompt < len(self.about.prompts)
+        if is_known and said.answer is not None and said.model is not None:
+            self._answers[said.model, said.prompt] = said.answer
+        elif is_known and said.vote is not None:
+            self._votes[said.prompt] = said.vote
+        else:
+            raise UserError(Fault.BROKEN_TEXT, path=self.journal, reason=f"line {number} is no answer and no vote")
 
     def _append(self, line: dict[str, Any]) -> None:
         try:

@@ -6,6 +6,7 @@ All methods belong to the tasks' thread. The window reads `runs` and `work` afte
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -71,8 +72,9 @@ class Work:
 
 class Lab:
     """Attributes: ``runs``, the last changed first; ``work``; ``results``, by folder and kind, of errands; ``flops``,
-    operations a second as measured, None before; ``complaints``, by folder, what went wrong last; ``on_change`` and
-    ``find_checkpoints``, set by whoever assembles.
+    operations a second as measured, None before; ``complaints``, by folder, what went wrong last; ``place``, run and
+    step that a page has shown last, for one that is built anew; ``prompts``, typed for comparisons, see `keep_prompts`;
+    ``on_change`` and ``find_checkpoints``, set by whoever assembles.
     """
 
     def __init__(self, folder: Path, texts: Path, log: Path, commands: Commands, post: Post) -> None:
@@ -84,6 +86,8 @@ class Lab:
         self.complaints: dict[Path, UserError] = {}
         self.compared: dict[Path, Path] = {}
         self.flops: float | None = None
+        self.place: tuple[Path, str] | None = None
+        self.prompts = self._kept_prompts = lab_runs.read_prompts(folder)
         self.on_change: Callable[[], None] = lambda: None
         self.find_checkpoints: Callable[[Callable[[list[Entry]], None]], None] = lambda then: None
         self._process: LineProcess | None = None
@@ -274,6 +278,12 @@ class Lab:
         base = self.base_of(folder)
         return Contender(base, str(folder)) if base else Contender(str(folder))
 
+    def keep_prompts(self) -> None:
+        """Write down the prompts as they are now. Raises CANNOT_WRITE."""
+        if self.prompts != self._kept_prompts:
+            lab_runs.write_prompts(self.folder, self.prompts)
+            self._kept_prompts = self.prompts
+
     def train(self, path: Path) -> None:
         """Begin a run, or go on with it where it was saved last. Raises LAB_BUSY, CANNOT_WRITE, and FILE_NOT_FOUND
         without a recipe, or what is wrong with it.
@@ -298,6 +308,8 @@ class Lab:
     def close(self) -> None:
         """End what is at work, and wait: a training has a minute to save."""
         self._is_closed = True
+        with suppress(UserError):
+            self.keep_prompts()
         if self._process is not None:
             self._process.end(_SAVE_S if self.is_training else _HANG_S)
             self._process = None

@@ -40,6 +40,7 @@ from chatdesk.training.recipe import (
 State: TypeAlias = Literal["new", "running", "paused", "finished", "broken"]
 SAMPLES_KEPT = 40
 _OPENED = "opened.txt"
+_PROMPTS = "prompts.txt"
 _LONGEST = 200  # bytes of a folder's name, so that a number and an ending still fit
 _RATE_OF_LORA, _RATE_OF_ALL = 2e-4, 3e-5  # usual ones for AdamW
 
@@ -204,6 +205,19 @@ def opened(folder: Path) -> list[str]:
 def write_opened(folder: Path, paths: Iterable[str]) -> None:
     """Keep them. Raises CANNOT_WRITE."""
     _write(folder / _OPENED, "\n".join(paths).encode())
+
+
+def read_prompts(folder: Path) -> str:
+    """The prompts that were typed for comparisons."""
+    try:
+        return (folder / _PROMPTS).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def write_prompts(folder: Path, text: str) -> None:
+    """Keep them. Raises CANNOT_WRITE."""
+    _write(folder / _PROMPTS, text.encode("utf-8", "replace"))
 
 
 def _is_run(path: Path) -> bool:

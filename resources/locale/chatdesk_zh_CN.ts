@@ -2064,7 +2064,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Fit into {time}</source>
-        <translation>控制在 {time} 内</translation>
+        <translation>控制在 {time}内</translation>
     </message>
     <message>
         <source>Next: training</source>

@@ -91,3 +91,26 @@ def test_a_file_of_votes_can_be_read_alone(tmp_path: Path) -> None:
     comparison.vote(question.index, "left")
     last = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[-1])
     assert last == {"prompt": 0, "vote": question.left[0]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"5",
+        b"null",
+        b"{",
+        b'{"prompt": 0}',
+        b'{"prompt": 9, "vote": "a"}',
+        b'{"prompt": 0, "vote": 3}',
+        b'{"prompt": 0, "model": "c", "answer": "x"}',
+    ],
+)
+def test_a_damaged_line_is_told(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "compared.jsonl"
+    Comparison(About("one", "two", ("Hi",), 1), file).answer("a", 0, "Hello")
+    file.write_bytes(file.read_bytes() + line + b"\n")
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="line 3 is no answer and no vote") as caught:
+        Comparison.read(file)
+    assert caught.value.fault == Fault.BROKEN_TEXT
+    assert file.read_bytes() == before

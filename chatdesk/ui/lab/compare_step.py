@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QLocale, Qt, QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPlainTextEdit, QProgressBar, QWidget
 from shiboken6 import isValid
 
@@ -16,6 +16,8 @@ from chatdesk.ui.lab.parts import column
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_folder
 from chatdesk.ui.widgets.labels import Label, tip
+
+_KEEP_MS = 500
 
 
 class CompareStep(QWidget):
@@ -43,7 +45,10 @@ class CompareStep(QWidget):
         self.prompts.setAccessibleName(self.tr("Prompts, one a line"))
         self.prompts.setPlaceholderText(self.tr("One prompt a line; both models answer all of them."))
         self.prompts.setTabChangesFocus(True)
-        self.prompts.textChanged.connect(self._follow_start)
+        self.prompts.setPlainText(lab.prompts)
+        self.prompts.textChanged.connect(self._on_typed)
+        self._keep = QTimer(self, interval=_KEEP_MS, singleShot=True)
+        self._keep.timeout.connect(self._keep_prompts)
         self.is_text = ChoiceButton(
             self.tr("How prompts are meant"),
             {False: self.tr("Prompts are messages"), True: self.tr("Prompts are beginnings of texts")},
@@ -150,6 +155,18 @@ class CompareStep(QWidget):
     def _lines(self) -> tuple[str, ...]:
         return tuple(line.strip() for line in self.prompts.toPlainText().splitlines() if line.strip())
 
+    def _on_typed(self) -> None:
+        self._lab.prompts = self.prompts.toPlainText()
+        self._keep.start()
+        self._follow_start()
+
+    def _keep_prompts(self) -> None:
+        try:
+            self._lab.keep_prompts()
+        except UserError as error:
+            self.tally.setText(sentence_of(error))
+            self.tally.show()
+
     def _follow_start(self) -> None:
         run = self._run
         is_ready = run is not None and run.checkpoint is not None and self._lab.work is None
@@ -228,7 +245,7 @@ class CompareStep(QWidget):
             first=about.a, a=tally.a, second=about.b, b=tally.b, same=tally.same, bad=tally.bad,
             p=QLocale().toString(tally.p, "g", 2),
         )  # fmt: skip
-        return said if tally.p < 0.05 else said + " " + self.tr("The difference may well be chance.")
+        return said if tally.p < 0.05 else self.tr("{votes} The difference may well be chance.").format(votes=said)
 
 
 def _line(*buttons: TextButton) -> QHBoxLayout:

@@ -35,7 +35,7 @@ from chatdesk.ui.lab.train_step import TrainStep
 from chatdesk.ui.lab.use_step import UseStep
 from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.frames import page_header, scrolled
-from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.labels import Label, tip
 
 _LIST_PX, _BESIDE_PX, _MOST_PX = 260, 760, 16_777_215
 
@@ -98,7 +98,11 @@ class LabPage(QWidget):
         self._connect()
         self._lay_out()
         lab.on_change = self._on_news
-        self.follow()
+        if lab.place is None:
+            self.follow()
+        else:  # this page stands in for one in another language
+            self.path, step = lab.place
+            self.show_step(step)
 
     def _connect(self) -> None:
         text, model, train, use, compare = self.steps.values()
@@ -240,6 +244,8 @@ class LabPage(QWidget):
         if self.path is not None and self.view.currentIndex().row() != self.model.paths.index(self.path):
             self.view.setCurrentIndex(self.model.index(self.model.paths.index(self.path)))
         run = self.run
+        if run is not None:
+            self._lab.place = run.path, list(self.steps)[self._parts.currentIndex()]
         self._chosen.setVisible(run is not None)
         self.empty.setVisible(run is None)
         if run is not None:
@@ -248,7 +254,10 @@ class LabPage(QWidget):
                 step.show_run(run)
             self.name.setReadOnly(run.has_begun)
             if not self.name.hasFocus() or self.name.isReadOnly() or self._named != run.path:
-                self.name.setText(run.name)
+                if self.name.text() != run.name:
+                    self.name.setText(run.name)
+                    self.name.setCursorPosition(0)  # of a long name its beginning is shown
+                self.name.setToolTip(tip(run.name))
                 self._named = run.path
         wrong = self._said or (run and (self._lab.complaints.get(run.path) or run.fault))
         self.complaint.setText(sentence_of(wrong) if wrong else "")

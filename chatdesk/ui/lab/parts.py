@@ -23,6 +23,8 @@ def duration(seconds: float) -> str:
         return QCoreApplication.translate("lab", "{count} s").format(count=max(1, round(seconds)))
     if minutes < 60:
         return QCoreApplication.translate("lab", "{count} min").format(count=minutes)
+    if minutes % 60 == 0:
+        return QCoreApplication.translate("lab", "{count} h").format(count=minutes // 60)
     text = QCoreApplication.translate("lab", "{hours} h {minutes} min")
     return text.format(hours=minutes // 60, minutes=minutes % 60)
 

@@ -60,14 +60,23 @@ class Flow(QLayout):
     def _place(self, rect: QRect, is_real: bool) -> int:
         """Lay out within a rectangle; the height that it takes."""
         x, y, high = rect.x(), rect.y(), 0
+        line: list[tuple[QLayoutItem, QRect]] = []
         for item in self._items:
             if item.isEmpty():
                 continue
             size = item.sizeHint()
             wide = min(size.width(), rect.width())
             if x > rect.x() and x + wide > rect.x() + rect.width():
-                x, y, high = rect.x(), y + high + self._gap, 0
+                _settle(line, high)
+                x, y, high, line = rect.x(), y + high + self._gap, 0, []
             if is_real:
-                item.setGeometry(QRect(QPoint(x, y), QSize(wide, size.height())))
+                line.append((item, QRect(QPoint(x, y), QSize(wide, size.height()))))
             x, high = x + wide + self._gap, max(high, size.height())
+        _settle(line, high)
         return y + high - rect.y()
+
+
+def _settle(line: list[tuple[QLayoutItem, QRect]], high: int) -> None:
+    """Put the items of a line in the middle of its height."""
+    for item, place in line:
+        item.setGeometry(place.translated(0, (high - place.height()) // 2))

@@ -442,6 +442,45 @@ def test_news_after_the_page_was_built_anew(bench):
     bench.qtbot.waitUntil(lambda: bench.page.model.rowCount() == 1)
 
 
+def test_a_page_in_another_language_shows_the_same(bench, qtbot):
+    bench.prepared()
+    first = bench.page.path
+    bench.page.new_run()
+    bench.page.choose(first)
+    bench.page.show_step("compare")
+    bench.page.steps["compare"].prompts.setPlainText("one\n二")
+    other = LabPage(bench.lab)
+    qtbot.addWidget(other)
+    assert other.path == first
+    assert other.tabs["compare"].isChecked()
+    assert other.steps["compare"].prompts.toPlainText() == "one\n二"
+
+
+def test_typed_prompts_are_kept(bench, monkeypatch):
+    prompts = bench.page.steps["compare"].prompts
+    prompts.setPlainText("one\n二")
+    kept = bench.lab.folder / "prompts.txt"
+    bench.until(lambda: kept.exists())
+    prompts.setPlainText("one\n二\nthree")
+    bench.lab.close()  # before they were written by themselves
+    lab = Lab(bench.lab.folder, bench.folder / "texts", bench.folder / "lab.log", Commands([], []), lambda work: None)
+    assert lab.prompts == "one\n二\nthree"
+
+    def full(*_):
+        raise UserError(Fault.CANNOT_WRITE, path=kept, reason="No space left on device")
+
+    monkeypatch.setattr(lab_runs, "write_prompts", full)
+    prompts.setPlainText("four")
+    bench.until(lambda: "No space left" in bench.page.steps["compare"].tally.text())
+
+
+def test_the_beginning_of_a_long_name_is_shown(bench):
+    path = bench.lab.create("A name that is far too long for the room beside the five steps of a run")
+    bench.page.choose(path)
+    assert bench.page.name.cursorPosition() == 0
+    assert bench.page.name.toolTip() == path.name
+
+
 def test_a_run_goes_on_from_a_checkpoint(bench):
     from tests.ui.scripted import ScriptedCheckpoints
 
