@@ -554,8 +554,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{first}：{a} · {second}：{b} · 差不多：{same} · 都不好：{bad}。符号检验：p = {p}。</translation>
     </message>
     <message>
-        <source>The difference may well be chance.</source>
-        <translation>差异很可能只是偶然。</translation>
+        <source>{votes} The difference may well be chance.</source>
+        <translation>{votes}差异很可能只是偶然。</translation>
     </message>
 </context>
 <context>
@@ -2862,7 +2862,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Show its files</source>
-        <translation type="unfinished">显示文件</translation>
+        <translation>显示文件</translation>
     </message>
     <message>
         <source>Working: {what}</source>
@@ -4187,6 +4187,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{count} min</source>
         <translation>{count} 分钟</translation>
+    </message>
+    <message>
+        <source>{count} h</source>
+        <translation>{count} 小时</translation>
     </message>
     <message>
         <source>{hours} h {minutes} min</source>
