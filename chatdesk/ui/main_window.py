@@ -198,6 +198,7 @@ class MainWindow(QMainWindow):
         """The same window in another language, or with other keys in its hints."""
         self._has_other_keys = False
         self._tasks.writing.close()  # keeps the words of an editor that goes away
+        self._tasks.writing.on_change = lambda change: None  # what comes before there is another one
         page, shown = self.page, self.pages.shown
         self._build()
         self._mark("chat")

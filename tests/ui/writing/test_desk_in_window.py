@@ -2,8 +2,10 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from shiboken6 import isValid
 
 from chatdesk.tasks.changes import ModelChanged
+from chatdesk.tasks.writing_changes import SavedChanged
 
 
 def test_keys_mean_what_they_mean_on_the_page_that_is_shown(desk):
@@ -76,3 +78,18 @@ def test_on_the_desk_alt_and_an_arrow_are_the_editors(desk, qtbot):
     assert went_on == [1]
     assert Qt.Key.Key_Return not in got
     assert len(desk.chat.calls) == called
+
+
+def test_what_the_store_still_says_after_another_language_finds_no_page_that_is_gone(desk, qtbot):
+    desk.window.show_page("write")
+    gone = desk.window.pages.writing
+    desk.window.show_page("settings")
+    desk.settings["language"] = "zh_CN"
+    qtbot.waitUntil(lambda: desk.window.pages.writing is None)
+    desk.writing.on_change(SavedChanged(True))
+    qtbot.waitUntil(lambda: not isValid(gone))
+    desk.writing.on_change(SavedChanged(True))
+    desk.window.show_page("write")
+    desk.writing.on_change(SavedChanged(False))
+    desk.settings["language"] = "en"
+    qtbot.waitUntil(lambda: desk.window.pages.writing is not None and isValid(desk.window.pages.writing))
