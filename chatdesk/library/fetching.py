@@ -159,8 +159,9 @@ class Fetcher:
         with self._hub.open(path, headers=headers) as answer:
             answer.hold_little(self._unread)
             skip = self._begin(answer, part, file)
-            since, mark = time.monotonic(), part.done
+            since, received = time.monotonic(), 0
             for data in answer.raw():
+                received += len(data)
                 new = data[skip:]
                 skip = max(0, skip - len(data))
                 part.write(new[: file.size - part.done])
@@ -168,9 +169,9 @@ class Fetcher:
                 if part.done == file.size:
                     return
                 if time.monotonic() - since > self._patience.slow_s:
-                    if part.done - mark < self._patience.slow_bytes and not skip:
+                    if received < self._patience.slow_bytes:
                         raise Transient(Fault.HUB_UNREACHABLE, host=self._hub.host, reason="it sends too slowly")
-                    since, mark = time.monotonic(), part.done
+                    since, received = time.monotonic(), 0
         raise self._odd("a file ends too early")
 
     def _begin(self, answer: Answer, part: Partial, file: RemoteFile) -> int:

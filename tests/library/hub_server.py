@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_goodtokengoodtoken"
 _PIECE = 2**16
+_ENDS = ("cut", "hang", "drip", "drip-all")  # of what is sent at full speed
 
 
 @cache
@@ -123,7 +124,7 @@ def _listen(server: Server, place: str) -> _Listener:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request. Faults of a body: ``cut:N`` after N bytes, ``hang:N``, ``drip:N``, ``long``, ``short``,
+    """Answers one request. Faults of a body: ``cut:N`` after N bytes, ``hang:N``, ``drip:N``, ``drip-all:N`` (from the beginning whatever was asked for), ``long``, ``short``,
     ``flip``, ``no-range``, ``wrong-range``, ``416``, ``etag``, ``gzip``, ``html``, ``loop``, ``to-file``,
     ``store-403``, any status with or without ``:SECONDS`` of Retry-After. Faults of the API: ``html``, ``truncated``,
     ``list``, ``huge``, ``deep``, ``hang``, ``loop``, a status.
@@ -250,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
         start, end = 0, len(data)
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         status = 200
-        if asked and kind != "no-range":
+        if asked and kind not in ("no-range", "drip-all"):
             start = int(asked[1])
             end = min(int(asked[2]) + 1, end) if asked[2] else end
             if start >= len(data) or kind == "416":
@@ -274,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         self.asked.start = start
         self._headers(status, {"Content-Type": "application/octet-stream", "Content-Length": str(len(body)), **told})
         if self.command != "HEAD":
-            self._pour(body, kind, int(number or 0) if kind in ("cut", "hang", "drip") else 0)
+            self._pour(body, kind, int(number or 0) if kind in _ENDS else 0)
 
     def _instead(self, kind: str, number: str, fault: str) -> bool:
         """Faults that take the place of the body."""
@@ -296,10 +297,10 @@ class Handler(BaseHTTPRequestHandler):
         begun = time.monotonic()
         for position in range(0, len(body), _PIECE):
             piece = body[position : position + _PIECE]
-            if kind in ("cut", "hang", "drip") and position + len(piece) > after:
+            if kind in _ENDS and position + len(piece) > after:
                 piece = piece[: max(0, after - position)]
                 self._write(piece)
-                if kind == "drip":
+                if kind in ("drip", "drip-all"):
                     for byte in body[position + len(piece) :]:
                         if self.hub.is_closing.wait(0.02):
                             break

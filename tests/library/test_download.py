@@ -491,3 +491,15 @@ def test_a_stop_while_no_answer_has_begun(desk: Desk, monkeypatch: pytest.Monkey
         download(desk.connection, repository, desk.cache, stop=stop)
     assert raised.value.fault is Fault.CANCELLED
     assert time.monotonic() - begun < 5
+
+
+def test_a_server_without_ranges_that_drips_is_left_for_another_try(desk: Desk) -> None:
+    desk.files[WEIGHTS] = noise(3 * STEP)
+    desk.only_weights()
+    desk.part().write_bytes(noise(3 * STEP)[: 2 * STEP])
+    repository = desk.look()
+    desk.server.faults = ["drip-all:1000"]
+    begun = time.monotonic()
+    assert desk.is_whole(download(desk.connection, repository, desk.cache, desk.steps.append, patience=IMPATIENT))
+    assert time.monotonic() - begun < 10
+    assert "it sends too slowly" in [str(step.trouble.fields["reason"]) for step in desk.steps if step.trouble]
