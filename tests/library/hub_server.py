@@ -124,10 +124,10 @@ def _listen(server: Server, place: str) -> _Listener:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request. Faults of a body: ``cut:N`` after N bytes, ``hang:N``, ``drip:N``, ``drip-all:N`` (from the beginning whatever was asked for), ``long``, ``short``,
-    ``flip``, ``no-range``, ``wrong-range``, ``416``, ``etag``, ``gzip``, ``html``, ``loop``, ``to-file``,
-    ``store-403``, any status with or without ``:SECONDS`` of Retry-After. Faults of the API: ``html``, ``truncated``,
-    ``list``, ``huge``, ``deep``, ``hang``, ``loop``, a status.
+    """Answers one request. Faults of a body: ``cut:N`` after N bytes, ``hang:N``, ``drip:N``, ``drip-all:N`` (from the
+    beginning whatever was asked for), ``long``, ``short``, ``flip``, ``no-range``, ``wrong-range``, ``416``, ``etag``,
+    ``gzip``, ``html``, ``loop``, ``to-file``, ``store-403``, any status with or without ``:SECONDS`` of Retry-After.
+    Faults of the API: ``html``, ``truncated``, ``list``, ``huge``, ``deep``, ``hang``, ``loop``, a status.
     """
 
     protocol_version = "HTTP/1.1"
