@@ -9,6 +9,9 @@ events.jsonl   what the training has told, also after a kill; run.json, model/ a
 import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -183,8 +186,9 @@ class Run:
     @property
     def command(self) -> str:
         """How the command line goes on with it."""
-        text = f' --text "{self.plan.text}"' if self.plan.text else ""
-        return f'chatdesk train "{self.path / "recipe.toml"}"{text} --out "{self.path}"'
+        text = ["--text", self.plan.text] if self.plan.text else []
+        words = ["chatdesk", "train", str(self.path / "recipe.toml"), *text, "--out", str(self.path)]
+        return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def survey(folder: Path, others: Iterable[str] = ()) -> list[Run]:
@@ -225,7 +229,11 @@ def _is_run(path: Path) -> bool:
 
 
 def _changed(path: Path) -> float:
-    return max((file.stat().st_mtime for file in path.glob("*.*") if file.is_file()), default=0.0)
+    times = [0.0]
+    for file in path.glob("*.*"):
+        with suppress(OSError):  # half-written files come and go
+            times.append(file.stat().st_mtime)
+    return max(times)
 
 
 def read(path: Path) -> Run:

@@ -15,6 +15,7 @@ COLOURS = ("#2f7fd6", "#d9772b", "#2f9e6e", "#b4569e", "#8a8f3a", "#c94b4b")
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 34
 _MOST_POINTS = 600
+MOST_DRAWN, LEAST_DRAWN = 1e300, 1e-300
 
 
 class Line(Struct, frozen=True):
@@ -34,7 +35,7 @@ def chart(title: str, lines: Sequence[Line], what: str, marks: Sequence[tuple[st
     filled = [line for line in lines if line.points]
     if not filled:
         return ""
-    values = sorted(y for line in filled for _, y in line.points if math.isfinite(y))
+    values = sorted(y for line in filled for _, y in line.points if is_drawn(y)) or [0.0]
     lowest, highest = values[0], values[int((len(values) - 1) * (0.97 if len(values) > 40 else 1))]
     ticks = _ticks(lowest, highest)
     across = _Axis(0.0, max(x for line in filled for x, _ in line.points), _LEFT, _WIDTH - _RIGHT)
@@ -59,6 +60,11 @@ def chart(title: str, lines: Sequence[Line], what: str, marks: Sequence[tuple[st
     return "\n".join([*parts, "</g></svg>"])
 
 
+def is_drawn(value: float) -> bool:
+    """Whether a value has a place: beyond, and in steps smaller than `LEAST_DRAWN`, floats cannot be divided."""
+    return abs(value) < MOST_DRAWN
+
+
 class _Axis:
     """From values to pixels."""
 
@@ -72,7 +78,7 @@ class _Axis:
 
 def _ticks(lowest: float, highest: float) -> list[float]:
     """Round values that hold the range, about five."""
-    spread = (highest - lowest) or abs(highest) or 1.0
+    spread = next(each for each in (highest - lowest, abs(highest), 1.0) if each > LEAST_DRAWN)
     step = 10.0 ** math.floor(math.log10(spread / 4))
     step *= next(factor for factor in (1, 2, 2.5, 5, 10) if spread / (step * factor) <= 5)
     first, last = math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9)
@@ -102,7 +108,7 @@ def _curve(line: Line, across: _Axis, upward: _Axis) -> str:
     colour = COLOURS[line.colour % len(COLOURS)]
     every = math.ceil(len(line.points) / _MOST_POINTS)
     kept = [*line.points[:-1:every], line.points[-1]]
-    places = [(across(x), upward(min(y, upward.highest))) for x, y in kept if math.isfinite(y)]
+    places = [(across(x), upward(min(y, upward.highest))) for x, y in kept if is_drawn(y)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dashes = ' stroke-dasharray="5 3"' if line.is_dotted else ""
     drawn = f'<polyline points="{path}" stroke="{colour}"{dashes}/>'

@@ -22,7 +22,7 @@ from chatdesk.training.feed import Inputs
 from chatdesk.training.memory import LIBRARIES, peak_bytes, tokenizer_bytes
 from chatdesk.training.model import LossModel, count_parameters, is_in_block, keep_less, new_model
 from chatdesk.training.origins import FromCheckpoint, borrowed, sized
-from chatdesk.training.recipe import ModelShape, Recipe, Stage, find_file, find_folder, load_recipe
+from chatdesk.training.recipe import ModelShape, Recipe, Stage, checked_text, find_file, find_folder, load_recipe
 from chatdesk.training.run_folder import RunFolder, trained
 from chatdesk.training.tokenizer import long_share
 from chatdesk.training.trainer import make_optimizers
@@ -78,7 +78,7 @@ def estimate(
 
     Raises BAD_RECIPE, FILE_NOT_FOUND, and DOES_NOT_FIT before a model is made that this machine cannot hold.
     """
-    recipe = load_recipe(path)
+    recipe, text = load_recipe(path), checked_text(text)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     stages = []
     for index, stage in enumerate(recipe.stages):

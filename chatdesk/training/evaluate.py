@@ -109,8 +109,9 @@ def evaluate_documents(
     report: ReportTokens | None = None,
 ) -> Evaluation | None:
     """As `evaluate_text`; None where there is nothing to score. Raises ``BAD_VALUE`` and ``NOT_FINITE``."""
-    window = _checked("window", window or checkpoint.info.context_length, 2, checkpoint.info.context_length)
-    stride = _checked("stride", stride or max(1, window // 2), 1, window - 1)
+    most = checkpoint.info.context_length
+    window = _checked("window", most if window is None else window, 2, most)
+    stride = _checked("stride", max(1, window // 2) if stride is None else stride, 1, window - 1)
     encoded, size = _encode(documents, checkpoint)
     total = sum(max(0, len(ids) - 1) for ids in encoded)
     if not total:

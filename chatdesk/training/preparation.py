@@ -21,6 +21,7 @@ import psutil
 from msgspec import Struct
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library.headers import shown
 from chatdesk.training import readers
 from chatdesk.training.cleaning import LANGUAGES, STEPS, USUAL, Cleaner, Count, texts
 from chatdesk.training.corpus import Document, size_bytes
@@ -33,6 +34,7 @@ LEAST_BYTES = 1000
 
 _VERSION = 1
 _HALF = ".part"
+_LONGEST_REMARK = 1000  # letters
 _PARTS = ("train", "held-out")
 _RARE = 5
 _LEAST_VOCABULARY = 261  # the bytes and the special tokens
@@ -184,7 +186,7 @@ class _Preparation:
             train_bytes=size,
             held_out_documents=held_documents,
             held_out_bytes=held_size,
-            skipped=tuple(_in_unicode(f"{path}: {reason}") for path, reason in self._skipped.items()),
+            skipped=tuple(shown(f"{path}: {reason}", _LONGEST_REMARK) for path, reason in self._skipped.items()),
             words=self._measure_words(),
             long_share=long_share(self._folder / "train.jsonl"),
         )
@@ -258,11 +260,6 @@ def _line(document: Document) -> bytes:
         else {"turns": [{"speaker": turn.role, "text": turn.text} for turn in document]}
     )
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-def _in_unicode(text: str) -> str:
-    """Names of files need not be Unicode, but what is written must be."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _digest(found: Sequence[tuple[Path, bool]], wishes: Wishes) -> str:

@@ -57,6 +57,7 @@ Rate = Annotated[float, Meta(gt=0, le=1)]
 Name = Annotated[str, Meta(min_length=1)]
 
 
+_MOST_ROWS = 1 << 29  # each takes 16 bytes of memory
 _LONGEST_NAME = 60  # of a stage
 _FORBIDDEN = '\\ / : * ? " < > |'
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
@@ -274,23 +275,28 @@ def _contradiction(recipe: Recipe) -> str | None:
         return "patience needs held_out in every stage"
     names = [stage.name for stage in recipe.stages]
     for index, stage in enumerate(recipe.stages):
-        where = f"stages[{index}]"
-        if (stage.tokens is None) == (stage.steps is None):
-            return f"{where}: give either tokens or steps"
-        if recipe.model and stage.sequence > recipe.model.context:
-            return f"{where}.sequence ({stage.sequence}) is longer than model.context ({recipe.model.context})"
-        if stage.batch % stage.accumulate:
-            return f"{where}.batch ({stage.batch}) is not a multiple of accumulate ({stage.accumulate})"
-        if reason := _wrong_name(stage.name, names[:index]):
-            return f"{where}.name{reason}"
+        if reason := _wrong_name(stage.name, names[:index]) or _wrong_stage(stage, recipe.model):
+            return f"stages[{index}]{reason}"
+    return None
+
+
+def _wrong_stage(stage: Stage, model: ModelShape | None) -> str | None:
+    if (stage.tokens is None) == (stage.steps is None):
+        return ": give either tokens or steps"
+    if stage.step_count * stage.batch > _MOST_ROWS:
+        return f": {stage.step_count} steps of {stage.batch} rows are more than can be planned; give fewer"
+    if model and stage.sequence > model.context:
+        return f".sequence ({stage.sequence}) is longer than model.context ({model.context})"
+    if stage.batch % stage.accumulate:
+        return f".batch ({stage.batch}) is not a multiple of accumulate ({stage.accumulate})"
     return None
 
 
 def _wrong_name(name: str, before: list[str]) -> str | None:
     if name in before:
-        return f" ({name}) is used twice"
+        return f".name ({name}) is used twice"
     if len(name) > _LONGEST_NAME or _NOT_IN_NAMES.search(name):
-        return f": a file is called by it, so at most {_LONGEST_NAME} letters and none of {_FORBIDDEN}"
+        return f".name: a file is called by it, so at most {_LONGEST_NAME} letters and none of {_FORBIDDEN}"
     return None
 
 
@@ -365,6 +371,15 @@ def with_whole_paths(recipe: Recipe, path: Path) -> Recipe:
         shape = msgspec.structs.replace(recipe.shape, tokenizer=whole(recipe.shape.tokenizer))
         return msgspec.structs.replace(recipe, model=shape)
     return recipe
+
+
+def checked_text(text: Path | None) -> Path | None:
+    """The folder of text that a person names. Raises ``FILE_NOT_FOUND``: else files of the same names beside the
+    recipe would be taken.
+    """
+    if text is not None and not text.is_dir():
+        raise UserError(Fault.FILE_NOT_FOUND, path=text)
+    return text
 
 
 def find_file(name: str, recipe: Path, text: Path | None) -> Path:

@@ -56,7 +56,7 @@ from chatdesk.training.model import LossModel, blocks_of, count_parameters, is_i
 from chatdesk.training.order import Order, held_out_batches
 from chatdesk.training.origins import FromCheckpoint, NewModel, Origin, stamp
 from chatdesk.training.process import told
-from chatdesk.training.recipe import Recipe, Source, Stage, find_checkpoint, find_file, load_recipe
+from chatdesk.training.recipe import Recipe, Source, Stage, checked_text, find_checkpoint, find_file, load_recipe
 from chatdesk.training.run_folder import Position, RunFolder
 from chatdesk.training.token_store import alone, make_room, note_use, place_of
 from chatdesk.training.tokenizer import sample, train_tokenizer
@@ -94,7 +94,7 @@ def train(
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         raise UserError(Fault.BAD_RECIPE, path=recipe, reason="optimizer = muon needs torch 2.9 or later; choose adamw")
     folder = RunFolder(out)
-    place, text = folder.whence(recipe, text)
+    place, text = folder.whence(recipe, checked_text(text))
     files = {
         source.file: find_file(source.file, place, text)
         for stage in read.stages

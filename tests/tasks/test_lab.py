@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -236,3 +237,19 @@ def test_an_adapter_is_compared_with_its_checkpoint(bench):
     bench.lab.stop()
     bench.until(lambda: bench.lab.work is None)
     assert bench.lab.complaints == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other shells, other marks")
+def test_a_copied_command_does_what_it_says_whatever_the_run_is_called(bench):
+    path = bench.lab.create("$(touch pwned) `id` \"x'y")
+    bench.lab.change_plan(path, Plan(text='/a "b" $HOME'))
+    assert shlex.split(bench.lab.run(path).command) == [
+        "chatdesk", "train", str(path / "recipe.toml"), "--text", '/a "b" $HOME', "--out", str(path)
+    ]  # fmt: skip
+    assert "'" in bench.lab.run(path).command
+
+
+def test_a_file_that_vanishes_hides_no_run(bench, monkeypatch):
+    path = bench.lab.create("mine")
+    (path / "gone.part").symlink_to(path / "nothing")
+    assert [run.path for run in lab_runs.survey(bench.lab.folder)] == [path]

@@ -1,5 +1,6 @@
 """Damaged files, a full disk between two writes, losses that are no numbers: one sentence, and what was saved stays."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.tasks import lab_runs
 from chatdesk.training import origins
 from chatdesk.training.curves import read_curves
+from chatdesk.training.estimate import estimate
 from chatdesk.training.events import Finished, HeldOut, Preparing, TrainEvent
 from chatdesk.training.model import LossModel
 from chatdesk.training.run_folder import RunFolder
@@ -203,3 +205,13 @@ def test_a_long_sequence_is_measured_too(write_recipe: WriteRecipe, text: Path, 
         ("heads = 2", "heads = 1"),
     )  # fmt: skip
     assert any(isinstance(event, HeldOut) for event in _run(write_recipe(*long), text, tmp_path / "run"))
+
+
+def test_a_text_folder_that_is_not_there_is_told(recipe: Path, text: Path, tmp_path: Path) -> None:
+    """Else files of the same names beside the recipe would be taken."""
+    shutil.copytree(text, tmp_path, dirs_exist_ok=True)
+    missing = tmp_path / "txet"
+    error = _fault(recipe, missing, tmp_path / "run")
+    assert (error.fault, error.fields["path"]) == (Fault.FILE_NOT_FOUND, str(missing))
+    with pytest.raises(UserError, match="txet does not exist"):
+        estimate(recipe, missing, 0.01)

@@ -111,6 +111,8 @@ def test_what_cannot_be_measured(checkpoint: Path, tmp_path: Path) -> None:
     file.write_text("")
     for stride, window, fault in [
         (24, None, Fault.BAD_VALUE),
+        (0, None, Fault.BAD_VALUE),
+        (None, 0, Fault.BAD_VALUE),
         (-1, None, Fault.BAD_VALUE),
         (None, 25, Fault.BAD_VALUE),
         (None, None, Fault.NO_TEXT),

@@ -96,7 +96,7 @@ def test_charts_are_svg_with_the_points_in_place() -> None:
         chart("spike", [Line("a", spike, 0)], "x")).find(".//{*}polyline").get("points").split())  # fmt: skip
     assert top == 12.0  # cut off at the top of the chart
     assert chart("none", [Line("a", [], 0)], "tokens") == ""
-    for value in (0.0, 1e-9, 5e8):
+    for value in (0.0, 1e-9, 5e8, 5e-324, -5e-324, 1.7e308, float("nan"), float("inf")):
         flat = chart("flat", [Line("a", [(0, value), (0, value)], 0)], "x")
         assert ElementTree.fromstring(flat) is not None
 

@@ -229,9 +229,10 @@ def test_two_at_once_do_not_mix(texts: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode there")
 def test_what_is_used_of_a_damaged_file_is_told_whatever_its_name(texts: Path, tmp_path: Path) -> None:
     line = json.dumps({"text": "One of the documents that stand in front of what is damaged."}) + "\n"
-    Path(os.fsdecode(os.fsencode(texts) + b"/odd\xff.jsonl")).write_text(line + "{broken\n")
+    Path(os.fsdecode(os.fsencode(texts) + b"/odd\xff\x1b]0;x\x07.jsonl")).write_text(line + "{broken\n")
     _, report = prepare([texts], tmp_path / "out", Wishes())
     told = next(each for each in report.skipped if "odd" in each)
+    assert told.isprintable()  # on a terminal it would be a command
     assert "line 2" in told
     assert told.endswith("the 1 documents in front of that are used")
 

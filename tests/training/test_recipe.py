@@ -78,6 +78,7 @@ def test_the_hash_is_of_the_meaning(write_recipe: WriteRecipe) -> None:
         ("seed = 3", f"seed = {'1' * 5000}", "not valid TOML"),
         ("seed = 3", f"seed = {1 << 64}", "seed"),
         ("seed = 3", f"deep = {'[' * 3000}{']' * 3000}", "not valid TOML"),
+        ("steps = 40", "steps = 900_000_000", "stages[0]: 900000000 steps of 2 rows are more than can be planned"),
         ("weight = 3", "weight = inf", "stages[0].sources[0].weight"),
         ("learning_rate = 1e-2", "learning_rate = nan", "stages[0].learning_rate"),
         ("width = 16", "width = 1_000_000_000_000", "model.width"),

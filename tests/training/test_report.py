@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from chatdesk.training.events import Began, Changed, Finished, HeldOut, Preparing, Saved, Stepped
@@ -31,3 +32,12 @@ def test_the_terminal_tells_every_event() -> None:
         "1.5 min",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[prose]", "[1/2] a"])
+def test_a_stage_may_be_called_like_a_mark(name: str) -> None:
+    shown = io.StringIO()
+    with Terminal(Console(file=shown, force_terminal=True, width=100)) as terminal:
+        terminal.show(Began(1, 100, 0))
+        terminal.show(Stepped(name, 1, 2, 50, 1.0, 0.1, 5.0))
+    assert f"{name} 1/2" in shown.getvalue()

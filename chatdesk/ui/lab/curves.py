@@ -21,6 +21,7 @@ Place = Callable[[float, float], QPointF]
 ROLES = ("accent", "code_number", "code_keyword", "warning", "code_name")
 """Colours of several runs, in turn."""
 
+_LEAST, _MOST = 1e-300, 1e300  # floats that can be divided and added up
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 48, 12, 30, 26
 
 
@@ -36,7 +37,7 @@ class Curve:
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers from ``low`` to ``high``, at most ``most`` and a little."""
-    if not high > low:
+    if not high - low > _LEAST:
         return [low]
     step = (high - low) / most
     unit = 10.0 ** math.floor(math.log10(step))
@@ -66,7 +67,7 @@ class Chart(QWidget):
         self._outlines += [Outline() for _ in self.curves[len(self._outlines) :]]
         outlines = zip(self._outlines, self.curves, strict=False)
         outlined = (outline.follow(curve.points) for outline, curve in outlines)
-        self._seen = [[point for point in points if math.isfinite(point[1])] for points in outlined]
+        self._seen = [[point for point in points if abs(point[1]) < _MOST] for points in outlined]
         self._describe()
         self.update()
 

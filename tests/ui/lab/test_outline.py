@@ -1,8 +1,11 @@
 """What is seen of a long line: few points, its newest one, and every peak, also while it grows."""
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatdesk.ui.lab.curves import ticks
 from chatdesk.ui.lab.outline import Outline
 
 VALUES = st.lists(st.floats(-1e6, 1e6), max_size=40)
@@ -35,3 +38,9 @@ def test_short_lines_are_whole_and_other_ones_begin_anew():
     assert outline.follow([(0, 5.0)])[0] == (0, 5.0)
     short[50:] = [(tokens, -1.0) for tokens, _ in short[50:]]
     assert min(value for _, value in outline.follow(short)) == -1.0
+
+
+def test_ticks_of_values_at_the_ends_of_floats():
+    ends = (0.0, 5e-324, 1e-320, -5e-324, 1e-300, 1e300, -1e300, 1.0, 1.0000000000000002)
+    for low, high in product(ends, ends):
+        assert len(ticks(low, high)) < 20
