@@ -3,6 +3,7 @@
 from PySide6.QtCore import QCoreApplication
 
 from chatdesk.errors import QT_TRANSLATE_NOOP, REMARKS, SENTENCES, Fault, Remark, UserError
+from chatdesk.ui.reasons import reason
 
 _BUTTONS = {
     "retry": QT_TRANSLATE_NOOP("errors", "Try again"),
@@ -24,7 +25,10 @@ class _Fields(dict[str, str]):
 
 def sentence(fault: Fault, fields: dict[str, str]) -> str:
     """What is wrong and what to do, translated."""
-    return QCoreApplication.translate("errors", SENTENCES[fault]).format_map(_Fields(fields))
+    known = _Fields(fields)
+    if "reason" in known:
+        known["reason"] = reason(known["reason"])
+    return QCoreApplication.translate("errors", SENTENCES[fault]).format_map(known)
 
 
 def sentence_of(error: UserError) -> str:

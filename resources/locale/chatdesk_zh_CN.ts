@@ -4592,6 +4592,145 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>reasons</name>
+    <message>
+        <source>config.json is missing</source>
+        <translation>缺少 config.json</translation>
+    </message>
+    <message>
+        <source>neither model.safetensors nor model.safetensors.index.json is there</source>
+        <translation>既没有 model.safetensors，也没有 model.safetensors.index.json</translation>
+    </message>
+    <message>
+        <source>it is a single file, and a checkpoint is a folder</source>
+        <translation>这是单个文件，而检查点是一个文件夹</translation>
+    </message>
+    <message>
+        <source>it holds neither config.json nor .safetensors files</source>
+        <translation>里面既没有 config.json，也没有 .safetensors 文件</translation>
+    </message>
+    <message>
+        <source>the index names it and it is not there</source>
+        <translation>索引里提到它，但它不在</translation>
+    </message>
+    <message>
+        <source>it holds no tensors</source>
+        <translation>里面没有张量</translation>
+    </message>
+    <message>
+        <source>it holds no files</source>
+        <translation>里面没有文件</translation>
+    </message>
+    <message>
+        <source>it has no map of tensors to files</source>
+        <translation>里面没有张量与文件的对应表</translation>
+    </message>
+    <message>
+        <source>it ends before its header does</source>
+        <translation>文件在文件头结束之前就中断了</translation>
+    </message>
+    <message>
+        <source>its header is not readable</source>
+        <translation>文件头无法读取</translation>
+    </message>
+    <message>
+        <source>its header is not valid JSON</source>
+        <translation>文件头不是有效的 JSON</translation>
+    </message>
+    <message>
+        <source>it is not valid JSON</source>
+        <translation>不是有效的 JSON</translation>
+    </message>
+    <message>
+        <source>it holds no JSON object</source>
+        <translation>里面没有 JSON 对象</translation>
+    </message>
+    <message>
+        <source>it is no text in UTF-8</source>
+        <translation>不是 UTF-8 文本</translation>
+    </message>
+    <message>
+        <source>it does not say its model_type</source>
+        <translation>没有写明 model_type</translation>
+    </message>
+    <message>
+        <source>its architectures are no list of names</source>
+        <translation>architectures 不是名称列表</translation>
+    </message>
+    <message>
+        <source>its chat template is no text</source>
+        <translation>对话模板不是文本</translation>
+    </message>
+    <message>
+        <source>its chat template is longer than 256 KB</source>
+        <translation>对话模板超过 256 KB</translation>
+    </message>
+    <message>
+        <source>it is no tokenizer in JSON</source>
+        <translation>不是 JSON 格式的分词器</translation>
+    </message>
+    <message>
+        <source>it does not answer</source>
+        <translation>没有回应</translation>
+    </message>
+    <message>
+        <source>it sends too slowly</source>
+        <translation>发送得太慢</translation>
+    </message>
+    <message>
+        <source>it sends far too much</source>
+        <translation>发来的内容太多</translation>
+    </message>
+    <message>
+        <source>it shows a web page</source>
+        <translation>返回的是网页</translation>
+    </message>
+    <message>
+        <source>it answers with something else</source>
+        <translation>返回了别的内容</translation>
+    </message>
+    <message>
+        <source>it redirects without end</source>
+        <translation>没完没了地重定向</translation>
+    </message>
+    <message>
+        <source>it redirects to a place that is not safe</source>
+        <translation>重定向到不安全的地址</translation>
+    </message>
+    <message>
+        <source>its answer cannot be read</source>
+        <translation>回应无法读取</translation>
+    </message>
+    <message>
+        <source>it names no commit</source>
+        <translation>没有给出提交</translation>
+    </message>
+    <message>
+        <source>the connection was cut</source>
+        <translation>连接中断</translation>
+    </message>
+    <message>
+        <source>a file ends too early</source>
+        <translation>文件提前结束</translation>
+    </message>
+    <message>
+        <source>a file has another length than its list says</source>
+        <translation>文件长度与列表不符</translation>
+    </message>
+    <message>
+        <source>the file has changed</source>
+        <translation>文件已改变</translation>
+    </message>
+    <message>
+        <source>it offers another file than its list names</source>
+        <translation>提供的文件与列表不符</translation>
+    </message>
+    <message>
+        <source>it sends another part of a file than was asked for</source>
+        <translation>发来的不是所要的那部分</translation>
+    </message>
+</context>
+<context>
     <name>saving</name>
     <message>
         <source>the folder does not take it</source>

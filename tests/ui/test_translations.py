@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QTranslator
 
+from chatdesk.errors import UserError
+from chatdesk.library import safety
+from chatdesk.storage.transfer import reading
+from chatdesk.ui import application
+from chatdesk.ui.errors import sentence_of
+from chatdesk.ui.reasons import REASONS
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "resources" / "locale"
 
@@ -89,3 +96,33 @@ def test_the_compiled_file_says_what_the_text_file_says(qapp, language, texts):
     assert translator.load(str(LOCALE / f"chatdesk_{language}.qm"))
     stale = [source for context, source, found, _ in texts if translator.translate(context, source) != found]
     assert stale == []
+
+
+def test_reasons_are_those_that_are_raised():
+    raised = "".join(path.read_text("utf-8") for path in (ROOT / "chatdesk" / "library").glob("*.py"))
+    composed = {"neither model.safetensors nor model.safetensors.index.json is there"}
+    assert [said for said in REASONS if said not in raised and said not in composed] == []
+
+
+@pytest.mark.parametrize(
+    ("raises", "english", "chinese"),
+    [
+        (lambda folder: safety.check(folder), "it holds no files", "里面没有文件"),
+        (lambda folder: safety.check(folder.with_name("config only")), "neither", "既没有 model.safetensors，也没有"),
+        (lambda folder: reading.read(folder.with_name("x.json")), "not JSON", "不是 JSON"),
+    ],
+)
+def test_a_reason_is_said_in_the_language_of_its_sentence(qapp, tmp_path, raises, english, chinese):
+    for name in ("empty", "config only"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config only" / "config.json").write_text("{}")
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(UserError) as raised:
+        raises(tmp_path / "empty")
+    assert english in str(raised.value)
+    try:
+        application.speak("zh_CN")
+        assert chinese in sentence_of(raised.value)
+        assert english not in sentence_of(raised.value)
+    finally:
+        application.speak("en")
