@@ -118,6 +118,7 @@ class Fault(StrEnum):
     BASE_CHANGED = "base_changed"
     MEASURE_OUT_OF_MEMORY = "measure_out_of_memory"
     NO_RUN = "no_run"
+    NO_HELD_OUT = "no_held_out"
     LAB_BUSY = "lab_busy"
     FILE_NOT_FOUND = "file_not_found"
     FILE_DAMAGED = "file_damaged"
@@ -402,19 +403,17 @@ SENTENCES: dict[Fault, str] = {
         "what the run in {path} saved last is whole.",
     ),
     Fault.RUN_RECORD_DAMAGED: QT_TRANSLATE_NOOP(
-        "errors",
-        "{path} is damaged: {reason}. Put a copy of it back, or remove it: the run then goes on by the recipe.toml "
-        "beside it.",
+        "errors", "{path} is damaged: {reason}. Put back a copy, or remove it: the run then goes on by its recipe.toml."
     ),
     Fault.RUN_STATE_DAMAGED: QT_TRANSLATE_NOOP(
         "errors",
-        "{path} is damaged: {reason}. Put a copy of it back, or one of the files after-….safetensors beside it, "
-        "which are from the ends of stages; without any of them, begin a new run.",
+        "{path} is damaged: {reason}. Put back a copy, or an after-….safetensors from beside it, which is of the end of "
+        "a stage; without one, begin a new run.",
     ),
     Fault.RUN_DIVERGED: QT_TRANSLATE_NOOP(
         "errors",
-        "The training went astray: in step {step} of {stage} its loss is no number any more. Choose a lower learning "
-        "rate or the precision fp32 in a new run; what the run in {path} saved last is whole.",
+        "In step {step} of {stage} the loss is no number any more. Choose a lower learning rate or the precision fp32 "
+        "in a new run; what the run in {path} saved last is whole.",
     ),
     Fault.RUN_BUG: QT_TRANSLATE_NOOP(
         "errors",
@@ -431,6 +430,9 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.NO_RUN: QT_TRANSLATE_NOOP(
         "errors", "{path} holds no training run. Choose a folder with run.json or recipe.toml in it."
+    ),
+    Fault.NO_HELD_OUT: QT_TRANSLATE_NOOP(
+        "errors", "The run {name} holds no text out to be judged by. Begin one with more documents, or with held_out."
     ),
     Fault.LAB_BUSY: QT_TRANSLATE_NOOP("errors", "The lab works on {name} just now. Pause it first, or wait."),
     Fault.FILE_DAMAGED: QT_TRANSLATE_NOOP(

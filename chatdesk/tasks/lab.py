@@ -246,11 +246,11 @@ class Lab:
         self._errand("weigh", path, Weigh(str(path / "recipe.toml"), self._run(path).plan.text or None, MEASURE_S))
 
     def judge(self, path: Path) -> None:
-        """Measure the model of a run on its held-out text and by what it writes. Raises NO_TEXT, LAB_BUSY."""
+        """Measure the model of a run on its held-out text and by what it writes. Raises NO_HELD_OUT, LAB_BUSY."""
         run = self._run(path)
         held_out, trained_on = run.texts()
         if run.checkpoint is None or not held_out:
-            raise run.fault or UserError(Fault.NO_TEXT, path=Path(run.plan.text) / "held-out.jsonl")
+            raise run.fault or UserError(Fault.NO_HELD_OUT, name=run.name)
         model, against = self._contender(run.checkpoint), tuple(map(str, trained_on))
         html = str(path / REPORT)
         errand = Judge(model.checkpoint, tuple(map(str, held_out)), against, str(path), html, model.adapter)

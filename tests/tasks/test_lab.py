@@ -195,7 +195,7 @@ def test_an_adapter_is_judged_on_its_checkpoint(bench):
     (path / "adapter").mkdir()
     with pytest.raises(UserError) as told:
         bench.lab.judge(path)
-    assert told.value.fault == Fault.NO_TEXT
+    assert told.value.fault == Fault.NO_HELD_OUT
     (bench.text / "held-out.jsonl").write_text("{}")
     bench.lab.judge(path)
     asked = msgspec.json.decode((path / "errand.json").read_bytes(), type=Judge)

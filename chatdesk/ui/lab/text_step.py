@@ -231,8 +231,10 @@ class TextStep(QWidget):
             held_size=short_bytes(report.held_out_bytes),
         )
         self._table.addWidget(Label(said, wrap=True), row, 0, 1, 5)
-        for place, skipped in enumerate(report.skipped[:5], row + 1):
-            words = self.tr("Not read: {file}").format(file=skipped)
+        warnings = [self.tr("Not read: {file}").format(file=skipped) for skipped in report.skipped[:5]]
+        if not report.held_out_documents and self.share.value:
+            warnings.append(self.tr("Nothing is held out: too few documents. Such a model cannot be evaluated."))
+        for place, words in enumerate(warnings, row + 1):
             self._table.addWidget(Label(words, kind="warning", wrap=True), place, 0, 1, 5)
 
     def _row(self, row: int, step: Count) -> None:

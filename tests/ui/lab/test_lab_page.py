@@ -109,6 +109,23 @@ def test_a_prepared_text_can_be_found_on_the_disk(bench, monkeypatch):
     assert [url.toLocalFile() for url in opened] == [str(bench.folder / "texts" / "prepared-1")]
 
 
+def test_a_text_of_which_nothing_is_held_out_is_warned_of(bench):
+    bench.prepared()
+    step = bench.page.steps["text"]
+    words = "Nothing is held out"
+    assert not any(words in label.text() for label in step.report.findChildren(Label))
+    report = REPORT | {"held_out_documents": 0, "held_out_bytes": 0}
+    (bench.folder / "texts" / "prepared-1" / "report.json").write_text(json.dumps(report))
+    bench.page.new_run()
+    bench.page.take([bench.folder / "some.txt"])
+    step.prepare_button.click()
+    bench.until(lambda: bench.lab.work is None)
+    assert any(words in label.text() for label in step.report.findChildren(Label))
+    bench.lab.change_plan(bench.page.path, msgspec.structs.replace(bench.page.run.plan, held_out=0.0))
+    bench.page.follow()
+    assert not any(words in label.text() for label in step.report.findChildren(Label) if label.isVisible())
+
+
 def test_sizes_are_answered_at_once_and_kept(bench):
     bench.prepared()
     page, model = bench.page, bench.page.steps["model"]
