@@ -2897,6 +2897,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>未能读取：{file}</translation>
     </message>
     <message>
+        <source>Nothing is held out: too few documents. Such a model cannot be evaluated.</source>
+        <translation>文档太少，没有留出任何文本。这样的模型无法评估。</translation>
+    </message>
+    <message>
         <source>(left out)</source>
         <translation>（已略去）</translation>
     </message>
@@ -3963,16 +3967,16 @@ Edit a message or write a reply anew to make another.</source>
         <translation>内存不足，无法训练。请选择更小的批次、更短的序列或更小的模型；{path} 中上一次保存的内容完好。</translation>
     </message>
     <message>
-        <source>{path} is damaged: {reason}. Put a copy of it back, or remove it: the run then goes on by the recipe.toml beside it.</source>
-        <translation>{path} 已损坏：{reason}。请放回它的副本，或删除它：训练会按旁边的 recipe.toml 继续。</translation>
+        <source>{path} is damaged: {reason}. Put back a copy, or remove it: the run then goes on by its recipe.toml.</source>
+        <translation>{path} 已损坏：{reason}。请放回副本，或删除它：训练会按其 recipe.toml 继续。</translation>
     </message>
     <message>
-        <source>{path} is damaged: {reason}. Put a copy of it back, or one of the files after-….safetensors beside it, which are from the ends of stages; without any of them, begin a new run.</source>
-        <translation>{path} 已损坏：{reason}。请放回它的副本，或用旁边的 after-….safetensors（各阶段结束时的状态）之一代替；如果都没有，请开始新的训练。</translation>
+        <source>{path} is damaged: {reason}. Put back a copy, or an after-….safetensors from beside it, which is of the end of a stage; without one, begin a new run.</source>
+        <translation>{path} 已损坏：{reason}。请放回副本，或用旁边的 after-….safetensors（某一阶段结束时的状态）代替；如果没有，请开始新的训练。</translation>
     </message>
     <message>
-        <source>The training went astray: in step {step} of {stage} its loss is no number any more. Choose a lower learning rate or the precision fp32 in a new run; what the run in {path} saved last is whole.</source>
-        <translation>训练已发散：在 {stage} 的第 {step} 步，损失不再是数值。请在新的训练中选择更低的学习率或 fp32 精度；{path} 中上次保存的内容完好。</translation>
+        <source>In step {step} of {stage} the loss is no number any more. Choose a lower learning rate or the precision fp32 in a new run; what the run in {path} saved last is whole.</source>
+        <translation>在 {stage} 的第 {step} 步，损失不再是数值。请在新的训练中选择更低的学习率或 fp32 精度；{path} 中上次保存的内容完好。</translation>
     </message>
     <message>
         <source>Something in the training went wrong ({reason}). This is a mistake of the program; what the run in {path} saved last is whole.</source>
@@ -3989,6 +3993,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{path} holds no training run. Choose a folder with run.json or recipe.toml in it.</source>
         <translation>{path} 中没有训练。请选择含有 run.json 或 recipe.toml 的文件夹。</translation>
+    </message>
+    <message>
+        <source>The run {name} holds no text out to be judged by. Begin one with more documents, or with held_out.</source>
+        <translation>训练 {name} 没有留出用于评估的文本。请用更多文档开始新的训练，或设置 held_out。</translation>
     </message>
     <message>
         <source>The lab works on {name} just now. Pause it first, or wait.</source>
