@@ -407,8 +407,7 @@ SENTENCES: dict[Fault, str] = {
     ),
     Fault.RUN_STATE_DAMAGED: QT_TRANSLATE_NOOP(
         "errors",
-        "{path} is damaged: {reason}. Put back a copy, or an after-….safetensors from beside it, which is of the end of "
-        "a stage; without one, begin a new run.",
+        "{path} is damaged: {reason}. Put back a copy or an after-….safetensors from beside it, or begin a new run.",
     ),
     Fault.RUN_DIVERGED: QT_TRANSLATE_NOOP(
         "errors",
