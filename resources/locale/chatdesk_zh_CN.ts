@@ -3971,8 +3971,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 已损坏：{reason}。请放回副本，或删除它：训练会按其 recipe.toml 继续。</translation>
     </message>
     <message>
-        <source>{path} is damaged: {reason}. Put back a copy, or an after-….safetensors from beside it, which is of the end of a stage; without one, begin a new run.</source>
-        <translation>{path} 已损坏：{reason}。请放回副本，或用旁边的 after-….safetensors（某一阶段结束时的状态）代替；如果没有，请开始新的训练。</translation>
+        <source>{path} is damaged: {reason}. Put back a copy or an after-….safetensors from beside it, or begin a new run.</source>
+        <translation>{path} 已损坏：{reason}。请放回副本，或用旁边的 after-….safetensors（某一阶段结束时的状态）代替，或开始新的训练。</translation>
     </message>
     <message>
         <source>In step {step} of {stage} the loss is no number any more. Choose a lower learning rate or the precision fp32 in a new run; what the run in {path} saved last is whole.</source>
