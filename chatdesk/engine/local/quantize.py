@@ -11,6 +11,7 @@ Rounding is to the nearest, between the least and the greatest number of a group
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ _AT_ONCE = 1 << 18  # numbers quantised together: what is needed for a moment is
 _WIDENED = 1 << 25  # numbers in two bytes for a moment: a head is larger than any other matrix
 _READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
+_UNPACKED_ROWS = 256  # the same for four bits, which take longer to unpack
+_BLOCKS = 16  # blocks of results unpacked together: they stay in the cache
+_LANES = (64, 32)  # how many results the CPU's operator wants side by side: AVX-512, AVX2
 _INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
 
 
@@ -99,7 +103,12 @@ class Int4Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x``: ``[..., in]``."""
         rows = x.reshape(-1, x.shape[-1]).contiguous()
-        return _shaped(self._multiply(rows, self.weight, GROUP, self.scales), x, self.bias)
+        lanes = _lanes() if rows.device.type == "cpu" and len(rows) >= _UNPACKED_ROWS else 0
+        if lanes and self.weight.shape[0] % lanes == 0:
+            y = torch.cat([rows @ part for part in _unpacked(self.weight, self.scales, lanes)], dim=1)
+        else:
+            y = self._multiply(rows, self.weight, GROUP, self.scales)
+        return _shaped(y, x, self.bias)
 
 
 def _blocks(weight: Tensor, numbers: int = _AT_ONCE) -> tuple[Tensor, ...]:
@@ -142,6 +151,39 @@ def _pack(whole: Tensor) -> Tensor:
     pairs = (whole[:, ::2] << 4 | whole[:, 1::2]).contiguous()  # a transposed matrix is not
     tiles = next(tiles for tiles in _INNER_TILES if whole.shape[1] % (16 * tiles) == 0)
     return torch._convert_weight_to_int4pack(pairs, tiles)
+
+
+def _unpacked(weight: Tensor, scales: Tensor, lanes: int) -> Iterator[Tensor]:
+    """The matrix of an `Int4Linear` on the CPU, transposed, in `DTYPE`: ``[in, some of out]`` one after the other.
+
+    Packed, the weights of one input for ``lanes`` results lie together, those of the second half in the upper bits.
+    """
+    out, groups = weight.shape[0], len(scales)
+    packed = weight.view(out // lanes, groups * GROUP, lanes // 2)
+    steps, middles = scales.view(groups, 1, out // lanes, lanes, 2).unbind(-1)
+    part = max(1, _WIDENED // (groups * GROUP * lanes))
+    for first in range(0, len(packed), part):
+        some = packed[first : first + part].transpose(0, 1)
+        made = torch.empty(groups, GROUP, some.shape[1], lanes, dtype=DTYPE)
+        for start, block in zip(range(0, some.shape[1], _BLOCKS), some.split(_BLOCKS, dim=1), strict=True):
+            whole = torch.cat([block & 15, block >> 4], dim=-1).to(DTYPE).sub_(8).view(groups, GROUP, -1, lanes)
+            here = slice(first + start, first + start + whole.shape[2])
+            target = made[:, :, start : start + whole.shape[2]]
+            torch.addcmul(middles[:, :, here], whole, steps[:, :, here], out=target)
+        yield made.view(groups * GROUP, -1)
+
+
+@cache
+def _lanes() -> int:
+    """How many results lie side by side in four bits on this CPU: found by a matrix unpacked; 0 where it is unlike."""
+    whole = torch.randint(16, (_LANES[0], GROUP), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scales = torch.tensor([1.0, 8.0], dtype=DTYPE).expand(1, len(whole), 2).contiguous()
+    packed = _pack(whole)
+
+    def gives_back(lanes: int) -> bool:
+        return torch.equal(torch.cat([*_unpacked(packed, scales, lanes)], dim=1).T, whole.to(DTYPE))
+
+    return next(filter(gives_back, _LANES), 0)
 
 
 def _shaped(y: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:

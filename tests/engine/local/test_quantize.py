@@ -9,7 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.api import Failed, Load, Loaded, Progress
-from chatdesk.engine.local import LocalEngine, placement
+from chatdesk.engine.local import LocalEngine, placement, quantize
 from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
 from chatdesk.library import safety
 from chatdesk.library.footprint import READ_THEIR_HEADS, measure
@@ -119,3 +119,30 @@ def test_widths_that_cannot_be_packed_have_eight_bits(tmp_path: Path) -> None:
     assert Int8Linear in kinds
     assert Int4Linear not in kinds
     engine.close()
+
+
+@pytest.mark.parametrize(("out", "width"), [(64, 32), (320, 96), (80, 64)])
+def test_four_bits_are_unpacked_for_many_rows(monkeypatch, out, width):
+    """As torch's operator computes them; in several parts, and where rows are no whole number of blocks."""
+    torch.manual_seed(3)
+    layer = quantize.Int4Linear(torch.randn(out, width, dtype=torch.bfloat16), torch.randn(out, dtype=torch.bfloat16))
+    x = torch.randn(3, 50, width, dtype=torch.bfloat16)
+    theirs = layer(x)
+    used, unpacked = list[int](), quantize._unpacked
+
+    def noted(weight, scales, lanes):
+        for part in unpacked(weight, scales, lanes):
+            used.append(part.shape[1])
+            yield part
+
+    monkeypatch.setattr(quantize, "_unpacked", noted)
+    monkeypatch.setattr(quantize, "_UNPACKED_ROWS", 150)
+    monkeypatch.setattr(quantize, "_WIDENED", 96 * 128)
+    monkeypatch.setattr(quantize, "_BLOCKS", 1)
+    lanes = quantize._lanes()
+    used.clear()
+    ours = layer(x)
+    torch.testing.assert_close(ours.float(), theirs.float(), rtol=0.02, atol=0.02 * float(theirs.abs().max()))
+    assert sum(used) == (out if lanes and out % lanes == 0 else 0)
+    if used and out == 320:
+        assert len(used) > 1
