@@ -28,7 +28,7 @@ _AT_ONCE = 1 << 18  # numbers quantised together: what is needed for a moment is
 _WIDENED = 1 << 25  # numbers in two bytes for a moment: a head is larger than any other matrix
 _READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
-_UNPACKED_ROWS = 256  # the same for four bits, which take longer to unpack
+_UNPACKED_ROWS = 128  # the same for four bits, which take longer to unpack
 _BLOCKS = 16  # blocks of results unpacked together: they stay in the cache
 _LANES = (64, 32)  # how many results the CPU's operator wants side by side: AVX-512, AVX2
 _INNER_TILES = (8, 4, 2)  # how CUDA's operator wants its four bits packed: so many times 16 columns together
@@ -158,18 +158,21 @@ def _unpacked(weight: Tensor, scales: Tensor, lanes: int) -> Iterator[Tensor]:
 
     Packed, the weights of one input for ``lanes`` results lie together, those of the second half in the upper bits.
     """
-    out, groups = weight.shape[0], len(scales)
-    packed = weight.view(out // lanes, groups * GROUP, lanes // 2)
-    steps, middles = scales.view(groups, 1, out // lanes, lanes, 2).unbind(-1)
+    out, groups, half = weight.shape[0], len(scales), lanes // 2
+    packed = weight.view(out // lanes, groups * GROUP, half)
+    steps, middles = (part.contiguous() for part in scales.view(groups, 1, out // lanes, lanes, 2).unbind(-1))
+    least = middles - 8 * steps
     part = max(1, _WIDENED // (groups * GROUP * lanes))
-    for first in range(0, len(packed), part):
-        some = packed[first : first + part].transpose(0, 1)
-        made = torch.empty(groups, GROUP, some.shape[1], lanes, dtype=DTYPE)
-        for start, block in zip(range(0, some.shape[1], _BLOCKS), some.split(_BLOCKS, dim=1), strict=True):
-            whole = torch.cat([block & 15, block >> 4], dim=-1).to(DTYPE).sub_(8).view(groups, GROUP, -1, lanes)
-            here = slice(first + start, first + start + whole.shape[2])
-            target = made[:, :, start : start + whole.shape[2]]
-            torch.addcmul(middles[:, :, here], whole, steps[:, :, here], out=target)
+    for start in range(0, len(packed), part):
+        end = min(start + part, len(packed))
+        made = torch.empty(groups, GROUP, end - start, lanes, dtype=DTYPE)
+        for first in range(start, end, _BLOCKS):
+            here = slice(first, min(first + _BLOCKS, end))
+            block = packed[here].transpose(0, 1)
+            whole = torch.empty(groups * GROUP, block.shape[1], lanes, dtype=DTYPE)
+            whole[..., :half], whole[..., half:] = block & 15, block >> 4
+            target = made[:, :, here.start - start : here.stop - start]
+            torch.addcmul(least[:, :, here], whole.view(groups, GROUP, -1, lanes), steps[:, :, here], out=target)
         yield made.view(groups * GROUP, -1)
 
 
