@@ -34,8 +34,9 @@ from chatdesk.engine.api import (
     Started,
     TokenEvent,
 )
-from chatdesk.errors import REMARKS, Fault, Remark, UserError
+from chatdesk.errors import Fault, UserError
 from chatdesk.paths import Profile
+from chatdesk.remarks import REMARKS, Remark
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
 from chatdesk.terminal import notes, shown, user_errors

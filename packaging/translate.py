@@ -17,7 +17,7 @@ LANGUAGES = ("zh_CN",)
 def sources() -> list[Path]:
     """All modules with texts for people: the window's, and those that mark theirs without Qt."""
     package = ROOT / "chatdesk"
-    marked = ["errors.py", "settings/options.py", "storage/transfer/trees.py"]
+    marked = ["errors.py", "remarks.py", "settings/options.py", "storage/transfer/trees.py"]
     marked += [f"tasks/{name}.py" for name in ("classify", "lab_sizes", "lab_text", "speed")]
     return [*(package / name for name in marked), *sorted((package / "ui").rglob("*.py"))]
 

@@ -234,7 +234,7 @@ class DeviceMemory(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open.
 
-    ``remarks``: each a `chatdesk.errors.Remark`. ``can_fill``: whether its tokenizer can mark a gap inside a text.
+    ``remarks``: each a `chatdesk.remarks.Remark`. ``can_fill``: whether its tokenizer can mark a gap inside a text.
     """
 
     name: str

@@ -20,7 +20,7 @@ from chatdesk.engine.api import (
     Survey,
     Surveyed,
 )
-from chatdesk.errors import Fault, Remark, UserError
+from chatdesk.errors import Fault, UserError
 from chatdesk.library import removing, safety
 from chatdesk.library.catalogue import Entry, name_and_source, note_use
 from chatdesk.library.dialogues import DIALOGUES
@@ -28,6 +28,7 @@ from chatdesk.library.fit import Plan, plans_of
 from chatdesk.library.removing import Removal
 from chatdesk.library.safety import Checked
 from chatdesk.paths import starter
+from chatdesk.remarks import Remark
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import adapters, draft_models
 from chatdesk.tasks.changes import Action, Change, ModelChanged, Notice, NoticeChanged

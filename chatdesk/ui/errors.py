@@ -2,7 +2,8 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from chatdesk.errors import QT_TRANSLATE_NOOP, REMARKS, SENTENCES, Fault, Remark, UserError
+from chatdesk.errors import QT_TRANSLATE_NOOP, SENTENCES, Fault, UserError
+from chatdesk.remarks import REMARKS, Remark
 from chatdesk.ui.reasons import reason
 
 _BUTTONS = {

@@ -9,9 +9,10 @@ import pytest
 
 from chatdesk.engine.api import DeviceMemory, Generate, Sampling, TokenEvent
 from chatdesk.engine.local import LocalEngine
-from chatdesk.errors import Remark, UserError
+from chatdesk.errors import UserError
 from chatdesk.library import catalogue, safety
 from chatdesk.library.fit import plans_of
+from chatdesk.remarks import Remark
 from chatdesk.settings.store import Settings
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.tasks.models import Models, Plans

@@ -17,7 +17,7 @@ from operator import eq
 import torch
 
 from chatdesk.engine.local.cache import Batch, Runner
-from chatdesk.errors import Remark
+from chatdesk.remarks import Remark
 
 _SHORTEST_TAIL = 16
 """Tokens that are worth a tail: fewer are read again in no time."""

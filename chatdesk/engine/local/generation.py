@@ -54,7 +54,8 @@ from chatdesk.engine.local.sampling import (
 from chatdesk.engine.local.scoring import Scorer
 from chatdesk.engine.local.speculation import DraftModel, Guesses, Pace, decode_ahead, is_same_vocabulary
 from chatdesk.engine.local.tokens import Tokens
-from chatdesk.errors import Fault, Remark, UserError
+from chatdesk.errors import Fault, UserError
+from chatdesk.remarks import Remark
 
 
 class Generator:

@@ -1,10 +1,10 @@
 """What must be said of a load that succeeded: what the checkpoint left open, and what the plan had to give up."""
 
 from chatdesk.engine.api import Sampling
-from chatdesk.errors import Remark
 from chatdesk.library import configs
 from chatdesk.library.fit import Word
 from chatdesk.library.safety import Checked
+from chatdesk.remarks import Remark
 
 _OF_PLAN = {Word.ON_CPU: Remark.ON_CPU, Word.SWAPS: Remark.SWAPS, Word.SHORT: Remark.SHORT_CONTEXT}
 

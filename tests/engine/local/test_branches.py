@@ -9,7 +9,7 @@ from msgspec import structs
 from chatdesk.engine.api import Finished, Generate, Load, Loaded, Started, TokenEvent
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.branches import common_prefix
-from chatdesk.errors import Remark
+from chatdesk.remarks import Remark
 from tests.engine.checkpoints import CORE, SIZES, make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of

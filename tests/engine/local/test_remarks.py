@@ -7,8 +7,8 @@ import pytest
 
 from chatdesk.engine.api import Load, Loaded
 from chatdesk.engine.local import LocalEngine, loading
-from chatdesk.errors import REMARKS, Remark
 from chatdesk.library.fit import Place, Plan, Word
+from chatdesk.remarks import REMARKS, Remark
 from tests.engine.checkpoints import make_checkpoint
 
 HERE = Place("cpu", "CPU", 1 << 34, 1 << 34, "float32")

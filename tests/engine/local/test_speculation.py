@@ -17,7 +17,7 @@ from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.speculation import Lookup, Pace
-from chatdesk.errors import Remark
+from chatdesk.remarks import Remark
 from tests.engine.checkpoints import CORE, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of

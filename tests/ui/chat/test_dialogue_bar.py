@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from chatdesk.errors import REMARKS, Remark
 from chatdesk.library.dialogues import DIALOGUES
+from chatdesk.remarks import REMARKS, Remark
 from tests.ui.scripted import READY
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
