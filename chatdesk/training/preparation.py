@@ -212,7 +212,7 @@ class _Preparation:
         if not self._wishes.vocabulary and not self._wishes.tokenizer:
             return None
         from chatdesk.training.memory import SAMPLE_BYTES
-        from chatdesk.training.tokenizer import load_tokenizer, sample, train_tokenizer
+        from chatdesk.training.tokenizer import load_tokenizer, sample, train_tokenizer, write_tokenizer
 
         self._tell("tokenizer", 0, 1)
         train, held_out = (self._folder / f"{name}.jsonl" for name in _PARTS)
@@ -223,7 +223,7 @@ class _Preparation:
             tokenizer = load_tokenizer(folder)
         else:
             tokenizer = train_tokenizer(sample(train, SAMPLE_BYTES, 1), self._wishes.vocabulary)
-            tokenizer.save(str(self._folder / "tokenizer.json"))
+            write_tokenizer(tokenizer, self._folder / "tokenizer.json")
         return words_of(tokenizer, train, held_out if held_out.stat().st_size else train)
 
 

@@ -96,7 +96,7 @@ def _texts(documents: Iterable[Document]) -> Iterator[str]:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json as transformers reads them; ``context`` is in tokens."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    write_tokenizer(tokenizer, folder / "tokenizer.json")
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
@@ -107,6 +107,11 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
         "chat_template": CHAT_TEMPLATE,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def write_tokenizer(tokenizer: Tokenizer, file: Path) -> None:
+    """Write tokenizer.json. Raises `OSError`; the library itself would raise what nobody can tell from a mistake."""
+    file.write_text(tokenizer.to_str(pretty=True), encoding="utf-8", newline="")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

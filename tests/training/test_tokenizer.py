@@ -4,9 +4,11 @@ import json
 import random
 from pathlib import Path
 
+import pytest
+
 from chatdesk.training.corpus import sample_documents, size_bytes
 from chatdesk.training.memory import tokenizer_bytes
-from chatdesk.training.tokenizer import long_share, sample
+from chatdesk.training.tokenizer import long_share, sample, train_tokenizer, write_tokenizer
 
 
 def _file(path: Path, texts: list[str]) -> Path:
@@ -42,3 +44,13 @@ def test_a_file_of_one_document_is_cut(tmp_path: Path) -> None:
     [document] = sample(tmp_path / "x.txt", 5_000, 3)
     assert isinstance(document, str)
     assert len(document) == 10_000
+
+
+def test_a_tokenizer_is_written_as_the_library_does_and_a_full_disk_is_told(tmp_path: Path) -> None:
+    made = train_tokenizer(["The cat sat on the mat, 今天天气很好. " * 9], 300)
+    made.save(str(tmp_path / "own.json"))
+    write_tokenizer(made, tmp_path / "tokenizer.json")
+    assert (tmp_path / "tokenizer.json").read_bytes() == (tmp_path / "own.json").read_bytes()
+    for place in (tmp_path / "none" / "tokenizer.json", *(each for each in [Path("/dev/full")] if each.exists())):
+        with pytest.raises(OSError, match="No s"):
+            write_tokenizer(made, place)
