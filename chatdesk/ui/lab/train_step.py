@@ -103,7 +103,7 @@ class TrainStep(QWidget):
         self.use_button.setVisible(run.checkpoint is not None)
         self.compare_button.setVisible(len([each for each in self._lab.runs if each.history.losses]) > 1)
         total = history.tokens_total or (run.recipe.token_count if run.recipe else 0)
-        self.progress.setValue(round(1000 * history.tokens / total) if total else 0)
+        self.progress.setValue(min(1000, round(1000 * history.tokens / total)) if total else 0)
         self.progress.setVisible(run.has_begun or is_mine)
         self.state.setText(self._words(run, is_mine))
         self._show_curves(run)
@@ -131,7 +131,7 @@ class TrainStep(QWidget):
         if history.held_out:
             parts.append(self.tr("held-out loss {loss}").format(loss=number(history.held_out[-1][1], "f", 3)))
         if history.speeds and is_mine:
-            parts.append(self.tr("{speed} tokens/s").format(speed=number(round(history.speeds[-1][1]))))
+            parts.append(self.tr("{speed} tokens/s").format(speed=number(history.speeds[-1][1], "f", 0)))
         if is_mine and (left := history.seconds_left) is not None:
             parts.append(self.tr("{time} left").format(time=duration(left)))
         return " · ".join(parts)

@@ -396,6 +396,19 @@ def test_a_page_in_another_language_shows_the_same(bench, qtbot):
     assert other.steps["compare"].prompts.toPlainText() == "one\n二"
 
 
+def test_a_log_with_figures_beyond_all_reason_is_shown(bench):
+    bench.prepared()
+    odd = Began(5, 9, 0), Stepped("t", 1, 1, 10**15, 1e300, 1e-300, 1e300), "wait"
+    bench.script(bench.training, *odd)
+    train = bench.page.steps["train"]
+    bench.page.show_step("train")
+    train.start_button.click()
+    bench.until(lambda: bench.page.run.history.losses)
+    assert train.progress.value() == 1000
+    assert "tokens/s" in train.state.text()
+    bench.page.grab()
+
+
 def test_the_beginning_of_a_long_name_is_shown(bench):
     path = bench.lab.create("A name that is far too long for the room beside the five steps of a run")
     bench.page.choose(path)
