@@ -31,8 +31,9 @@ def _mask(**given: Any) -> torch.Tensor | None:
     """transformers' mask. One that only hides what comes later has a mark, which no tensor made of it inherits."""
     mask: torch.Tensor | None = sdpa_mask(**given)
     is_causal = given.get("mask_function") is causal_mask_function and given.get("attention_mask") is None
-    if mask is not None and is_causal and not given.get("kv_offset", 0):
-        setattr(mask, _MARK, int(given["q_offset"]) + given["q_length"] == given["kv_length"])
+    start = given.get("q_offset", 0)  # not asked for its number where it is a tensor: a cache of fixed length
+    if mask is not None and is_causal and isinstance(start, int) and not given.get("kv_offset", 0):
+        setattr(mask, _MARK, start + given["q_length"] == given["kv_length"])
     return mask
 
 

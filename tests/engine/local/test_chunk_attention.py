@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
 
 from chatdesk.engine.local import LocalEngine, chunk_attention
 from chatdesk.engine.local.cache import Batch
@@ -84,11 +85,9 @@ def test_not_where_little_is_kept(tmp_path, engine, calls, monkeypatch):
     assert calls == [(9, 51), (9, 51)]
 
 
-@pytest.mark.parametrize("change", ["padding", "window", "slice"])
+@pytest.mark.parametrize("change", ["padding", "window", "slice", "room", "tensor"])
 def test_other_masks_stay(change):
     """What hides more, or was made of a mask, carries no mark."""
-    from transformers.masking_utils import causal_mask_function, sliding_window_causal_mask_function
-
     given = {"batch_size": 1, "q_length": 4, "kv_length": 9, "q_offset": 5, "kv_offset": 0, "attention_mask": None}
     given["mask_function"] = causal_mask_function
     assert getattr(chunk_attention._mask(**given), chunk_attention._MARK)
@@ -96,6 +95,10 @@ def test_other_masks_stay(change):
         given["attention_mask"] = torch.tensor([[False] + [True] * 8])
     if change == "window":
         given["mask_function"] = sliding_window_causal_mask_function(3)
+    if change == "room":
+        given["kv_length"] = 12
+    if change == "tensor":
+        given["q_offset"] = torch.tensor(5)
     mask = chunk_attention._mask(**given)
     if change == "slice":
         mask = mask[:, :, :, :8]
