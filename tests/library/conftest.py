@@ -1,9 +1,9 @@
-"""Checkpoint folders and how one is refused."""
+"""Checkpoint folders and how one is refused; somebody who downloads."""
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,16 @@ import pytest
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import architectures, safety
 from tests.library.folders import SHAPES, Folder, good_folder
+from tests.library.hub_desk import Desk
+from tests.library.hub_server import serve
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with serve() as server:
+        made = Desk(server, tmp_path)
+        yield made
+        made.connection.close()
 
 
 @pytest.fixture

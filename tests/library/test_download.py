@@ -10,79 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from msgspec import structs
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import download as downloading
-from chatdesk.library import hub, snapshots
-from chatdesk.library.connection import Connection, Limits
+from chatdesk.library import snapshots
+from chatdesk.library.connection import Connection
 from chatdesk.library.download import AT_ONCE, Step, download
-from chatdesk.library.fetching import Patience
-from chatdesk.library.hub import Repository
 from chatdesk.library.partial import STEP
-from tests.library.hub_models import IMPATIENT, QUICK, connect, noise, sharded, single, wanted, wrong_bytes
-from tests.library.hub_server import COMMIT, TOKEN, Server, serve
-
-WEIGHTS = "model.safetensors"
-
-
-class Desk:
-    """A hub with one small model, and an empty cache."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.server = server
-        self.cache = folder / "cache"
-        self.connection = connect(server)
-        server.models["owner/small"] = single()
-        self.steps: list[Step] = []
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        return self.server.models["owner/small"].files
-
-    def look(self, name: str = "owner/small") -> Repository:
-        """The list of files; faults are for the bytes that come after it."""
-        faults, self.server.faults = self.server.faults, []
-        found = hub.repository(self.connection, name)
-        self.server.faults = faults
-        return found
-
-    def get(self, name: str = "owner/small", patience: Patience = IMPATIENT, **given: Any) -> Path:
-        return download(self.connection, self.look(name), self.cache, self.steps.append, patience=patience, **given)
-
-    def fails(self, **given: Any) -> UserError:
-        with pytest.raises(UserError) as raised:
-            self.get(**given)
-        assert "{" not in str(raised.value)
-        assert wrong_bytes(self.cache) == []
-        return raised.value
-
-    def only_weights(self) -> None:
-        """Fetch the small files, so that the next faults meet the weights."""
-        repository = self.look()
-        small = structs.replace(repository, files=repository.files[:-1])
-        download(self.connection, small, self.cache, patience=IMPATIENT)
-
-    def part(self) -> Path:
-        return snapshots.folder(self.cache, "owner/small") / "blobs" / f"{self.look().files[-1].digest}.incomplete"
-
-    def is_whole(self, folder: Path) -> bool:
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == {
-            path: self.files[path] for path in wanted(self.server.models["owner/small"])
-        }
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with serve() as server:
-        made = Desk(server, tmp_path)
-        yield made
-        made.connection.close()
+from tests.library.hub_desk import WEIGHTS, Desk
+from tests.library.hub_models import IMPATIENT, QUICK, connect, noise, sharded, wanted, wrong_bytes
+from tests.library.hub_server import COMMIT, TOKEN
 
 
 def test_a_download_is_a_snapshot_of_the_cache(desk: Desk) -> None:
@@ -326,22 +267,6 @@ def test_a_stop_keeps_what_has_come_but_for_one_step(desk: Desk) -> None:
     desk.server.bytes_per_s = 0
     assert desk.is_whole(desk.get())
     assert [each.headers.get("range") for each in desk.server.bodies()] == [None, f"bytes={2 * STEP}-"]
-
-
-def test_a_stop_while_nothing_comes(desk: Desk) -> None:
-    """A server that hangs does not hold up whoever stops: closing the connection ends the read."""
-    desk.only_weights()
-    desk.connection.close()
-    desk.connection = connect(desk.server, limits=Limits(silence_s=30.0))
-    repository = desk.look()
-    desk.server.faults = ["hang:100000"]
-    stop = threading.Event()
-    threading.Timer(0.5, lambda: (stop.set(), desk.connection.close())).start()
-    begun = time.monotonic()
-    with pytest.raises(UserError) as raised:
-        download(desk.connection, repository, desk.cache, stop=stop)
-    assert raised.value.fault is Fault.CANCELLED
-    assert time.monotonic() - begun < 5
 
 
 def test_a_part_that_was_damaged_is_fetched_anew(desk: Desk) -> None:

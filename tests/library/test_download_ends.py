@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,17 +13,9 @@ from chatdesk.library.connection import Limits
 from chatdesk.library.download import download
 from chatdesk.library.partial import STEP
 from chatdesk.library.removing import Removal
+from tests.library.hub_desk import WEIGHTS, Desk
 from tests.library.hub_models import IMPATIENT, connect, noise
-from tests.library.hub_server import Handler, serve
-from tests.library.test_download import WEIGHTS, Desk
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with serve() as server:
-        made = Desk(server, tmp_path)
-        yield made
-        made.connection.close()
+from tests.library.hub_server import Handler
 
 
 def test_what_another_program_is_fetching_stays(desk: Desk, tmp_path: Path) -> None:
@@ -48,12 +39,17 @@ def test_what_another_program_is_fetching_stays(desk: Desk, tmp_path: Path) -> N
     assert desk.is_whole(fetched.result())
 
 
-def test_a_stop_while_no_answer_has_begun(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_stop_while_nothing_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch, begins: bool) -> None:
+    """A server that hangs, in the middle of an answer or before it, does not hold up whoever stops."""
     desk.only_weights()
     desk.connection.close()
     desk.connection = connect(desk.server, limits=Limits(silence_s=30.0))
     repository = desk.look()
-    monkeypatch.setattr(Handler, "_body", lambda handler, *_: handler.hub.is_closing.wait(30))
+    if begins:
+        desk.server.faults = ["hang:100000"]
+    else:
+        monkeypatch.setattr(Handler, "_body", lambda handler, *_: handler.hub.is_closing.wait(30))
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
