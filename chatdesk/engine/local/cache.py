@@ -273,10 +273,11 @@ class Batch:
 
     def read(self, ids: Items[int]) -> torch.Tensor:
         """Feed several tokens to the only row; logits after each, float32 ``[len(ids), vocabulary]``. See `step`."""
-        step, has_room = self._steps.get(_SEVERAL), self._step_room() >= self.length + len(ids)
-        if step is None and has_room and isinstance(self._runner.steps, LeanMaker) and self._runner.steps.reads_several:
-            return self._read_singly(ids, self._runner.steps)
-        if step is None or not has_room:
+        step, maker = self._steps.get(_SEVERAL), self._runner.steps
+        has_room = self._step_room() >= self.length + len(ids)
+        if has_room and step is None and isinstance(maker, LeanMaker) and maker.reads_several:
+            return self._read_singly(ids, maker)
+        if not has_room or step is None:
             return self._feed([ids], len(ids))[0]
         self._runner.brake.check()
         before = self.length
