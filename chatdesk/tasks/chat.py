@@ -4,7 +4,8 @@ The order that keeps every word: the person's message is committed, then shown, 
 `replies`. Nothing here blocks: store and engine answer later, on the same thread, through ``post`` and `on_event`.
 """
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from chatdesk.engine.api import ChatMessage, Event
 from chatdesk.errors import UserError
@@ -17,13 +18,13 @@ from chatdesk.tasks.changes import Action, Change, Notice, Turn, Undoable
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.opened import OpenConversation
 from chatdesk.tasks.ports import EngineLink, Post, StoreLink, aside
+from chatdesk.tasks.undoing import Undoing
 from chatdesk.tasks.unsent import edited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-T = TypeVar("T")
 _DRAFTS = 3  # where a person asks for drafts and the settings say one
 
 
@@ -39,10 +40,7 @@ class Chat:
         self._post = post
         self._open = OpenConversation(self._store, engine, models, lambda change: self.on_change(change), self.refresh)
         self._places = 0  # counts the conversations shown, so that a late file does not come to another one
-        self._deleted: Conversation | None = None
-        self._undo: Callable[[], None] | None = None
-        self._undo_home = ""  # the conversation that it is of
-        self._undoable: Undoable = ""
+        self._undoing = Undoing(lambda change: self.on_change(change), self.refresh)
         self.on_change: Callable[[Change], None] = lambda change: None
 
     @property
@@ -76,7 +74,7 @@ class Chat:
         def then(conversations: list[Conversation]) -> None:
             self.on_change(changes.ListChanged(tuple(conversations)))
             if any(found.id == conversation_id for found in conversations):
-                self._change_and_show(conversation_id, lambda c: None, warn)
+                self._open.change_and_show(conversation_id, lambda c: None, warn)
             else:
                 warn(None)
 
@@ -91,7 +89,7 @@ class Chat:
     def new(self) -> None:
         """Show an empty conversation; it is stored with its first word."""
         self._leave()
-        self._flush_composer()
+        self._open.flush_unsent()
         self._open.show_nothing()
 
     def open(self, conversation_id: str, message_id: str | None = None) -> None:
@@ -114,19 +112,29 @@ class Chat:
             if found is not None:
                 self.on_change(changes.Found(found))
 
-        self._change_and_show(conversation_id, work, then)
+        self._open.change_and_show(conversation_id, work, then)
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is ignored."""
-        if title := title.strip():
-            self._store.call(lambda c: c.rename(conversation_id, title), lambda _: self.refresh())
-            if self._open.id == conversation_id:
-                self.on_change(changes.Renamed(title))
+        if not (title := title.strip()):
+            return
+
+        def failed(error: UserError) -> None:
+            self._say_title(conversation_id)
+            self._open.complain(Notice(error.fault, error.fields))
+
+        self._store.call(lambda c: c.rename(conversation_id, title), lambda _: self.refresh(), failed)
+        self._say_title(conversation_id, title)
+
+    def _say_title(self, conversation_id: str, title: str | None = None) -> None:
+        """The open conversation has this title, or again the one that is stored."""
+        if (home := self._open.unsent.conversation) is not None and home.id == conversation_id:
+            self.on_change(changes.Renamed(home.title if title is None else title))
 
     def delete(self, conversation_id: str) -> None:
         """Move a conversation to the trash; `undo` brings it back. A reply in it is stopped first."""
         self._open.stop(conversation_id)
-        self._flush_composer()
+        self._open.flush_unsent()
 
         def work(c: Conversations) -> Conversation:
             conversation = c.get(conversation_id)
@@ -134,8 +142,7 @@ class Chat:
             return conversation
 
         def then(conversation: Conversation) -> None:
-            self._deleted = conversation
-            self._offer_undo("conversation", conversation_id, lambda c: c.restore(conversation_id))
+            self._offer_undo("conversation", conversation_id, lambda c: c.restore(conversation_id), conversation)
             if self._open.id == conversation_id:
                 self._open.show_nothing()
             self.refresh()
@@ -144,41 +151,36 @@ class Chat:
 
     def undo(self) -> None:
         """Take back the last deletion, edit or branching, and show what came back; a reply there is stopped first."""
-        if self._undo is None or (self._open.is_asking and self._undoable != "file"):  # a question is on its way
+        what, home = self._undoing.what, self._undoing.home
+        if self._open.is_asking and what != "file":  # a question is on its way
             return
-        undo, self._undo, self._deleted = self._undo, None, None
-        self.on_change(changes.UndoChanged(""))
-        if self._undoable == "file":  # no affair of the reply
+        if (undo := self._undoing.take()) is None:
+            return
+        if what == "file":  # no affair of the reply
             undo()
         else:
-            self._open.when_silent(self._undo_home, undo)
+            self._open.when_silent(home, undo)
 
-    def _offer_undo(self, what: Undoable, conversation_id: str, work: "Callable[[Conversations], object]") -> None:
-        self._undo_home = conversation_id
-        self._take_undo(what, lambda: self._change_and_show(conversation_id, work, lambda _: self.refresh()))
-
-    def _take_undo(self, what: Undoable, undo: "Callable[[], None]") -> None:
-        self._undo, self._undoable = undo, what
-        if what != "conversation" and self._deleted is not None:  # Undo no longer means that
-            self._deleted = None
-            self.refresh()
-        self.on_change(changes.UndoChanged(what))
+    def _offer_undo(
+        self,
+        what: Undoable,
+        home: str,
+        work: "Callable[[Conversations], object]",
+        deleted: Conversation | None = None,
+    ) -> None:
+        undo = partial(self._open.change_and_show, home, work, lambda _: self.refresh())
+        self._undoing.offer(what, home, undo, deleted)
 
     def _leave(self) -> None:
         """Another conversation is to be shown: what has begun with files of this one is not meant for that."""
         self._places += 1
-        self._forget_undo("file")
-
-    def _forget_undo(self, *what: Undoable) -> None:
-        if self._undoable in what:
-            self._undo, self._undoable = None, ""
-            self.on_change(changes.UndoChanged(""))
+        self._undoing.forget("file")
 
     def refresh(self) -> None:
         """Say the list of conversations anew."""
 
         def then(found: list[Conversation]) -> None:
-            self.on_change(changes.ListChanged(tuple(found), self._deleted))
+            self.on_change(changes.ListChanged(tuple(found), self._undoing.deleted))
             for conversation in found:  # the first exchange may have given it another title
                 if conversation.id == self.open_id:
                     self._open.take_title(conversation)
@@ -219,7 +221,7 @@ class Chat:
             home, turn = stored
             sending.stored(home)
             if opening == self._open.opening and home.id == self.open_id:
-                self._forget_undo("edit", "branch", "file")  # Undo would leave this message, or put back what is sent
+                self._undoing.forget("edit", "branch", "file")  # it would leave this message, or put back what is sent
                 self._open.show_files()
                 self.on_change(changes.AttachingFailed(()))
                 self.on_change(changes.Renamed(home.title))
@@ -268,7 +270,7 @@ class Chat:
                 self._offer_undo("branch", home, lambda c: c.show_until(tip))
                 self._open.ask(home, parent_id, **how)
 
-        self._change_and_show(home, work, then, self._open.answered)
+        self._open.change_and_show(home, work, then, self._open.answered)
 
     def branch_from(self, turn_id: str) -> None:
         """Show the conversation up to a message: the next one begins a branch there. What followed stays reachable."""
@@ -279,7 +281,7 @@ class Chat:
         def then(_: object) -> None:
             self._offer_undo("branch", home, lambda c: c.show_until(tip))
 
-        self._change_and_show(home, lambda c: c.show_until(turn_id), then)
+        self._open.change_and_show(home, lambda c: c.show_until(turn_id), then)
 
     def _answer_again(self, drafts: int | None = None) -> None:
         found = self._open.turns
@@ -310,11 +312,19 @@ class Chat:
         """
         if not self._open.can_change(turn_id) or self._open.drafts.turns or not (text.strip() or files):
             return
-        home = self.open_id
+        home, unsent = self.open_id, self._open.unsent
         self._open.is_asking = True
+        kept, stored = unsent.edits.pop(turn_id, None), []
 
         def work(c: Conversations) -> tuple[str | None, Message]:
-            return c.get(home).tip, edited(c, home, turn_id, text, files)
+            tip = c.get(home).tip
+            stored.append(edited(c, home, turn_id, text, files))
+            return tip, stored[0]
+
+        def answered() -> None:
+            self._open.answered()
+            if kept is not None and not stored:  # the disk refused: it is being edited as before
+                unsent.set_edit(turn_id, kept)
 
         def then(made: tuple[str | None, Message]) -> None:
             tip, message = made
@@ -323,8 +333,7 @@ class Chat:
             if message.role == "user":
                 self._open.ask(home, message.id)
 
-        self._change_and_show(home, work, then, self._open.answered)
-        self._open.unsent.edits.pop(turn_id, None)
+        self._open.change_and_show(home, work, then, answered)
 
     def keep_edit(self, turn_id: str, text: str | None) -> None:
         """Remember what is typed into a message that is being edited; ``None``: it is given up."""
@@ -366,7 +375,7 @@ class Chat:
             if opening == self._open.opening:  # nothing else is shown meanwhile
                 side.close()
                 if chosen:
-                    self._change_and_show(home, lambda c: c.choose(chosen), lambda _: self.refresh())
+                    self._open.change_and_show(home, lambda c: c.choose(chosen), lambda _: self.refresh())
 
         self._open.when_silent(home, close)
 
@@ -388,7 +397,7 @@ class Chat:
         def then(batch: str) -> None:
             self._offer_undo("messages", conversation_id, lambda c: c.undo_removal(batch))
 
-        self._change_and_show(conversation_id, work, then)
+        self._open.change_and_show(conversation_id, work, then)
 
     def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
         """Pin a message: it stays in the prompt when older turns no longer fit."""
@@ -406,11 +415,16 @@ class Chat:
             if 0 <= place < len(siblings):
                 c.choose(siblings[place])
 
-        self._change_and_show(self.open_id, work, lambda _: None)
+        self._open.change_and_show(self.open_id, work, lambda _: None)
 
     def set_setting(self, name: str, value: Any) -> None:
         """Set an option of the open conversation; ``None`` goes back to the checkpoint's own. Raises `UserError`."""
         self._open.unsent.set_value(name, value)
+        self._open.say_settings()
+
+    def begin_with(self, name: str, value: Any) -> None:
+        """As `set_setting`, for what new conversations begin with: it alone is nothing to keep."""
+        self._open.unsent.set_value(name, value, is_first=True)
         self._open.say_settings()
 
     def set_draft(self, text: str) -> None:
@@ -443,7 +457,7 @@ class Chat:
 
         self._open.set_files((*files[:number], *files[number + 1 :]))
         self.on_change(changes.AttachingFailed(()))
-        self._take_undo("file", put_back)
+        self._undoing.offer("file", self.open_id, put_back)
 
     def look_at(self, file: Attachment, then: "Callable[[int], None]") -> None:
         """Have the tokens of any file counted, for a person who looks at it."""
@@ -472,29 +486,13 @@ class Chat:
     def tick(self) -> None:
         """Write what is not yet on disk; call it at least once a second."""
         self._open.tick()
-        self._flush_composer()
+        self._open.flush_unsent()
 
     def close(self) -> None:
         """Store what is under way, replies as interrupted; the store is closed by its owner."""
         self._open.close()
-        self._flush_composer()
+        self._open.flush_unsent()
 
     def on_event(self, event: Event) -> None:
         """Take an engine event; those of requests that are not replies are ignored."""
         self._open.on_event(event)
-
-    # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _change_and_show(
-        self,
-        conversation_id: str,
-        work: "Callable[[Conversations], T]",
-        then: "Callable[[T], object]",
-        always: "Callable[[], None] | None" = None,
-    ) -> None:
-        """See `OpenConversation.change_and_show`; what is typed by now is stored first."""
-        self._flush_composer()
-        self._open.change_and_show(conversation_id, work, then, always)
-
-    def _flush_composer(self) -> None:
-        self._open.flush_unsent()

@@ -118,9 +118,10 @@ class OpenConversation:
     ) -> None:
         """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned.
 
-        Nothing is handed over where a step before it has removed what it is about. ``always`` is called before that,
-        and where the work failed.
+        What is typed by now is stored first. Nothing is handed over where a step before it has removed what it is
+        about. ``always`` is called before that, and where the work failed.
         """
+        self.flush_unsent()
         self.opening += 1
         self._changing += 1
         opening = self.opening

@@ -1,6 +1,7 @@
 """What is not stored yet of a conversation: the composer's text, the files to go with it, changed settings, edits.
 
-`Unsent.flush` stores them; the first unsent words or files of a new conversation make it one. What the disk refuses
+`Unsent.flush` stores them; the first unsent words or files of a new conversation make it one, and
+so do words typed into its settings. What the disk refuses
 stays here for the next flush, also when another conversation is shown by then.
 """
 
@@ -19,6 +20,7 @@ from chatdesk.tasks.ports import StoreLink
 _Part: TypeAlias = Literal["text", "files", "values"]
 EDITS = "edits"
 """Where the edits are in the settings of a conversation; no export has them."""
+_WORDS = frozenset(name for name, option in CHAT.items() if option.kind is str and not option.choices)
 
 
 def kept_edits(settings: dict[str, Any]) -> dict[str, str]:
@@ -72,6 +74,7 @@ class Unsent:
         self.edits = kept_edits(conversation.settings) if conversation else {}
         self.text = conversation.draft if conversation else ""
         self.files = files
+        self._typed: set[str] = set()  # options whose words somebody has typed here
         self._dirty: set[_Part] = set()
         self._pending = 0  # answers of the store that are still to come
         self._made: Callable[[], Conversation] | None = None  # gives on the store's thread what is being made there
@@ -87,7 +90,10 @@ class Unsent:
         return not self._pending and (self._is_nothing() or not self._dirty)
 
     def _is_nothing(self) -> bool:
-        return self.conversation is None and self._made is None and not (self.text.strip() or self.files)
+        if self.conversation is not None or self._made is not None:
+            return False
+        words = (self.text, *(str(self.values.get(name, "")) for name in self._typed))
+        return not (self.files or any(map(str.strip, words)))
 
     def set_text(self, text: str) -> None:
         """The composer's text is this now."""
@@ -99,13 +105,18 @@ class Unsent:
         self.files = files
         self._dirty.add("files")
 
-    def set_value(self, name: str, value: Any) -> None:
-        """Set an option; ``None`` goes back to the checkpoint's own. Raises `UserError`."""
+    def set_value(self, name: str, value: Any, is_first: bool = False) -> None:
+        """Set an option; ``None`` goes back to the checkpoint's own. Raises `UserError`.
+
+        ``is_first``: it is what new conversations begin with, and does not make this one worth keeping.
+        """
         checked = CHAT[name].check(value) if value is not None else None
         if checked is None:
             self.values.pop(name, None)
         else:
             self.values[name] = checked
+        if name in _WORDS and not is_first:
+            self._typed.add(name)
         self._dirty.add("values")
 
     def set_edit(self, message_id: str, text: str | None) -> None:

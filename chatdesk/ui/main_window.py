@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
         supplied = paths.resources() / "presets" / "presets.toml"
         presets = Presets(supplied, self._profile.presets, language)
         self._complaints = [*self._settings.complaints, *presets.complaints]
-        self._presets = PresetButton(self._chat.set_setting, presets)
+        self._presets = PresetButton(self._chat.set_setting, presets, self._chat.begin_with)
         self.page.panel.set_presets(self._presets)
 
     def apply(self, change: Change) -> None:

@@ -161,7 +161,7 @@ class Pages(QStackedWidget):
         supplied = paths.resources() / "presets" / "writing.toml"
         language = application.language(self._settings["language"])
         presets = Presets(supplied, self._profile.writing_presets, language, WRITING_NAMES, WRITING)
-        button = PresetButton(self._tasks.writing.set_setting, presets, has_default=False)
+        button = PresetButton(self._tasks.writing.set_setting, presets)
         button.show_values(self._tasks.writing.values)
         return button
 

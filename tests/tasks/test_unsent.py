@@ -9,7 +9,15 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation
 from chatdesk.storage.transfer.store import everything
-from chatdesk.tasks.changes import AttachmentsChanged, DraftChanged, EditsKept, Opened, TurnAdded
+from chatdesk.tasks.changes import (
+    AttachmentsChanged,
+    DraftChanged,
+    EditsKept,
+    NoticeChanged,
+    Opened,
+    Renamed,
+    TurnAdded,
+)
 from tests.tasks.desk import Desk
 
 NOTES, CODE = Attachment("notes.md", "# Notes"), Attachment("a.py", "a = 1")
@@ -278,3 +286,58 @@ def test_no_export_has_what_was_not_saved(desk: Desk, tmp_path: Path) -> None:
     desk.settle()
     (tree,) = desk.store.submit(everything).result()
     assert tree.settings == {}
+
+
+def test_an_edit_that_the_disk_refused_stays_with_the_next_settings(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    question = desk.chat._open.turns[0].id
+    desk.chat.keep_edit(question, "Longer")
+    desk.chat.tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "edit", full)
+        desk.chat.edit(question, "Longer")
+        desk.settle()
+    desk.chat.set_setting("temperature", 0.25)
+    assert stored(desk)[0].settings == {"temperature": 0.25, "edits": {question: "Longer"}}
+    desk.chat.edit(question, "Longer")
+    assert stored(desk)[0].settings == {"temperature": 0.25}
+
+
+def test_a_system_prompt_typed_for_a_new_conversation_stays(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    first = desk.chat.open_id
+    desk.chat.new()
+    desk.chat.set_setting("system_prompt", "Be brief.")
+    desk.chat.open(first)
+    desk.settle()
+    assert {found.title: found.settings for found in stored(desk)} == {
+        "Hi – Hello": {},
+        "": {"system_prompt": "Be brief."},
+    }
+
+
+def test_what_new_conversations_begin_with_makes_none(desk: Desk) -> None:
+    desk.chat.begin_with("system_prompt", "Be brief.")
+    desk.chat.set_setting("temperature", 0.25)
+    desk.chat.set_setting("stop", " ")
+    assert stored(desk) == []
+    desk.chat.set_draft("Hi")
+    assert [found.settings for found in stored(desk)] == [
+        {"system_prompt": "Be brief.", "temperature": 0.25, "stop": " "}
+    ]
+
+
+def test_a_title_that_the_disk_refuses_is_not_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    with monkeypatch.context() as patch:
+        patch.setattr(Conversations, "rename", full)
+        desk.chat.rename(desk.chat.open_id, "Another")
+        assert desk.last(Renamed).title == "Another"
+        desk.settle()
+    assert desk.last(Renamed).title == "Hi – Hello"
+    assert desk.last(NoticeChanged).notice is not None

@@ -63,7 +63,7 @@ def test_saving_using_for_new_chats_and_deleting_one(desk, button, defaults):
     menu(button)["Use “Wild && free” for new chats"].trigger()
     assert kept(desk).default.name == "Wild & free"
     desk.chat.show(None)
-    assert ("temperature", 1.5) in desk.chat.said("set_setting")
+    assert ("temperature", 1.5) in desk.chat.said("begin_with")
     desk.chat.say(SettingsChanged({"temperature": 1.5}, defaults))
     menu(button)["Delete “Wild && free”…"].trigger()
     box = desk.window.findChild(QMessageBox)
@@ -77,7 +77,7 @@ def test_a_stored_conversation_keeps_its_own_settings(desk, button):
     desk.show_some()
     assert desk.chat.said("set_setting") == []
     desk.chat.show(None)
-    assert desk.chat.said("set_setting") != []
+    assert dict(desk.chat.said("begin_with"))["temperature"] == 0.2
 
 
 def test_the_default_can_be_taken_back(desk, button, defaults):

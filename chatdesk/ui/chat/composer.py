@@ -9,43 +9,37 @@ Non-goals: sent messages, which are edited where they stand: `chatdesk.ui.chat.e
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QColor,
     QDragEnterEvent,
     QFocusEvent,
-    QFontMetrics,
     QInputMethodEvent,
     QKeyEvent,
     QPainter,
     QPaintEvent,
     QPalette,
     QPen,
-    QPixmap,
     QResizeEvent,
     QTextCharFormat,
-    QTextCursor,
-    QTextDocument,
-    QTextImageFormat,
     QTextOption,
 )
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.chat.column import column
+from chatdesk.ui.chat.plates import Plates
 from chatdesk.ui.dropping import local_files
 from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.chips import Chips
 from chatdesk.ui.widgets.labels import Label
-from chatdesk.ui.widgets.raw_text import raw_text
-from chatdesk.ui.wording import grouped
+from chatdesk.ui.widgets.raw_text import with_text
 
 PASTE_LIMIT = 20_000  # characters of one paste that are shown as text
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _TEXT_LIMIT = 5 * PASTE_LIMIT  # characters that are shown as text in all
-_OBJECT = "\ufffc"
 _IN_PX = 8
 _FILES_PX = 116  # three lines of files, and a bit of the fourth
 _MOST_PROBLEMS = 3  # sentences about files
@@ -69,7 +63,7 @@ class Editor(QTextEdit):
         super().__init__(parent)
         self.enter_sends = True
         self._composing = False
-        self._held: dict[str, str] = {}
+        self._plates = Plates(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAcceptRichText(False)
         self.setTabChangesFocus(True)
@@ -87,80 +81,32 @@ class Editor(QTextEdit):
         palette = self.palette()
         palette.setColor(QPalette.ColorRole.PlaceholderText, QColor(theme.current().faint))
         self.setPalette(palette)
-        for name, text in self._held.items():
-            self._draw_plate(name, text)
+        self._plates.dress()
 
     # -- text --------------------------------------------------------------------------------------------------------
 
     def text(self) -> str:
         """The text, with everything that only stands in it as a plate."""
-        shown = raw_text(self.document())
-        if not self._held or _OBJECT not in shown:
-            return shown
-        parts = []
-        block = self.document().begin()
-        while block.isValid():
-            iterator = block.begin()
-            while not iterator.atEnd():
-                fragment = iterator.fragment()
-                style = fragment.charFormat()
-                name = style.toImageFormat().name() if style.isImageFormat() else ""
-                held = self._held.get(name)
-                parts.append(fragment.text() if held is None else held * fragment.length())
-                iterator += 1
-            block = block.next()
-            if block.isValid():
-                parts.append("\n")
-        return "".join(parts)
+        return self._plates.text()
 
     def set_text(self, text: str) -> None:
         """Put another text in the place of all."""
         self.clear()
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        self._held.clear()
+        self._plates.clear()
         self.insert(text)
 
     def insert(self, text: str) -> None:
         """Put a text where the cursor is; a very long one as a plate."""
         cursor = self.textCursor()
         if len(text) > PASTE_LIMIT or self.document().characterCount() + len(text) > _TEXT_LIMIT:
-            self._insert_plate(cursor, text)
+            self._plates.insert(cursor, text)
         else:
             if max(map(len, text.split()), default=0) > _WORD_LIMIT:
                 self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
             cursor.insertText(text, QTextCharFormat())
         self.setTextCursor(cursor)
         self.ensureCursorVisible()
-
-    def _insert_plate(self, cursor: QTextCursor, text: str) -> None:
-        name = f"held:{len(self._held)}"
-        self._held[name] = text
-        picture = self._draw_plate(name, text)
-        form = QTextImageFormat()
-        form.setName(name)
-        form.setWidth(picture.deviceIndependentSize().width())
-        form.setHeight(picture.deviceIndependentSize().height())
-        form.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
-        cursor.insertImage(form)
-
-    def _draw_plate(self, name: str, text: str) -> QPixmap:
-        words = self.tr("Pasted text, {count} characters").format(count=grouped(len(text)))
-        font = theme.font("small")
-        size = QSize(QFontMetrics(font).horizontalAdvance(words) + theme.scaled(20), theme.scaled(24))
-        picture = QPixmap(size * self.devicePixelRatio())
-        picture.setDevicePixelRatio(self.devicePixelRatio())
-        picture.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(font)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.current().tint))
-        painter.drawRoundedRect(0, 0, size.width(), size.height(), theme.scaled(6), theme.scaled(6))
-        painter.setPen(QColor(theme.current().text))
-        painter.drawText(0, 0, size.width(), size.height(), Qt.AlignmentFlag.AlignCenter, words)
-        painter.end()
-        self.document().addResource(QTextDocument.ResourceType.ImageResource, QUrl(name), picture)
-        return picture
 
     # -- Qt ----------------------------------------------------------------------------------------------------------
 
@@ -170,6 +116,10 @@ class Editor(QTextEdit):
             self.files_given.emit(files)
         elif source.hasText():
             self.insert(source.text().replace("\r\n", "\n").replace("\r", "\n"))
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        """Qt override: what is copied or cut comes back to the letter, and with all that a plate stands for."""
+        return with_text(super().createMimeDataFromSelection(), self._plates.selected())
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         """Qt override: plain text, or files."""

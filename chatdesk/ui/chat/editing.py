@@ -8,14 +8,14 @@ Non-goals: adding files to a sent message; Markdown is edited as it is written.
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextOption
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from chatdesk.tasks.attachments import safe_name
 from chatdesk.ui import theme
 from chatdesk.ui.chat.rows import Edited
 from chatdesk.ui.chat.views import RowView
 from chatdesk.ui.widgets.chips import Chips
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
 
 _WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _SHORT = 4_000  # characters up to which the box is as high as the text; above, as high as it may be
@@ -23,7 +23,7 @@ _LEAST_LINES = 2
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-class _Text(QPlainTextEdit):
+class _Text(RawTextEdit):
     """Signals: ``accepted``, Ctrl+Enter; ``left``, Esc. Both keys belong to the window outside of it."""
 
     accepted = Signal()

@@ -3,13 +3,13 @@
 from itertools import pairwise
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from chatdesk.tasks.classify import SETS, Label, Plan
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label as Words
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
 
 
 class LabelsEditor(QWidget):
@@ -32,7 +32,7 @@ class LabelsEditor(QWidget):
         self._grid.setVerticalSpacing(theme.scaled(8))
         self.add_button = TextButton(self.tr("Add a label"), icon="plus", kind="link")
         self.add_button.clicked.connect(lambda: self._add(Label("", ""), focus=True))
-        self.prompt = QPlainTextEdit()
+        self.prompt = RawTextEdit()
         self.prompt.setTabChangesFocus(True)
         self.prompt.setAccessibleName(self.tr("Prompt around a text"))
         self.prompt.setFixedHeight(theme.scaled(76))

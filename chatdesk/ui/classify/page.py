@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QPlainTextEdit,
     QProgressBar,
     QScrollArea,
     QVBoxLayout,
@@ -27,7 +26,7 @@ from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import page_header
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
 
 _LIST_PX = 380
 _BESIDE_PX = 820
@@ -51,7 +50,7 @@ class ClassifyPage(QWidget):
         self._truths: list[str] = []
         self._state = State(False, 0, 0)
         classifier.on_state = self._on_state
-        self.text = QPlainTextEdit()
+        self.text = RawTextEdit()
         self.text.setTabChangesFocus(True)
         self.text.setPlaceholderText(self.tr("Type a text, or open a file of texts"))
         self.text.setAccessibleName(self.tr("Text to sort"))

@@ -7,7 +7,6 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QPlainTextEdit,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -25,7 +24,7 @@ from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import Label
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
 
 _PAUSE_MS = 120  # from a key to the question
 EXAMPLE = "I enjoy walking with my cute dog"
@@ -43,7 +42,7 @@ class InspectPage(QWidget):
         self.setObjectName("page")
         self._inspect = inspect
         self._loaded: object = None
-        self.text = QPlainTextEdit()
+        self.text = RawTextEdit()
         self.text.setTabChangesFocus(True)
         self.text.setPlaceholderText(self.tr("Type or paste a text to look at"))
         self.text.setAccessibleName(self.tr("Text to look at"))

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
 from chatdesk.ui import theme
+from chatdesk.ui.widgets.raw_text import with_text
 
 _PORTION_S = 0.006
 _MOST_LINE = 4_000  # characters of one line of the editor: longer ones, without a blank, take too long
@@ -101,9 +102,4 @@ class LongText(QPlainTextEdit):
         for line in others:
             block = block.next()
             text += line if block.userState() == _GOES_ON else f"\n{line}"
-        # One of Qt's own: one made in Python asks Python about its end, which on the clipboard may come after Python's.
-        data = super().createMimeDataFromSelection()
-        data.text()  # it is filled when it is first asked
-        data.clear()
-        data.setText(text)
-        return data
+        return with_text(super().createMimeDataFromSelection(), text)

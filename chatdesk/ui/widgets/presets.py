@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
@@ -14,17 +14,18 @@ from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialogs import ask_text, ask_whether, tell
 
+_Taker: TypeAlias = Callable[[str, Any], object]
 _NAME_PX = 300
 
 
 class PresetButton(TextButton):
     """Names the preset that is set, and offers the others. ``set_value``: takes an option's name and value;
-    ``has_default``: whether one can be kept for new conversations.
+    ``begin_with``: the same for what a new conversation begins with; None: no preset can be kept for new ones.
     """
 
-    def __init__(self, set_value: Callable[[str, Any], object], presets: Presets, has_default: bool = True) -> None:
+    def __init__(self, set_value: _Taker, presets: Presets, begin_with: _Taker | None = None) -> None:
         super().__init__("", icon="chevron-down", icon_behind=True)
-        self._set_value, self._presets, self._has_default = set_value, presets, has_default
+        self._set_value, self._presets, self._begin_with = set_value, presets, begin_with
         self._values: dict[str, Any] = {}
         self.menu_of_presets = QMenu(self)
         self.menu_of_presets.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not that of the button
@@ -42,8 +43,9 @@ class PresetButton(TextButton):
 
     def use_default(self) -> None:
         """Set a new conversation to the preset that is kept for new ones, if there is one."""
-        if (default := self._presets.default) is not None:
-            self.apply(default)
+        if self._begin_with is not None and (default := self._presets.default) is not None:
+            for name in self._presets.names:
+                self._begin_with(name, default.values.get(name))
 
     def _name_of_none(self) -> str:
         return self.tr("Own values") if self._is_set() else self.tr("No preset")
@@ -62,7 +64,7 @@ class PresetButton(TextButton):
             self._add(menu, self._elided(preset.name), partial(self.apply, preset), preset == now)
         menu.addSeparator()
         menu.addAction(self.tr("Save as preset…")).triggered.connect(lambda: self._ask_name())
-        if self._has_default:
+        if self._begin_with is not None:
             self._add_default(menu, now)
         if now is not None and now.is_own:
             delete = menu.addAction(self.tr("Delete “{name}”…").format(name=self._elided(now.name)).replace("&", "&&"))

@@ -24,11 +24,11 @@ from PySide6.QtGui import (
     QTextLayout,
     QTextOption,
 )
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
 from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, units
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
 
 
-class Editor(QPlainTextEdit):
+class Editor(RawTextEdit):
     """Signals: ``edited``, by hand, undo or a model; ``ghost_left(bool)``: all of it was taken (True) or dropped;
     ``refused(characters)``: so many were pasted, which is too many.
 

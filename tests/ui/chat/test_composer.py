@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QGuiApplication, QInputMethodEvent
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from chatdesk.ui.chat.composer import PASTE_LIMIT, Composer
@@ -176,3 +176,42 @@ def test_plates_survive_a_theme_change(composer: Composer) -> None:
     composer.set_text("y" * (PASTE_LIMIT + 1))
     theme.watcher.changed.emit()
     assert composer.text() == "y" * (PASTE_LIMIT + 1)
+
+
+def _cut_and_paste(editor, qtbot) -> None:
+    control = Qt.KeyboardModifier.ControlModifier
+    for key in (Qt.Key.Key_A, Qt.Key.Key_X, Qt.Key.Key_V):
+        qtbot.keyClick(editor, key, control)
+
+
+def test_a_plate_that_is_cut_comes_back_whole(composer: Composer, qtbot) -> None:
+    pasted = "x y " * PASTE_LIMIT
+    composer.set_text("🙂 before\n")
+    composer._editor.insert(pasted)
+    composer._editor.insert(" after \ufffc")
+    whole = composer.text()
+    _cut_and_paste(composer._editor, qtbot)
+    assert composer.text() == whole == f"🙂 before\n{pasted} after \ufffc"
+    composer.set_text("🙂🙂")
+    composer._editor.insert(pasted)
+    composer._editor.insert("end")
+    cursor = composer._editor.textCursor()
+    cursor.setPosition(2)
+    cursor.setPosition(6, QTextCursor.MoveMode.KeepAnchor)  # the second picture, the plate, a letter
+    composer._editor.setTextCursor(cursor)
+    composer._editor.copy()
+    assert QGuiApplication.clipboard().text() == f"🙂{pasted}e"
+
+
+@pytest.mark.parametrize("text", EXACT)
+def test_what_is_cut_and_pasted_is_the_same_to_the_letter(composer: Composer, qtbot, text: str) -> None:
+    from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+
+    composer.set_text(text)
+    _cut_and_paste(composer._editor, qtbot)
+    assert composer.text() == text
+    plain = RawTextEdit()
+    qtbot.addWidget(plain)
+    plain.setPlainText(text)
+    _cut_and_paste(plain, qtbot)
+    assert raw_text(plain.document()) == text
