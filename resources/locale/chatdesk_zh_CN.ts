@@ -1024,10 +1024,6 @@ Edit a message or write a reply anew to make another.</source>
 <context>
     <name>Editor</name>
     <message>
-        <source>Pasted text, {count} characters</source>
-        <translation>粘贴的文本，{count} 个字符</translation>
-    </message>
-    <message>
         <source>Text</source>
         <translation>文字</translation>
     </message>
@@ -2253,6 +2249,13 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>You</source>
         <translation>你</translation>
+    </message>
+</context>
+<context>
+    <name>Plates</name>
+    <message>
+        <source>Pasted text, {count} characters</source>
+        <translation>粘贴的文本，{count} 个字符</translation>
     </message>
 </context>
 <context>
