@@ -20,7 +20,7 @@ from typing import IO, TypeAlias, cast
 import msgspec
 
 from chatdesk.engine.api import Event
-from chatdesk.engine.wire import EXIT_DEVICE_FAILED, LOG_VARIABLE, WireError, read_bodies
+from chatdesk.engine.wire import EXIT_DEVICE_FAILED, LOG_VARIABLE, read_bodies
 
 CHILD_FLAG = "--engine-process"
 """Hidden flag by which the executable of a frozen bundle becomes the child."""
@@ -141,7 +141,7 @@ class Child:
                     self._receive(self, greeting.decode(body))
                     is_first = False
                 self._receive(self, decoder.decode(body))
-        except (WireError, msgspec.MsgspecError) as error:
+        except Exception as error:  # nested too deep, no Unicode, no memory: all the same, for nothing more is read
             reason = f"it sent what is no message: {error}"
         self._receive(self, Ended(reason))
 

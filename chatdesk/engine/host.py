@@ -42,7 +42,6 @@ from chatdesk.engine.wire import (
     EXIT_BAD_FRAME,
     EXIT_DEVICE_FAILED,
     LOG_VARIABLE,
-    WireError,
     cancelled,
     pack,
     read_bodies,
@@ -127,7 +126,7 @@ class Host:
         try:
             for body in read_bodies(self._source):
                 self._take(decoder.decode(body))
-        except (WireError, msgspec.MsgspecError):
+        except Exception:  # without a reader nothing would end the process
             traceback.print_exc()
             os._exit(EXIT_BAD_FRAME)
         with self._lock:

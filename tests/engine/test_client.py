@@ -160,6 +160,15 @@ def test_another_version_is_refused(make_desk: Callable[..., Desk]) -> None:
     assert children() == []
 
 
+@pytest.mark.parametrize("fault", ["b'\\xa5fault\\xa2\\xff\\xfe'", "b'\\xa1x' + b'\\x91' * 200_000 + b'\\xc0'"])
+def test_what_no_decoder_takes_is_a_death(make_desk: Callable[..., Desk], fault: str) -> None:
+    """No Unicode, and lists nested without end."""
+    hello, head = pack(Hello(0, PROTOCOL_VERSION, ())), b"\x83\xa4type\xa6Failed\xa7request\x01"
+    lie = f"out.write({hello!r}); body = {head!r} + {fault}; out.write(len(body).to_bytes(4, 'big') + body)"
+    desk = make_desk(command=script(f"{lie}; out.flush(); time.sleep(60)"))
+    assert_fault(desk.end_of(desk.load()), Fault.ENGINE_DIED, "it sent what is no message")
+
+
 def test_a_closed_pipe_is_a_death(make_desk: Callable[..., Desk]) -> None:
     hello = pack(Hello(0, PROTOCOL_VERSION, ()))
     desk = make_desk(command=script(f"out.write({hello!r}); out.flush(); os.close(1); time.sleep(60)"))

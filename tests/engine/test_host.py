@@ -186,7 +186,10 @@ def test_what_is_printed_goes_to_the_log(pipe: Pipe) -> None:
     assert "and one from Python" in errors
 
 
-@pytest.mark.parametrize("data", [b"\0\0\0\4abcd", b"\xff\xff\xff\xff", b"\0\0\0\0"])
+NO_UNICODE = pack(Ping(1)).replace(b"Ping", b"P\xf8ng")
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0\4abcd", b"\xff\xff\xff\xff", b"\0\0\0\0", NO_UNICODE])
 def test_a_bad_frame_ends_it(pipe: Pipe, data: bytes) -> None:
     pipe.say_bytes(data)
     assert pipe.end(close=False)[0] == EXIT_BAD_FRAME
