@@ -16,6 +16,8 @@ from chatdesk.engine.local.tokens import Tokens
 _CONTEXT = 8
 """Tokens in front that are decoded along, so that the first one keeps its leading space."""
 
+_LONGEST_CHARACTER = 4  # bytes, and so tokens
+
 
 class Detokenizer:
     """Text of a growing list of ids; special tokens are left out, unless it is told otherwise.
@@ -25,7 +27,7 @@ class Detokenizer:
 
     def __init__(self, tokens: Tokens, before: Sequence[int] = (), *, skip_special: bool = True) -> None:
         self._tokens, self._skip_special = tokens, skip_special
-        self._said = list(before[-_CONTEXT:])  # the last ids whose text is out
+        self._said = self._end_of(before)  # the last ids whose text is out
         self._held: list[int] = []  # ids after them whose text is not
         self._stream = DecodeStream(ids=self._said, skip_special_tokens=skip_special)
 
@@ -49,6 +51,13 @@ class Detokenizer:
             return ""
         before, text = self._decode(self._said), self._decode([*self._said, *self._held])
         return text[len(before) :] if text.startswith(before) else self._decode(self._held)
+
+    def _end_of(self, before: Sequence[int]) -> list[int]:
+        """The last ids of a text, from the beginning of a character on: where single bytes are a fallback, half a one
+        in front makes half ones of all that follow.
+        """
+        ends = [list(before[-size:]) for size in range(_CONTEXT, _CONTEXT + _LONGEST_CHARACTER)]
+        return next((end for end in ends if not self._decode(end).startswith("\ufffd")), ends[0])
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self._tokens.decode(ids, skip_special=self._skip_special)

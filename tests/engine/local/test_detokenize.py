@@ -82,10 +82,11 @@ def test_cut_at_every_token(kind, text):
         assert "\ufffd" in text or not any("\ufffd" in piece for piece in pieces[:-1])
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_split_at_every_byte(text):
+@pytest.mark.parametrize("kind", ["bytes", "fallback"])
+@pytest.mark.parametrize("text", [*TEXTS, "天地玄黄宇宙洪荒", "é天é天é天 abc"])
+def test_split_at_every_byte(text, kind):
     """A prompt that ends and a reply that begins at any byte: together they are the text."""
-    tokens = KINDS["bytes"]
+    tokens = KINDS[kind]
     ids = tokens.encode(text)
     for cut in range(len(ids) + 1):
         whole = "".join(streamed(tokens, ids[cut:], tuple(ids[:cut])))
