@@ -39,7 +39,7 @@ from chatdesk.paths import Profile
 from chatdesk.remarks import REMARKS, Remark
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
-from chatdesk.terminal import notes, shown, user_errors
+from chatdesk.terminal import notes, open_streams, shown, user_errors, written
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 cli.add_typer(cli_models.cli, name="models")
@@ -61,10 +61,12 @@ Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Random if 
 
 def main() -> None:
     """Run the command line; `__main__` calls it."""
+    open_streams()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a pipe: UTF-8 on every system
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
-    cli(prog_name="chatdesk")
+    with written():
+        cli(prog_name="chatdesk")
 
 
 @cli.callback(invoke_without_command=True)

@@ -1,8 +1,11 @@
 """What the commands share: errors as one sentence, notes on stderr, words of a model on stdout."""
 
+import errno
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -21,8 +24,37 @@ notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """For progress and remarks: stdout is for text alone."""
 
 
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 _CONTROLS |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def open_streams() -> None:
+    """Let a stream that was closed before the program began be an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """See that stdout takes all that was printed. Else the program ends, as text was lost: with one sentence and exit
+    code 2; without a word and 1 where the reader has left.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _REFUSED or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python will try once more at its end
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        print(f"chatdesk: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        sys.exit(2)
 
 
 def shown(text: str) -> str:

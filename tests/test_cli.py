@@ -234,6 +234,26 @@ def test_a_terminal_of_another_encoding() -> None:
     os.close(its)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is full")
+@pytest.mark.parametrize(
+    ("arguments", "streams", "code", "words"),
+    [
+        ("--version", ">/dev/full", 2, "chatdesk: The output cannot be written: No space left on device.\n"),
+        ("models list --json", ">/dev/full", 2, "chatdesk: The output cannot be written: No space left on device.\n"),
+        ("models list", ">&-", 0, ""),
+        ("models list", ">&- <&- 2>&-", 0, ""),
+        ("models token", "<&-", 2, "chatdesk: the token is not usable; it must be one word without blanks.\n"),
+    ],
+)
+def test_streams_that_are_full_or_closed(arguments: str, streams: str, code: int, words: str, tmp_path: Path) -> None:
+    call = f'exec "$0" -m chatdesk --profile "$1" {arguments} {streams}'
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "-c", call, sys.executable, str(tmp_path)], capture_output=True, env=environment, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, words)
+
+
 def test_a_name_is_no_markup(tmp_path: Path, model: str) -> None:
     odd = tmp_path / "[red]a[" / ":smile:[b]"
     shutil.copytree(model, odd)
