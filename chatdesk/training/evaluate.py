@@ -11,7 +11,7 @@ Perplexities of two models compare only if they share a tokenizer; bits per byte
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +108,15 @@ def evaluate_documents(
     window: int | None = None,
     report: ReportTokens | None = None,
 ) -> Evaluation | None:
-    """As `evaluate_text`; None where there is nothing to score. Raises ``BAD_VALUE`` and ``NOT_FINITE``."""
+    """As `evaluate_text`; None where there is nothing to score.
+
+    Raises ``BAD_VALUE``, ``NOT_FINITE`` and ``TENSORS_DO_NOT_MATCH``.
+    """
     most = checkpoint.info.context_length
     window = _checked("window", most if window is None else window, 2, most)
     stride = _checked("stride", max(1, window // 2) if stride is None else stride, 1, window - 1)
     encoded, size = _encode(documents, checkpoint)
+    checkpoint.require_known(chain.from_iterable(encoded))
     total = sum(max(0, len(ids) - 1) for ids in encoded)
     if not total:
         return None

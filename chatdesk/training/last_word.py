@@ -80,6 +80,7 @@ def _cut(line: str, checkpoint: Checkpoint) -> _Passage | None:
         return None
     leading, encode = checkpoint.tokens.leading, checkpoint.tokens.quoting.encode_plain
     whole = [*leading, *encode(line)]
+    checkpoint.require_known(whole)
     seam = common_prefix([*leading, *encode(line[:start].rstrip())], whole)
     if not 0 < seam < len(whole):
         return None
@@ -90,7 +91,7 @@ def _cut(line: str, checkpoint: Checkpoint) -> _Passage | None:
 
 def _groups(ready: Sequence[_Passage], checkpoint: Checkpoint) -> Iterator[list[_Passage]]:
     """Batches in order of length. Shorter ones are padded behind, where padding has no effect on what is before it."""
-    vocabulary = checkpoint.model.get_input_embeddings().weight.shape[0]
+    vocabulary = checkpoint.vocabulary
     group: list[_Passage] = []
     for each in ready:
         rows, longest = len(group) + 1, len(each.ids)

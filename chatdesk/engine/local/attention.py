@@ -28,7 +28,7 @@ class Attention:
     @torch.inference_mode()
     def run(self, request: Attend) -> Iterator[Event]:
         """The events of a request. Raises ``EMPTY_PROMPT``, ``ATTENTION_TOO_LONG``, ``PROMPT_TOO_LONG``,
-        ``NO_ATTENTION``, ``BAD_VALUE``, ``NOT_FINITE`` and `Stopped`.
+        ``NO_ATTENTION``, ``BAD_VALUE``, ``NOT_FINITE``, ``TENSORS_DO_NOT_MATCH`` and `Stopped`.
         """
         ids = self._ids(request.text)
         layers = self._weights(ids)
@@ -57,6 +57,7 @@ class Attention:
             raise UserError(Fault.ATTENTION_TOO_LONG, tokens=len(ids), limit=MAX_ATTENTION_TOKENS)
         if len(ids) > context:
             raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=context)
+        self._checkpoint.require_known(ids)
         return ids
 
     def _weights(self, ids: Sequence[int]) -> list[torch.Tensor]:

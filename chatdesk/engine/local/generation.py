@@ -72,12 +72,11 @@ class Generator:
         self._adapters = Adapters(checkpoint.model, checkpoint.info, self._cache.runner.device)
         info, layers = checkpoint.info, self._cache.runner.brake.layers
         self._chunk = ChunkSize(info.device, info.parameters, layers)
-        self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
 
     def take_draft(self, checkpoint: Checkpoint | None) -> None:
         """Let a small checkpoint guess. One that cannot, or None, is left out, with a remark."""
         if checkpoint is not None and is_same_vocabulary(checkpoint.tokens, self.checkpoint.tokens):
-            self._draft = DraftModel(checkpoint, self._vocabulary)
+            self._draft = DraftModel(checkpoint, self.checkpoint.vocabulary)
         else:
             self.checkpoint = _with_remark(self.checkpoint, Remark.DRAFT_UNUSED)
 
@@ -101,7 +100,7 @@ class Generator:
         self._put_on(request.adapter)
         seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         writing = _Writing(request, self.checkpoint, prompt, sampling)
-        bias = TokenBias(request.bias, self.checkpoint.tokens.encode, prompt.ids, self._vocabulary)
+        bias = TokenBias(request.bias, self.checkpoint.tokens.encode, prompt.ids, self.checkpoint.vocabulary)
         sampler = Sampler(sampling, prompt.ids, seed, request.drafts, request.top_logprobs, bias)
         said = Started(
             request.id,
@@ -168,7 +167,7 @@ class Generator:
         sampling = resolve(request.sampling, self.checkpoint.info.sampling)
         around = Around(request.lead, request.suffix)
         prompt = self._prompts.make(request.prompt, sampling, request.overflow == "drop", request.dialogue, around)
-        self._check_ids(prompt)
+        self.checkpoint.require_known(prompt.ids)
         return sampling, prompt
 
     def _write(
@@ -209,12 +208,6 @@ class Generator:
         if self.guesses and is_slow and len(live.rows) == 1 and live.can_part:
             return decode_ahead(live, logits, sampler.choose, Guesses(self._draft), self._pace, most)
         return decode(live, logits, sampler, most)
-
-    def _check_ids(self, prompt: Prompt) -> None:
-        """A token that the model does not know is an error of the checkpoint; a GPU would fail for good on it."""
-        if max(prompt.ids) >= self._vocabulary:
-            reason = f"the tokenizer made token {max(prompt.ids)}, but the model has {self._vocabulary}"
-            raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
 
 
 class _Draft:

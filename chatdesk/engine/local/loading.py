@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +58,18 @@ class Checkpoint:
     tokens: Tokens
     info: ModelInfo
     eos_ids: frozenset[int]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the model has vectors for; its tokenizer may know more."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    def require_known(self, ids: Iterable[int]) -> None:
+        """``TENSORS_DO_NOT_MATCH`` where the model has no vector for one of these: a GPU would fail for good on it."""
+        most = max(ids, default=0)
+        if most >= self.vocabulary:
+            reason = f"the tokenizer made token {most}, but the model has {self.vocabulary}"
+            raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ class Reader:
     def __init__(self, checkpoint: Checkpoint, runner: Runner, prompts: PromptMaker) -> None:
         self._checkpoint, self._prompts = checkpoint, prompts
         self._forward = Forward(runner)
-        self._vocabulary: int = checkpoint.model.get_input_embeddings().weight.shape[0]
 
     @torch.inference_mode()
     def run(self, request: Read) -> Iterator[Event]:
@@ -71,9 +70,7 @@ class Reader:
             raise UserError(Fault.EMPTY_PROMPT)
         if len(ids) > context:
             raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=context)
-        if max(ids) >= self._vocabulary:
-            reason = f"the tokenizer made token {max(ids)}, but the model has {self._vocabulary}"
-            raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
+        self._checkpoint.require_known(ids)
         return ids, start
 
     def _logits(self, ids: Sequence[int], start: int) -> Iterator[tuple[int, torch.Tensor]]:
@@ -82,7 +79,7 @@ class Reader:
         if not self._forward.shares:
             yield 0, self._forward(self._forward.tensor([ids]), None, len(ids))[0]
             return
-        cache, size = self._forward.new_cache(), max(256, _CHUNK_LOGITS // self._vocabulary)
+        cache, size = self._forward.new_cache(), max(256, _CHUNK_LOGITS // self._checkpoint.vocabulary)
         at = 0
         while at < last:
             end = min(at + size, last)

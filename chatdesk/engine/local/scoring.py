@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
@@ -80,12 +81,15 @@ class Scorer:
     """Scores with one model."""
 
     def __init__(self, checkpoint: Checkpoint, runner: Runner) -> None:
-        self._tokens, self._context = checkpoint.tokens, checkpoint.info.context_length
+        self._checkpoint, self._tokens = checkpoint, checkpoint.tokens
+        self._context = checkpoint.info.context_length
         self._forward = Forward(runner)
 
     @torch.inference_mode()
     def run(self, request: Score) -> Iterator[Event]:
-        """The events of a request. Raises ``EMPTY_PROMPT``, ``BAD_VALUE``, ``NOT_FINITE`` and `Stopped`."""
+        """The events of a request. Raises ``EMPTY_PROMPT``, ``BAD_VALUE``, ``NOT_FINITE``, ``TENSORS_DO_NOT_MATCH`` and
+        `Stopped`.
+        """
         items = [self._encoded(i, item) for i, item in enumerate(request.items)]
         fitting = sorted((each for each in items if each.longest <= self._context), key=lambda each: len(each.prefix))
         done = len(items) - len(fitting)
@@ -107,6 +111,7 @@ class Scorer:
         leading = [*self._tokens.leading]
         alone = [*leading, *self._tokens.encode(item.prompt)]
         whole = [[*leading, *self._tokens.encode(item.prompt + each)] for each in item.continuations]
+        self._checkpoint.require_known(chain(alone, *whole))
         seam = min(common_prefix(alone, ids) for ids in whole)
         seam = min(seam, *(len(ids) - 1 for ids in whole))
         if seam < 1:

@@ -100,7 +100,7 @@ class DraftModel:
         self._cache = PrefixCache(self.runner, 0, lambda: 0)
         self._chunk = ChunkSize(checkpoint.info.device, checkpoint.info.parameters, self.runner.brake.layers)
         self._context = checkpoint.info.context_length
-        self._rows = int(checkpoint.model.get_input_embeddings().weight.shape[0])
+        self._rows = checkpoint.vocabulary
 
     def guess(self, text: Sequence[int], most: int) -> list[int]:
         """See `Guesser`. Raises `Stopped` where the reply is stopped meanwhile."""

@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from chatdesk.engine.api import (
     Attend,
@@ -26,10 +28,11 @@ from chatdesk.engine.api import (
     TokensRead,
 )
 from chatdesk.engine.local import LocalEngine
-from chatdesk.errors import Fault
+from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.classify import CONTENT_FREE, Label, Plan
 from chatdesk.tasks.classify_run import Run
-from chatdesk.training.evaluate import evaluate_text
+from chatdesk.training.evaluate import evaluate_text, open_checkpoint
+from chatdesk.training.last_word import last_words
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 
 TEXT = "Once upon a time there was a small model that learned to write, and the dog sleeps on."
@@ -223,6 +226,26 @@ def test_bad_input_is_one_fault_each(gpt2: LocalEngine, checkpoint: Callable[...
     load(mamba, checkpoint("mamba"))
     assert fault(Attend(8, TEXT), mamba) == Fault.NO_ATTENTION
     mamba.close()
+
+
+def test_a_token_that_the_model_has_no_vector_for_is_named(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint("gpt2"), tmp_path / "more")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens([f"({i}:)" for i in range(200)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    text, engine = "the dog (199:)", LocalEngine()
+    load(engine, folder)
+    scores = (Choices(text, (" on",)),), (Choices("the dog", (" on", " (199:)")),)
+    for request in (Generate(9, text), Read(9, text), Attend(9, text), Score(9, scores[0]), Score(9, scores[1])):
+        last = list(engine.run(request))[-1]
+        assert isinstance(last, Failed), request
+        assert (last.fault, "made token" in last.fields["reason"]) == (Fault.TENSORS_DO_NOT_MATCH, True)
+    engine.close()
+    (tmp_path / "text.txt").write_text(text)
+    with pytest.raises(UserError, match="made token"):
+        evaluate_text(tmp_path / "text.txt", folder)
+    with pytest.raises(UserError, match="made token"):
+        last_words(tmp_path / "text.txt", open_checkpoint(folder, "cpu"))
 
 
 def test_damaged_weights_are_named(gpt2: LocalEngine) -> None:
