@@ -28,6 +28,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.sampling import FLOOR
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
@@ -320,7 +321,7 @@ def test_many_cancels(tmp_path, cancels):
 
 def test_a_token_the_model_does_not_know(fresh, monkeypatch):
     """A tokenizer with more tokens than the model is an error with a name, before the device sees it."""
-    monkeypatch.setattr(fresh._loaded(), "_vocabulary", 70)
+    monkeypatch.setattr(Checkpoint, "vocabulary", 70)
     assert generate(fresh, "zzz")[-1].fault == "tensors_do_not_match"
 
 
