@@ -157,8 +157,11 @@ def has_display(env: Mapping[str, str], platform: str) -> bool:
 
 
 def opens_window(request: Request) -> bool:
-    """Whether this start is for the window; a command of the program (``-- chat``) needs none."""
-    return request.command == "run" and (not request.arguments or request.arguments[0].startswith("-"))
+    """Whether this start is for the window; a command of the program (``-- chat``) needs none, nor ``-- --version``."""
+    rest = request.arguments
+    if rest and rest[0].split("=")[0] == "--profile":
+        rest = rest[1 if "=" in rest[0] else 2 :]
+    return request.command == "run" and not rest
 
 
 def program(request: Request, display: bool) -> list[str]:
@@ -166,7 +169,7 @@ def program(request: Request, display: bool) -> list[str]:
     if request.command == "test":
         return ["-m", "pytest", "-n2", "--dist=loadfile", *request.arguments]  # two at a time, a file stays together
     terminal = ["chat"] if opens_window(request) and not display else []
-    return ["-m", "chatdesk", *terminal, *request.arguments]
+    return ["-P", "-m", "chatdesk", *request.arguments, *terminal]  # no module from the folder one happens to be in
 
 
 def qt_platforms(request: Request, env: Mapping[str, str], display: bool) -> list[str]:

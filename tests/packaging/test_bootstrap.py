@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,10 @@ import venv as stdlib_venv
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from chatdesk import __version__
+from chatdesk.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "packaging" / "bootstrap.py"
@@ -139,16 +144,35 @@ def test_where_a_window_can_be_opened(boot, platform, env, display):
 @pytest.mark.parametrize(
     ("argv", "display", "command"),
     [
-        (["run"], True, ["-m", "chatdesk"]),
-        (["run"], False, ["-m", "chatdesk", "chat"]),
-        (["run", "--", "--profile", "p"], False, ["-m", "chatdesk", "chat", "--profile", "p"]),
-        (["run", "--", "--profile", "p"], True, ["-m", "chatdesk", "--profile", "p"]),
-        (["run", "--", "complete", "Once"], False, ["-m", "chatdesk", "complete", "Once"]),
+        (["run"], True, ["-P", "-m", "chatdesk"]),
+        (["run"], False, ["-P", "-m", "chatdesk", "chat"]),
+        (["run", "--", "--profile", "p"], False, ["-P", "-m", "chatdesk", "--profile", "p", "chat"]),
+        (["run", "--", "--profile=p"], False, ["-P", "-m", "chatdesk", "--profile=p", "chat"]),
+        (["run", "--", "--profile", "p"], True, ["-P", "-m", "chatdesk", "--profile", "p"]),
+        (["run", "--", "--version"], False, ["-P", "-m", "chatdesk", "--version"]),
+        (["run", "--", "--profile", "p", "chat"], False, ["-P", "-m", "chatdesk", "--profile", "p", "chat"]),
+        (["run", "--", "complete", "Once"], False, ["-P", "-m", "chatdesk", "complete", "Once"]),
         (["test", "--", "-q"], False, ["-m", "pytest", "-n2", "--dist=loadfile", "-q"]),
     ],
 )
 def test_what_is_started(boot, argv, display, command):
     assert boot.program(request_for(boot, *argv), display) == command
+
+
+def test_the_terminal_chat_takes_what_the_window_takes(boot):
+    command = boot.program(request_for(boot, "run", "--", "--profile", "p"), display=False)
+    done = CliRunner().invoke(cli, [*command[command.index("chatdesk") + 1 :], "--help"])
+    assert (done.exit_code, "--system" in done.stdout) == (0, True)
+
+
+def test_no_module_is_taken_from_the_folder_it_is_started_in(boot, tmp_path):
+    """A person's random.py, or somebody else's in a folder of downloads."""
+    for name in ("random", "typing", "chatdesk"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(f'{__file__} was run')")
+    command = [sys.executable, *boot.program(request_for(boot, "run", "--", "--version"), display=False)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"chatdesk {__version__}\n"), done.stderr
 
 
 # System libraries
@@ -450,6 +474,6 @@ def test_no_display_is_said_in_one_line_before_the_terminal_chat(boot, checkout,
     monkeypatch.setattr(boot, "set_up", lambda _request, _venv: None)
     monkeypatch.setattr(boot, "hand_over", started.append)
     boot.start(["run"])
-    assert started[0][1:] == ["-m", "chatdesk", "chat"]
+    assert started[0][1:] == ["-P", "-m", "chatdesk", "chat"]
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "chatdesk: no display was found, so this is the chat in the terminal.\n")
