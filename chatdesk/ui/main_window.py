@@ -199,8 +199,9 @@ class MainWindow(QMainWindow):
         self._has_other_keys = False
         self._tasks.writing.close()  # keeps the words of an editor that goes away
         self._tasks.writing.on_change = lambda change: None  # what comes before there is another one
-        page, shown = self.page, self.pages.shown
+        page, pages, shown = self.page, self.pages, self.pages.shown
         self._build()
+        self.pages.take_over(pages)
         self._mark("chat")
         self._fit()
         self._complete_page()

@@ -99,6 +99,13 @@ class Pages(QStackedWidget):
             return True
         return self.shown == "write" and self.writing is not None and self.writing.has(name)
 
+    def take_over(self, other: "Pages") -> None:
+        """What a person has typed and chosen on pages that go away, and that is kept nowhere else."""
+        if other.inspect is not None:
+            self._made_inspect().take_over(other.inspect)
+        if other.classify is not None:
+            self._made_classify().take_over(other.classify)
+
     def show_setting(self, name: str) -> None:
         """Follow a setting of the application."""
         self._chat.show_setting(name)

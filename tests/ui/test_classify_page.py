@@ -219,3 +219,30 @@ def test_of_two_files_the_one_that_was_chosen_last_is_shown(sorting, tmp_path, m
     asked[-1][1](classify_files.read(first))
     assert sorting.page.text.isVisible()
     assert not sorting.page.close_button.isVisible()
+
+
+def test_another_page_takes_over_what_runs(sorting, qtbot, tmp_path):
+    old = sorting.page
+    file = tmp_path / "many.csv"
+    file.write_text("said,label\n" + "".join(f"text {n},positive\n" for n in range(150)))
+    old.text.setPlainText("half a thought")
+    sorting.open(file)
+    old.labels.add_button.click()
+    qtbot.keyClicks(old.labels.names[2], "mixed")
+    qtbot.keyClicks(old.labels.wordings[2], "both")
+    old.start_button.click()
+    sorting.link.settle(1)
+    old.open_file(file)  # is not read any more
+    page = ClassifyPage(old._classifier)
+    qtbot.addWidget(page)
+    page.take_over(old)
+    old.hide()
+    assert page.labels.plan() == old.labels.plan()
+    assert page.start_button.text().strip() == "Pause"
+    assert (page.file_name.words(), page.text_column.value, page.label_column.value) == ("many.csv", "said", "label")
+    sorting.link.settle()
+    assert page.count.text() == "150 of 150"
+    assert not page.report.isHidden()
+    assert old.count.text() != page.count.text()
+    page.close_button.click()
+    assert page.text.toPlainText() == "half a thought"

@@ -15,6 +15,7 @@ from chatdesk.ui import theme
 from chatdesk.ui.inspect.bars import percent
 from chatdesk.ui.inspect.page import EXAMPLE, InspectPage
 from chatdesk.ui.inspect.tokens_part import strength
+from chatdesk.ui.widgets.raw_text import raw_text
 from tests.tasks.looking import Link, LoadedModels
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
@@ -251,3 +252,23 @@ def test_the_arrows_keep_the_marked_bar_in_sight(looking, qtbot):
     for _ in range(29):
         qtbot.keyClick(bars, Qt.Key.Key_Down)
     assert bars.visibleRegion().boundingRect().contains(bars.row_rect(29).center())
+
+
+def test_another_page_takes_over_what_is_looked_at(looking, qtbot):
+    old = looking.page
+    old.text.setPlainText("once upon\u00a0a time")
+    old.tabs["tokens"].click()
+    old.next_word._on_changed("top_k", 5)
+    page = InspectPage(old._inspect)
+    qtbot.addWidget(page)
+    page.take_over(old)
+    looking.link.settle()
+    assert old.tokens.readings == ()  # what was asked there is not answered any more
+    assert page.tabs["tokens"].isChecked()
+    page.show()
+    page.enter()
+    looking.link.settle()
+    assert page.tokens.readings
+    assert raw_text(page.text.document()) == "once upon\u00a0a time"
+    assert (page.next_word.sampling.top_k, page.tokens._sampling.top_k) == (5, 5)
+    assert page.next_word.rows["top_k"].field.text() == "5"

@@ -285,6 +285,19 @@ def test_what_is_typed_and_chosen_survives_another_language_and_other_keys(desk,
     assert desk.page.transcript.findChild(EditBox).text() == "Hi, half an edit"
 
 
+def test_what_is_typed_on_other_pages_survives_another_language(desk, qtbot):
+    desk.window.show_page("inspect")
+    desk.window.pages.inspect.text.setPlainText("once upon a time")
+    desk.window.show_page("classify")
+    desk.window.pages.classify.labels.names[0].setText("warm")
+    old = desk.page
+    desk.settings["language"] = "zh_CN"
+    qtbot.waitUntil(lambda: desk.page is not old)
+    assert desk.window.pages.inspect.text.toPlainText() == "once upon a time"
+    assert desk.window.pages.classify.labels.plan().labels[0].name == "warm"
+    qtbot.waitUntil(desk.window.pages.classify.isVisible)
+
+
 def test_a_full_disk_does_not_stop_the_window(desk, monkeypatch):
     from chatdesk.errors import UserError
 

@@ -7,7 +7,7 @@ Non-goals: adding files to a sent message; Markdown is edited as it is written.
 """
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextOption
+from PySide6.QtGui import QInputMethodEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from chatdesk.tasks.attachments import safe_name
@@ -15,15 +15,14 @@ from chatdesk.ui import theme
 from chatdesk.ui.chat.rows import Edited
 from chatdesk.ui.chat.views import RowView
 from chatdesk.ui.widgets.chips import Chips
-from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
-_WORD_LIMIT = 1_000  # characters without a space from which on lines break anywhere: the other way is quadratic
 _SHORT = 4_000  # characters up to which the box is as high as the text; above, as high as it may be
 _LEAST_LINES = 2
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-class _Text(RawTextEdit):
+class _Text(TextField):
     """Signals: ``accepted``, Ctrl+Enter; ``left``, Esc. Both keys belong to the window outside of it."""
 
     accepted = Signal()
@@ -35,9 +34,6 @@ class _Text(RawTextEdit):
         self.setTabChangesFocus(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFont(theme.font("text"))
-        long_word = max(map(len, text.split()), default=0) > _WORD_LIMIT
-        mode = QTextOption.WrapMode
-        self.setWordWrapMode(mode.WrapAnywhere if long_word else mode.WrapAtWordBoundaryOrAnywhere)
         self.setPlainText(text)
         self.moveCursor(self.textCursor().MoveOperation.End)
 

@@ -9,7 +9,7 @@ from chatdesk.tasks.classify import SETS, Label, Plan
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label as Words
-from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 
 class LabelsEditor(QWidget):
@@ -32,7 +32,7 @@ class LabelsEditor(QWidget):
         self._grid.setVerticalSpacing(theme.scaled(8))
         self.add_button = TextButton(self.tr("Add a label"), icon="plus", kind="link")
         self.add_button.clicked.connect(lambda: self._add(Label("", ""), focus=True))
-        self.prompt = RawTextEdit()
+        self.prompt = TextField()
         self.prompt.setTabChangesFocus(True)
         self.prompt.setAccessibleName(self.tr("Prompt around a text"))
         self.prompt.setFixedHeight(theme.scaled(76))

@@ -26,7 +26,7 @@ from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import page_header
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
-from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 _LIST_PX = 380
 _BESIDE_PX = 820
@@ -49,8 +49,7 @@ class ClassifyPage(QWidget):
         self._reading = 0  # counts the files that were to be opened: the last one counts
         self._truths: list[str] = []
         self._state = State(False, 0, 0)
-        classifier.on_state = self._on_state
-        self.text = RawTextEdit()
+        self.text = TextField()
         self.text.setTabChangesFocus(True)
         self.text.setPlaceholderText(self.tr("Type a text, or open a file of texts"))
         self.text.setAccessibleName(self.tr("Text to sort"))
@@ -79,7 +78,8 @@ class ClassifyPage(QWidget):
         self._lay_out()
         self.labels.changed.connect(self._show_state)
         self.text.textChanged.connect(self._show_state)
-        self._close_file()
+        self._show_file(None, Path())
+        classifier.on_state = self._on_state
 
     # -- the look ------------------------------------------------------------------------------------------------------
 
@@ -173,6 +173,7 @@ class ClassifyPage(QWidget):
 
         def then(table: Table) -> None:
             if reading == self._reading:
+                self._classifier.pause()  # what it works on is not shown any more
                 self._show_file(table, path)
 
         def failed(error: UserError) -> None:
@@ -183,10 +184,28 @@ class ClassifyPage(QWidget):
 
     def _close_file(self) -> None:
         self._reading += 1
+        self._classifier.pause()  # what it works on is not shown any more
         self._show_file(None, Path())
 
+    def take_over(self, other: "ClassifyPage") -> None:
+        """What a person has typed, opened and begun on a page that goes away; what runs goes on."""
+        other._reading += 1  # a file that is still being read was to be shown there
+        self.labels.ready.set_value(other.labels.ready.value)
+        self.labels.show_plan(other.labels.plan())
+        self.text.setPlainText(raw_text(other.text.document()))
+        self._show_file(other._table, other._path)
+        for button, old in ((self.text_column, other.text_column), (self.label_column, other.label_column)):
+            if button is not None and old is not None:
+                button.set_value(old.value)
+        self._truths, self._state = other._truths, other._state
+        if other.model.run is not None:
+            self._say("")
+            self.model.set_run(other.model.run, self._truths)
+            has_report = self._state.done and not self._state.is_running
+            self.report.show_report(self._classifier.report() if has_report else None)
+        self._show_state()
+
     def _show_file(self, table: Table | None, path: Path) -> None:
-        self._classifier.pause()  # what it works on is not shown any more
         self._table, self._path = table, path
         self.text.setVisible(table is None)
         self.close_button.setVisible(table is not None)

@@ -92,12 +92,16 @@ class NextWord(Columns):
         self._inspect.next_word(self._text, self.sampling, self.take)
 
     def _on_changed(self, name: str, value: Any) -> None:
-        neutral = getattr(NEUTRAL, name)
         values = {each: getattr(self.sampling, each) for each in self.sampling.__struct_fields__}
-        self.sampling = Sampling(**{**values, name: neutral if value is None else value})
-        self.rows[name].show_value(getattr(self.sampling, name), neutral)
+        self.set_sampling(Sampling(**{**values, name: getattr(NEUTRAL, name) if value is None else value}))
         if self._text.strip():
             self._ask()
+
+    def set_sampling(self, sampling: Sampling) -> None:
+        """What the samplers are set to."""
+        self.sampling = sampling
+        for name, row in self.rows.items():
+            row.show_value(getattr(sampling, name), getattr(NEUTRAL, name))
         self.sampling_changed.emit()
 
     def take(self, found: tuple[AlternativeToken, ...] | Notice) -> None:

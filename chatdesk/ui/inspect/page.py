@@ -24,7 +24,7 @@ from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
 from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import Label
-from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 _PAUSE_MS = 120  # from a key to the question
 EXAMPLE = "I enjoy walking with my cute dog"
@@ -42,7 +42,7 @@ class InspectPage(QWidget):
         self.setObjectName("page")
         self._inspect = inspect
         self._loaded: object = None
-        self.text = RawTextEdit()
+        self.text = TextField()
         self.text.setTabChangesFocus(True)
         self.text.setPlaceholderText(self.tr("Type or paste a text to look at"))
         self.text.setAccessibleName(self.tr("Text to look at"))
@@ -113,6 +113,14 @@ class InspectPage(QWidget):
         """The page is shown, ready to be typed into."""
         self.text.setFocus()
         self.look()
+
+    def take_over(self, other: "InspectPage") -> None:
+        """What a person has typed and chosen on a page that goes away."""
+        self._inspect.forget()  # it was to be answered there
+        self.text.setPlainText(raw_text(other.text.document()))
+        self.next_word.set_sampling(other.next_word.sampling)
+        self.tabs[list(self.tabs)[other._parts.currentIndex()]].setChecked(True)
+        self._parts.setCurrentIndex(other._parts.currentIndex())
 
     def set_text(self, text: str) -> None:
         """Look at another text; the step can be undone."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QLocale, Qt, QTimer, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPlainTextEdit, QProgressBar, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QWidget
 from shiboken6 import isValid
 
 from chatdesk.errors import UserError
@@ -16,6 +16,7 @@ from chatdesk.ui.lab.parts import column
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_folder
 from chatdesk.ui.widgets.labels import Label, tip
+from chatdesk.ui.widgets.raw_text import TextField
 
 _KEEP_MS = 500
 
@@ -41,7 +42,7 @@ class CompareStep(QWidget):
         self.other.chosen.connect(lambda: self.choose_other(self.other.value))
         self.folder_button = TextButton(self.tr("Another folder…"), icon="folder")
         self.folder_button.clicked.connect(lambda: choose_folder(self, self.choose_other))
-        self.prompts = QPlainTextEdit()
+        self.prompts = TextField()
         self.prompts.setAccessibleName(self.tr("Prompts, one a line"))
         self.prompts.setPlaceholderText(self.tr("One prompt a line; both models answer all of them."))
         self.prompts.setTabChangesFocus(True)

@@ -15,7 +15,7 @@ from chatdesk.settings.options import Option
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import ChoiceButton, Switch, TextButton
 from chatdesk.ui.widgets.labels import Label, tip
-from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 
 def words(text: str) -> str:
@@ -220,7 +220,7 @@ class TextRow(OptionRow):
     def __init__(self, option: Option) -> None:
         super().__init__(option, resettable=False)
         self.title.setProperty("kind", "section")
-        self.field = RawTextEdit()
+        self.field = TextField()
         self.field.setTabChangesFocus(True)
         self.field.setPlaceholderText(words(option.help))
         self.field.setFixedHeight(theme.scaled(96))

@@ -1,8 +1,10 @@
 """The text of an editor, to the letter."""
 
-from PySide6.QtCore import QMimeData
-from PySide6.QtGui import QTextCursor, QTextDocument
+from PySide6.QtCore import QMimeData, QSignalBlocker
+from PySide6.QtGui import QTextCursor, QTextDocument, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit
+
+_LONG_WORD = 1_000  # characters without a space from which on another way to break lines takes too long
 
 
 def raw_text(document: QTextDocument) -> str:
@@ -32,3 +34,27 @@ class RawTextEdit(QPlainTextEdit):
     def createMimeDataFromSelection(self) -> QMimeData:
         """Qt override."""
         return with_text(super().createMimeDataFromSelection(), raw_selection(self.textCursor()))
+
+
+class TextField(RawTextEdit):
+    """One to type into, a few words or a pasted book: lines with very long words break anywhere."""
+
+    def setPlainText(self, text: str) -> None:
+        """Qt override."""
+        modes = QTextOption.WrapMode
+        mode = modes.WrapAnywhere if _has_long_word(text) else modes.WrapAtWordBoundaryOrAnywhere
+        if mode != self.wordWrapMode():
+            with QSignalBlocker(self):  # empty: else what stood there is laid out once more in the other way
+                super().setPlainText("")
+            self.setWordWrapMode(mode)
+        super().setPlainText(text)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """Qt override."""
+        if _has_long_word(source.text()):
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        super().insertFromMimeData(source)
+
+
+def _has_long_word(text: str) -> bool:
+    return max(map(len, text.split()), default=0) > _LONG_WORD

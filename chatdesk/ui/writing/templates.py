@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.tasks.writing_prompts import Kind, WritingPrompts
@@ -12,7 +12,7 @@ from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.labels import Label
-from chatdesk.ui.widgets.raw_text import raw_text
+from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 
 class PromptsDialog(Dialog):
@@ -37,7 +37,7 @@ class PromptsDialog(Dialog):
         self.fields: dict[str, QLineEdit] = {}
         self._form = QFormLayout()
         self._form.setSpacing(theme.scaled(8))
-        self.editor = QPlainTextEdit()
+        self.editor = TextField()
         self.editor.setTabChangesFocus(True)
         self.editor.setAccessibleName(self.tr("Words of the prompt"))
         self.keep_button = TextButton(self.tr("Keep these words"))

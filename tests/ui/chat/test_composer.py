@@ -215,3 +215,19 @@ def test_what_is_cut_and_pasted_is_the_same_to_the_letter(composer: Composer, qt
     plain.setPlainText(text)
     _cut_and_paste(plain, qtbot)
     assert raw_text(plain.document()) == text
+
+
+@pytest.mark.timeout(20)
+def test_long_lines_are_pasted_into_fields_at_once(qtbot) -> None:
+    from chatdesk.ui.widgets.raw_text import TextField, raw_text
+
+    field = TextField()
+    qtbot.addWidget(field)
+    field.show()
+    data = QMimeData()
+    data.setText("a" * 1_000_000)  # Qt's own way to break lines takes minutes
+    field.insertFromMimeData(data)
+    field.setPlainText("short")
+    field.insertFromMimeData(data)  # before the words: the cursor is there
+    field.setPlainText(raw_text(field.document()) + "b")
+    assert raw_text(field.document()) == f"{'a' * 1_000_000}shortb"
