@@ -233,7 +233,7 @@ class Bench:
             prefill=figure("prefill"),
             first_token=figure("first_token"),
             bandwidth=tuple(bandwidths),
-            bytes_per_token=bytes_per_token(self._runner.model, self._device),
+            bytes_per_token=self._bytes_per_token(),
             weight_bytes=weight_bytes(self._runner.model),
             memory_bytes=used,
             short_tokens=sizes.short,
@@ -245,13 +245,18 @@ class Bench:
             way=self._way(),
         )
 
+    def _bytes_per_token(self) -> int | None:
+        """As they are read: of some weights there may be shorter copies."""
+        steps, found = self._runner.steps, bytes_per_token(self._runner.model, self._device)
+        return found - steps.saved_bytes if found is not None and isinstance(steps, LeanMaker) else found
+
     def _way(self) -> Way:
         steps = self._runner.steps
         if not (steps.is_on and steps.made):
             return "plain"
         if isinstance(steps, LeanMaker):
             race = steps.races.get(1)
-            return "kernels" if race is not None and race.is_over and race.is_lean else "plain"
+            return "kernels" if race is not None and race.is_over and race.is_new else "plain"
         return "graph"
 
 

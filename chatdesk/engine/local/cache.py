@@ -315,12 +315,12 @@ class Batch:
         if not isinstance(maker, LeanMaker) or len(ids) < step.rows:
             return self._by(step, ids)
         race = maker.races[step.rows]
-        if race.is_over and race.is_lean:
+        if race.is_over and race.is_new:
             return self._by(step, ids)
         if race.is_over:
             self._steps, self._wants_steps = {}, False
             return self.step(ids)
-        is_lean, began = race.is_lean, time.perf_counter()
+        is_lean, began = race.is_new, time.perf_counter()
         logits = self._by(step, ids) if is_lean else self.extend([[i] for i in ids])
         race.took(is_lean, time.perf_counter() - began)
         return logits

@@ -17,7 +17,7 @@ from msgspec import structs
 from chatdesk.engine.api import Failed
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.brake import Stopped
-from chatdesk.engine.local.lean import assembly
+from chatdesk.engine.local.lean import assembly, race
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -51,7 +51,7 @@ def _compiled() -> Iterator[None]:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Rows and positions that steps were asked for. No time is taken: they are used whether they are faster or not."""
-    monkeypatch.setattr(steps, "TRIALS", 0)
+    monkeypatch.setattr(race, "TRIALS", 0)
     made: list[tuple[int, int]] = []
     plain = LeanStep.__call__
 
@@ -241,7 +241,7 @@ def test_a_cancelled_reply_goes_on_as_if_it_had_not_been(folder, monkeypatch):
 def test_few_bits_of_several_tokens_are_those_of_single_ones(tmp_path, monkeypatch, dtype, count):
     """To the last bit: weights read once for all make no difference to what is guessed ahead."""
     engine = loaded(make_checkpoint(tmp_path, "llama", config=WIDE), dtype)
-    monkeypatch.setattr(steps, "TRIALS", 0)
+    monkeypatch.setattr(race, "TRIALS", 0)
     batch = engine._loaded()._cache.take(ids := [5, 6, 7, 8, 9, 10])
     batch.extend([ids])
     batch.step([11])
@@ -298,7 +298,7 @@ def test_a_thread_without_memory_does_not_keep_the_others() -> None:
             time.sleep(0.001)
 
     program = SimpleNamespace(threads=3, portions=[(0, 1)], ops=[0], attentions=[], ahead=0, turns=torch.zeros(1, 1))
-    step = LeanStep(program, run, [(torch.zeros(1, 1, 1, 1),) * 2], lambda: None)
+    step = LeanStep(lambda _compact: program, run, [(torch.zeros(1, 1, 1, 1),) * 2], lambda: None)
     with pytest.raises(MemoryError):
         step([1], 0)
 
@@ -391,9 +391,9 @@ def test_the_slower_way_is_not_used_again(folder, monkeypatch, lean_wins):
     monkeypatch.setattr(steps.Race, "took", timed)
     monkeypatch.setattr(LeanStep, "__call__", call)
     assert ids_of(generate(engine, PROMPT, LONGER)) == expected
-    assert ways == [True, False] * steps.TRIALS
-    after = stepped[-1] - stepped[steps.TRIALS]
-    assert after > 30 if lean_wins else len(stepped) == steps.TRIALS + 1  # one of them was the check
-    assert maker(engine).races[1].is_lean is lean_wins
+    assert ways == [True, False] * race.TRIALS
+    after = stepped[-1] - stepped[race.TRIALS]
+    assert after > 30 if lean_wins else len(stepped) == race.TRIALS + 1  # one of them was the check
+    assert maker(engine).races[1].has_won is lean_wins
     assert ids_of(generate(engine, "another text", LONGER)) != expected
     engine.close()

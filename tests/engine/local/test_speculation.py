@@ -13,6 +13,7 @@ from msgspec import structs
 from chatdesk.engine.api import DraftFinished, Finished, Generate, Load, Loaded, TokenEvent
 from chatdesk.engine.local import LocalEngine, speculation
 from chatdesk.engine.local.cache import Batch
+from chatdesk.engine.local.lean import race
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -103,7 +104,7 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
     """Several tokens at once by the kernels, over the end of a buffer, too."""
     monkeypatch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
     monkeypatch.delenv("CHATDESK_LEAN", raising=False)
-    monkeypatch.setattr(steps, "TRIALS", 0)
+    monkeypatch.setattr(race, "TRIALS", 0)
     assert COMPILER.wait()
     engine = engines(model_type)
     runner = engine._loaded()._cache.runner
@@ -143,7 +144,7 @@ def test_the_same_tokens_by_lean_reading(engines, read, monkeypatch, model_type)
 def test_a_reading_of_several_that_is_wrong_is_tried_once(engines, read, monkeypatch):
     """And the model's own forward reads the guesses."""
     monkeypatch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
-    monkeypatch.setattr(steps, "TRIALS", 0)
+    monkeypatch.setattr(race, "TRIALS", 0)
     assert COMPILER.wait()
     engine, tried = engines("llama"), list[int]()
     runner = engine._loaded()._cache.runner

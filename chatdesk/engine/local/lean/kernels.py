@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
-from chatdesk.engine.local.lean import nibbles, octets
+from chatdesk.engine.local.lean import compact, nibbles, octets
 from chatdesk.engine.local.lean.assembly import FAST, kernel
 from chatdesk.engine.local.lean.attention import attend, remember
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
+    COMPACT,
     FLOAT32,
     INT4,
     INT8,
@@ -60,6 +61,8 @@ OP = np.dtype(
             "kind",
             "weight",
             "scales",
+            "starts",
+            "strays",  # in twelve bits: see `compact.Compact`
             "bias",  # 0: none
             "bias_kind",
             "height",
@@ -124,8 +127,37 @@ def _activate(then: Any, x: Any) -> Any:
 def _several_dots(code: Any, kind: Any, weights: Any, inputs: Any, stride: Any, width: Any, results: Any) -> None:
     if code == PACKED_ROWS:
         octets.packed_dots(weights, inputs, stride, width // octets.GROUP, results)
+    elif kind == COMPACT:
+        compact.dots(weights, inputs, stride, width // compact.GROUP, results.ctypes.data)
     else:
         dots(kind, weights, inputs, stride, width, results)
+
+
+@kernel
+def _single_dot(code: Any, kind: Any, weights: Any, x: Any, width: Any) -> Any:
+    if code == PACKED_ROWS:
+        return octets.packed_dot(weights, x, width // octets.GROUP)
+    if kind == COMPACT:
+        return compact.dot(weights, x, width // compact.GROUP)
+    return dot(kind, weights, x, width)
+
+
+@kernel
+def _row_size(kind: Any, width: Any) -> Any:
+    """Bytes of a row."""
+    if kind == COMPACT:
+        return width // compact.GROUP * compact.BYTES
+    return width * (4 if kind == FLOAT32 else 2 if kind == BFLOAT16 else 1)
+
+
+@kernel
+def _scale(op: Any, x: Any, start: Any, count: Any, totals: Any) -> None:
+    """``count`` results from one on are in units of their rows, and may be without strays."""
+    if op.strays:
+        for lane in range(count):
+            totals[lane] += compact.stray_sum(op.starts, op.strays, start + lane, x)
+    for lane in range(count):
+        totals[lane] *= widened(u16(op.scales)[start + lane])
 
 
 @kernel
@@ -140,7 +172,7 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
         op.source + 4 * thread * op.source_step,
         op.source_stride,
     )
-    size = width * (4 if kind == FLOAT32 else 2 if kind == BFLOAT16 else 1)
+    size = _row_size(kind, width)
     for start in range(first, end, _ALIGNED):
         count = min(_ALIGNED, end - start)
         for lane in range(count):
@@ -151,16 +183,11 @@ def _by_rows(op: Any, rows: Any, thread: Any, threads: Any) -> None:
                     totals[row + each, lane] = together[each]
                 row += TOGETHER
             while row < rows:
-                x = source + 4 * row * stride
-                if code == PACKED_ROWS:
-                    totals[row, lane] = octets.packed_dot(weights, x, width // octets.GROUP)
-                else:
-                    totals[row, lane] = dot(kind, weights, x, width)
+                totals[row, lane] = _single_dot(code, kind, weights, source + 4 * row * stride, width)
                 row += 1
         for row in range(rows):
-            if kind == INT8:
-                for lane in range(count):
-                    totals[row, lane] *= widened(u16(op.scales)[start + lane])
+            if op.scales:
+                _scale(op, source + 4 * row * stride, start, count, totals[row])
             _finish(op, row, start, count, totals[row])
 
 

@@ -4,7 +4,8 @@
 activations. What it cannot say in operations raises `NotServed`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean import kernels, nibbles, octets
 from chatdesk.engine.local.lean.assembly import HAS_BYTE_PRODUCTS
+from chatdesk.engine.local.lean.compaction import Compact
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
-from chatdesk.engine.local.lean.vectors import BFLOAT16, FLOAT32, INT4, INT8
+from chatdesk.engine.local.lean.vectors import BFLOAT16, COMPACT, FLOAT32, INT4, INT8
 from chatdesk.engine.local.quantize import DTYPE, Int4Linear, Int8Embedding, Int8Linear
 from chatdesk.library.footprint import GROUP
 
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
-_BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, INT8: 1.0, INT4: 0.5}
+_BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, COMPACT: 1.5, INT8: 1.0, INT4: 0.5}
 _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
 _PACKED = (kernels.PACKED_ROWS, kernels.PACKED_NIBBLES)
 _MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES, *_PACKED)
@@ -28,17 +30,28 @@ _PORTION = 1 << 28
 """Bytes of weights, keys and values after which a step asks whether to stop."""
 
 Buffers = Sequence[tuple[Tensor, Tensor]]
+NOTHING = MappingProxyType[int, Compact]({})
 
 
 class Program:
     """The operations of one model over ``buffers``, keys and values ``[rows, heads, room, size]`` of each layer.
 
-    The buffers' and the model's memory has to stay where it is. ``logits``: float32 ``[rows, vocabulary]``, written
+    The buffers' and the model's memory has to stay where it is. ``compact``: what is read in place of weights at these
+    addresses. ``logits``: float32 ``[rows, vocabulary]``, written
     by `run`.
     """
 
-    def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, threads: int, tokens: int = 0) -> None:
+    def __init__(
+        self,
+        model: Any,
+        architecture: Architecture,
+        buffers: Buffers,
+        threads: int,
+        tokens: int = 0,
+        compact: Mapping[int, Compact] = NOTHING,
+    ) -> None:
         self._model, self._buffers, self._what, self.threads = model, buffers, architecture, threads
+        self._compact = dict(compact)
         rows, self._key_heads, self._room, self._size = buffers[0][0].shape
         self.rows, self.ahead = tokens or rows, int(tokens > 0)
         self._ops: list[dict[str, Any]] = []
@@ -210,7 +223,10 @@ class Program:
             "height": height,
             **more,
         }
-        if isinstance(matrix, Conv1D):
+        if matrix.weight.data_ptr() in self._compact:
+            held = _held(self._compact[matrix.weight.data_ptr()], first)
+            self._add(kernels.ROWS, source, target, width=width, **own, **held, **ends)
+        elif isinstance(matrix, Conv1D):
             held = {"kind": _kind(matrix.weight), "weight": matrix.weight.data_ptr(), "height": height, "width": width}
             step = self._partial.stride(0)
             self._add(kernels.COLUMNS, source, self._partial[0], target_step=step, meets=1, **own, **held)
@@ -280,6 +296,17 @@ class Program:
                 ends.append(index)
                 read = 0
         return list(zip([0, *ends], ends, strict=False))
+
+
+def _held(compact: Compact, first: int) -> dict[str, int]:
+    """Where the rows from one on are."""
+    return {
+        "kind": COMPACT,
+        "weight": compact.weights[first:].data_ptr(),
+        "scales": compact.units[first:].data_ptr(),
+        "starts": compact.starts[first:].data_ptr(),
+        "strays": compact.strays.data_ptr(),
+    }
 
 
 def _table(lines: list[dict[str, Any]], dtype: np.dtype[Any]) -> Any:

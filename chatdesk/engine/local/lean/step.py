@@ -1,17 +1,16 @@
 """Steps over `kernels.run`, made and checked as those of a GPU are (`graphs.StepMaker`).
 
 Which way is faster depends on the model, its precision, the processor and the number of rows, so both are tried on the
-first tokens, in turns, and the slower one is not used again.
+first tokens, in turns, and the slower one is not used again. The same is then done with compact weights.
 """
 
 import logging
 import os
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache, partial
-from statistics import median
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,17 @@ import torch
 
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
+from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.race import Race
+from chatdesk.engine.local.lean.together import together
 
 SWITCH = "CHATDESK_LEAN"
 """Environment variable: ``off`` keeps torch's own path."""
 
 TOKENS = 4
 """Most tokens of one text that are read at once: what the kernels read a row of weights for together."""
-
-TRIALS = 8
-"""Tokens for which each of the two ways is timed before one is chosen."""
 
 _ALL_HERE = 1 << 62
 """Arrivals that no meeting of threads has to wait for."""
@@ -41,24 +40,67 @@ _one_at_a_time = threading.Lock()  # the helpers of one step must not wait for t
 class LeanStep:
     """One token for each row of a batch, over its buffers. ``brake`` raises where the step is to be stopped.
 
-    With a program for several ``tokens`` it takes so many at most, one after another, of the only row.
+    ``make``: its program, with compact weights or without; ``compaction``: gives those, None where there are none.
+    With a program for several tokens it takes so many at most, one after another, of the only row.
     """
 
-    def __init__(self, program: Any, run: Any, buffers: Buffers, brake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        make: Callable[[Mapping[int, Compact]], Any],
+        run: Any,
+        buffers: Buffers,
+        brake: Callable[[], None],
+        compaction: Callable[[], Compaction | None] = lambda: None,
+    ) -> None:
         self.buffers, self.rows = buffers, buffers[0][0].shape[0]
-        self._program, self._run, self._brake = program, run, brake
-        self._turns = program.turns.numpy()
-        self._meeting = np.array([0, program.threads], np.int64)
+        self._make, self._run, self._brake, self._compaction = make, run, brake, compaction
+        self._program, self._is_compact = make({}), False
+        self._tried: Any = None
+        self._become_compact()
+        self._turns = self._program.turns.numpy()
+        self._meeting = np.array([0, self._program.threads], np.int64)
 
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[len(ids), vocabulary]``, are good until the next call."""
-        program, given = self._program, torch.tensor(ids).numpy()
         with _one_at_a_time:
-            for first, last in program.portions:
-                self._brake()
-                self._meeting[0] = 0
-                work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
-                _together(program.threads, partial(self._share, work), self._let_go)
+            found = self._become_compact()
+            if self._is_compact or found is None or self._program.rows > 1:
+                return self._by(self._program, ids, position)
+            return self._with(found, ids, position)
+
+    def _become_compact(self) -> Compaction | None:
+        """Where those weights have won; what gives them, if anything does."""
+        found = self._compaction()
+        if found is None:
+            self._tried = None
+        elif found.has_won and not self._is_compact:
+            self._is_compact, self._tried, self._program = True, None, self._make(found.made)
+        return found
+
+    def _with(self, compaction: Compaction, ids: Sequence[int], position: int) -> torch.Tensor:
+        """A token, and what is to be done with it for the compact weights."""
+        if not compaction.is_ready:
+            logits = self._by(self._program, ids, position)
+            compaction.go_on()
+            return logits
+        if self._tried is None:
+            self._tried = self._make(compaction.made)
+            logits = self._by(self._tried, ids, position)
+            expected = self._by(self._program, ids, position)
+            compaction.check(logits, expected)
+            return expected
+        is_new, began = compaction.race.is_new, time.perf_counter()
+        logits = self._by(self._tried if is_new else self._program, ids, position)
+        compaction.took(is_new, time.perf_counter() - began)
+        return logits
+
+    def _by(self, program: Any, ids: Sequence[int], position: int) -> torch.Tensor:
+        given = torch.tensor(ids).numpy()
+        for first, last in program.portions:
+            self._brake()
+            self._meeting[0] = 0
+            work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
+            together(program.threads, partial(self._share, work), self._let_go)
         logits: torch.Tensor = program.logits[: len(ids)]
         return logits
 
@@ -70,84 +112,21 @@ class LeanStep:
         self._meeting[0] = _ALL_HERE
 
 
-def _together(threads: int, work: Callable[[int], None], let_go: Callable[[], None]) -> None:
-    """Do ``work`` for each number below ``threads``, all at once and the first of them here.
-
-    Where one raises, for want of memory, ``let_go`` is to end the others. None of them is at work afterwards.
-    """
-
-    def guarded(thread: int) -> None:
-        try:
-            work(thread)
-        except BaseException:
-            let_go()
-            raise
-
-    others = list[Future[None]]()
-    try:
-        for thread in range(1, threads):
-            others.append(_helpers(threads).submit(guarded, thread))
-        guarded(0)
-    except BaseException:
-        let_go()
-        raise
-    finally:
-        wait(others)
-    for other in others:
-        other.result()
-
-
-@cache
-def _helpers(threads: int) -> ThreadPoolExecutor:
-    """Threads that are all there: one that could not be started would be waited for in the kernels for ever."""
-    pool, gate = ThreadPoolExecutor(max(1, threads - 1), "lean"), threading.Barrier(threads)
-    try:
-        for _ in range(threads - 1):
-            pool.submit(gate.wait)
-        gate.wait()
-    except BaseException:
-        gate.abort()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    return pool
-
-
-class Race:
-    """The lean step and the model's own forward, in turns until the median times of both are known."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[bool, list[float]] = {True: [], False: []}
-
-    @property
-    def is_over(self) -> bool:
-        """Whether both were timed often enough."""
-        return all(len(seconds) >= TRIALS for seconds in self._seconds.values())
-
-    @property
-    def is_lean(self) -> bool:
-        """Whether the next token is for the lean step; when it is over, whether the lean step has won."""
-        lean, own = self._seconds[True], self._seconds[False]
-        if self.is_over:
-            return not TRIALS or median(lean) <= median(own)
-        return len(lean) <= len(own)
-
-    def took(self, is_lean: bool, seconds: float) -> None:
-        """A token was made in this time."""
-        self._seconds[is_lean].append(seconds)
-
-
 class LeanMaker:
     """Makes the steps of one model on the CPU. ``is_on``: whether it can; turned off for good by one that is wrong."""
 
     def __init__(self, model: Any, brake: Callable[[], None], compiler: Compiler = COMPILER) -> None:
         self._model, self._brake, self._compiler = model, brake, compiler
-        self._architecture = ARCHITECTURES.get(model.config.model_type)
+        self._architecture: Any = ARCHITECTURES.get(model.config.model_type)
         self.is_on = self._architecture is not None and os.environ.get(SWITCH) != "off"
         self.made = 0
         self.reads_several = True
         """Whether `make_several` may be asked again: not after steps that were wrong."""
         self.races: defaultdict[int, Race] = defaultdict(Race)
         """By the number of rows."""
+        self.compacts = True
+        """Whether weights may be kept in twelve bits as well, where there is memory."""
+        self._compaction: Compaction | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -166,26 +145,12 @@ class LeanMaker:
         With an adapter on there is none, for it hangs on the model's own modules.
         """
         del forward
-        kernels = self._compiler.kernels
-        if kernels is None or self._architecture is None or _has_hooks(self._model):
-            return None
         race = self.races[len(buffers[0][0])]
-        if race.is_over and not race.is_lean:
+        if (race.is_over and not race.has_won) or not self._can_make():
             return None
-        from chatdesk.engine.local.lean.program import Program
-
-        try:
-            program = Program(self._model, self._architecture, buffers, torch.get_num_threads())
-            step = LeanStep(program, kernels.run, buffers, self._brake)
-            with unharmed(buffers, fed[1]):
-                check(step(*fed), expected, buffers[0][0].dtype)
-        except (Stopped, MemoryError):
-            raise
-        except Exception as error:  # whatever a model has that its description does not say
-            self.is_on = False
-            _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
-            return None
-        self.made += 1
+        step = self._checked(buffers, fed, fed[1], expected)
+        self.is_on = step is not None
+        self.made += step is not None
         return step
 
     @torch.inference_mode()
@@ -194,24 +159,55 @@ class LeanMaker:
 
         To be asked for only where single steps over the same buffers are in use. Raises `Stopped`.
         """
-        kernels = self._compiler.kernels if self.reads_several else None
-        if kernels is None or self._architecture is None or _has_hooks(self._model):
+        if not self.reads_several or not self._can_make():
             return None
+        ids, position = fed
+        step = self._checked(buffers, fed, slice(position, position + len(ids)), expected, TOKENS)
+        self.reads_several = step is not None
+        return step
+
+    def _can_make(self) -> bool:
+        return self._compiler.kernels is not None and not _has_hooks(self._model)
+
+    def _checked(
+        self,
+        buffers: Buffers,
+        fed: tuple[Sequence[int], int],
+        place: int | slice,
+        expected: torch.Tensor,
+        tokens: int = 0,
+    ) -> LeanStep | None:
+        """None where it cannot be made or is wrong, which is said. ``place``: where it writes."""
         from chatdesk.engine.local.lean.program import Program
 
-        ids, position = fed
+        kernels: Any = self._compiler.kernels
+        make = partial(Program, self._model, self._architecture, buffers, torch.get_num_threads(), tokens)
         try:
-            program = Program(self._model, self._architecture, buffers, torch.get_num_threads(), TOKENS)
-            step = LeanStep(program, kernels.run, buffers, self._brake)
-            with unharmed(buffers, slice(position, position + len(ids))):
-                check(step(ids, position), expected, buffers[0][0].dtype)
+            step = LeanStep(make, kernels.run, buffers, self._brake, lambda: self.compaction)
+            with unharmed(buffers, place):
+                check(step(*fed), expected, buffers[0][0].dtype)
         except (Stopped, MemoryError):
             raise
-        except Exception as error:
-            self.reads_several = False
-            _logger.info("no lean reading of several tokens: %s: %s", type(error).__name__, error)
+        except Exception as error:  # whatever a model has that its description does not say
+            what = "reading of several tokens" if tokens else "decode step"
+            _logger.info("no lean %s: %s: %s", what, type(error).__name__, error)
             return None
         return step
+
+    @property
+    def compaction(self) -> Compaction | None:
+        """Weights in twelve bits, from when single steps have turned out to be quicker; None where they are no use."""
+        if self._compaction is None and self.compacts and self.races[1].has_won:
+            kernels: Any = self._compiler.kernels
+            self._compaction = Compaction(self._model, kernels.compact, torch.get_num_threads())
+        found = self._compaction
+        return found if found is not None and found.is_of_use else None
+
+    @property
+    def saved_bytes(self) -> int:
+        """How much less of the weights a token reads than lie in the model."""
+        found = self.compaction
+        return found.saved_bytes if found is not None and found.has_won else 0
 
 
 def _has_hooks(model: torch.nn.Module) -> bool:

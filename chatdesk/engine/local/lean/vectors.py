@@ -30,7 +30,7 @@ from chatdesk.engine.local.lean.assembly import (
     vector,
 )
 
-FLOAT32, BFLOAT16, INT8, INT4 = range(4)
+FLOAT32, BFLOAT16, INT8, INT4, COMPACT = range(5)
 _CPointer: Any = types.CPointer
 LANES = 16
 """Numbers in a vector: one of 512 bits, two of 256 or four of 128, as the processor has them."""
@@ -58,6 +58,7 @@ def _pointer(to: types.Type, name: str) -> Any:
 
 f32 = _pointer(types.float32, "f32")
 u16 = _pointer(types.uint16, "u16")
+i32 = _pointer(types.int32, "i32")
 i16 = _pointer(types.int16, "i16")
 i8 = _pointer(types.int8, "i8")
 u8 = _pointer(types.uint8, "u8")

@@ -1,0 +1,35 @@
+"""Which of two ways is quicker: that depends on the model, its precision and the processor, so both are tried."""
+
+from statistics import median
+
+TRIALS = 8
+"""Tokens for which each of the two ways is timed before one is chosen."""
+
+
+class Race:
+    """A new way and the one before, in turns until the median times of both are known."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether both were timed often enough."""
+        return all(len(seconds) >= TRIALS for seconds in self._seconds.values())
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the next token goes the new way; when it is over, whether that has won."""
+        new, old = self._seconds[True], self._seconds[False]
+        if self.is_over:
+            return not TRIALS or median(new) <= median(old)
+        return len(new) <= len(old)
+
+    @property
+    def has_won(self) -> bool:
+        """Whether it is over and the new way has won."""
+        return self.is_over and self.is_new
+
+    def took(self, is_new: bool, seconds: float) -> None:
+        """A token was made in this time."""
+        self._seconds[is_new].append(seconds)
