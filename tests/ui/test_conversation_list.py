@@ -271,3 +271,36 @@ def test_moving_unpinning_and_renaming_by_menu(desk):
     assert desk.shelf.said("set_pinned") == [("a", False)]
     actions["Rename"].trigger()
     assert desk.page.list.view.findChild(QLineEdit) is not None
+
+
+LONG = "word " * 79 + "end"
+
+
+def test_a_long_title_is_not_cut_by_looking_at_it(desk, qtbot):
+    found = conversation("a", f"{LONG}\nof two lines")
+    desk.chat.say(ListChanged((found,)))
+    desk.chat.show(found)
+    desk.page.header.edit_title()
+    qtbot.keyClick(desk.page.header.editor, Qt.Key.Key_Return)
+    view = desk.page.list.view
+    desk.page.list._rename("a")
+    qtbot.keyClick(view.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: view.state() != view.State.EditingState)
+    assert desk.chat.said("rename") == []
+    desk.page.header.edit_title()
+    qtbot.keyClick(desk.page.header.editor, Qt.Key.Key_End)
+    qtbot.keyClick(desk.page.header.editor, Qt.Key.Key_Backspace)
+    qtbot.keyClick(desk.page.header.editor, Qt.Key.Key_Return)
+    ((_, title),) = desk.chat.said("rename")
+    assert title.startswith(LONG)
+
+
+def test_a_title_that_is_typed_stays_while_another_chat_is_shown(desk, qtbot):
+    desk.show_some()
+    desk.page.list._rename("a")
+    editor = desk.page.list.view.findChild(QLineEdit)
+    qtbot.keyClicks(editor, "Typed")
+    desk.page.list.set_open("c")
+    assert editor.text() == "Typed"
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: desk.chat.said("rename") == [("a", "Typed")])

@@ -128,6 +128,13 @@ class RowArea(QAbstractScrollArea):
         """Keep a row at that distance from the upper edge: it has come for the one that stood there."""
         self._anchor = (row, -place)
 
+    def put(self, row: Row, place: int) -> None:
+        """Show a row so far below the upper edge, as far as there is something around it."""
+        self._following = False
+        self.hold(row, place)
+        self.arrange()
+        self._following = self._scroll_value() >= self._last_value() - _AT_END_PX
+
     def keep_in_place(self, row: Row) -> None:
         """What follows changes rows below this one: it stays where it is, also when the reader is at the end."""
         if row.view is not None:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
@@ -17,6 +26,7 @@ Index = QModelIndex | QPersistentModelIndex
 ID_ROLE = Qt.ItemDataRole.UserRole
 OPEN_ROLE = Qt.ItemDataRole.UserRole + 1
 FOLDER_ROLE = Qt.ItemDataRole.UserRole + 2
+_LONGEST = 200  # characters that can be typed as a title; one from elsewhere may have more
 _CLOSED_ROLE = Qt.ItemDataRole.UserRole + 3
 
 
@@ -232,8 +242,19 @@ class RowDelegate(QStyledItemDelegate):
         """A line for the title."""
         editor = QLineEdit(parent)
         editor.setAccessibleName(self.tr("Title of the chat"))
-        editor.setMaxLength(200)
+        editor.setMaxLength(max(_LONGEST, len(str(index.data()))))
         return editor
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """The title as it is; what has been typed over it stays, whatever else changes in the list."""
+        if isinstance(editor, QLineEdit) and not editor.isModified():
+            editor.setText(str(index.data()))
+            editor.setProperty("given", editor.text())
+
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
+        """Only another title is one: a line may not hold the old one as it is."""
+        if isinstance(editor, QLineEdit) and editor.text() != editor.property("given"):
+            model.setData(index, editor.text())
 
     @staticmethod
     def _box(rect: QRect) -> QRect:

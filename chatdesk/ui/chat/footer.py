@@ -86,8 +86,8 @@ class Footer(RowView):
         self._version.setAccessibleName(
             self.tr("Version {number} of {count}").format(number=turn.version, count=turn.versions)
         )
-        self._back.setEnabled(turn.version > 1)
-        self._forward.setEnabled(turn.version < turn.versions)
+        self._back.setEnabled(turn.version > 1 and not busy)
+        self._forward.setEnabled(turn.version < turn.versions and not busy)
         self._regenerate.setVisible(last and not self._own)
         self._continue.setVisible(last and is_cut_off(turn))
 
@@ -122,6 +122,16 @@ class Footer(RowView):
             action.setEnabled(not (self._busy and what in _OF_BRANCHES))
             action.triggered.connect(lambda _=False, what=what: self.wanted.emit(what))
         menu.popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
+
+    def is_at(self, step: int) -> bool:
+        """Whether the keys are at the button that goes one version on (1) or back (-1)."""
+        button = self._forward if step > 0 else self._back
+        return button.hasFocus() and not button.underMouse()
+
+    def go_to(self, step: int) -> None:
+        """Bring the keys to that button; where there is no further version, to the other one."""
+        towards, back = (self._forward, self._back) if step > 0 else (self._back, self._forward)
+        (towards if towards.isEnabled() else back).setFocus(Qt.FocusReason.TabFocusReason)
 
     def stops(self) -> list[QWidget]:
         """The buttons, as they stand."""

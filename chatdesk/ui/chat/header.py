@@ -10,6 +10,8 @@ from chatdesk.ui.widgets.buttons import IconButton
 from chatdesk.ui.widgets.dialogs import add_exports
 from chatdesk.ui.widgets.labels import ElidedLabel
 
+_LONGEST = 200  # characters that can be typed as a title; one from elsewhere may have more
+
 
 class _Title(ElidedLabel):
     """A title that is renamed by clicking it."""
@@ -47,7 +49,6 @@ class Header(QFrame):
         self.title.clicked.connect(self.edit_title)
         self.editor = QLineEdit()
         self.editor.setProperty("kind", "title")
-        self.editor.setMaxLength(200)
         self.editor.setAccessibleName(self.tr("Title of the chat"))
         self.editor.editingFinished.connect(self._on_edited)
         self._editing = False
@@ -108,8 +109,10 @@ class Header(QFrame):
     def edit_title(self) -> None:
         """Let the title be typed over."""
         if self._rename.isEnabled():
-            self._given = self.title.words()
-            self.editor.setText(self._given)
+            title = self.title.words()
+            self.editor.setMaxLength(max(_LONGEST, len(title)))
+            self.editor.setText(title)
+            self._given = self.editor.text()
             self._editing = True
             self._titles.setCurrentWidget(self.editor)
             self.editor.setFocus()
@@ -124,6 +127,6 @@ class Header(QFrame):
     def _on_edited(self) -> None:
         if self.editor.hasFocus():
             self.left.emit()
-        if self.leave_title() and (text := self.editor.text().strip()) and text != self._given:
+        if self.leave_title() and self.editor.text() != self._given and (text := self.editor.text().strip()):
             self.title.set_words(text)
             self.renamed.emit(text)

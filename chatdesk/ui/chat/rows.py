@@ -100,6 +100,18 @@ class Edited(NamedTuple):
     files: tuple[Attachment, ...]
 
 
+class Step(NamedTuple):
+    """From one version of a turn to the next (1) or the one before (-1): below which turn (empty: a first one), to
+    which of them; how far its footer stood below the upper edge, in pixels; whether the keys were at its button.
+    """
+
+    direction: int
+    below: str
+    version: int
+    place: int
+    is_by_key: bool
+
+
 def is_cut_off(turn: Turn) -> bool:
     """Whether a reply ended before the model was done, so that it can be gone on with."""
     return turn.role == "assistant" and turn.finish_reason in _CUT_OFF

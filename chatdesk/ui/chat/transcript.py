@@ -22,7 +22,7 @@ from chatdesk.ui.chat.footer import Footer
 from chatdesk.ui.chat.marginalia import DroppedLine, EmptyState, NoticeView, Waiting
 from chatdesk.ui.chat.pieces import Piece, answer
 from chatdesk.ui.chat.plain import plain_text
-from chatdesk.ui.chat.rows import Edited, Entry, Row
+from chatdesk.ui.chat.rows import Edited, Entry, Row, Step
 from chatdesk.ui.chat.thoughts import ThoughtView
 from chatdesk.ui.chat.turn_rows import TurnRows
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView, PlainView, RowView
@@ -65,6 +65,7 @@ class Transcript(TurnRows):
         super().__init__(parent, has_footers)
         self.setAccessibleName(self.tr("Conversation"))
         self._sought = ""  # a turn to go to when it comes
+        self._step: Step | None = None  # another version of a turn is to come
         self._saved = ""  # the turn whose text has been handed over to be stored
         self._notice: tuple[str, str | None] | None = None
         self._empty: EmptyState | None = None
@@ -88,6 +89,7 @@ class Transcript(TurnRows):
         self.rows.insert(0, [row for entry in self._entries.values() for row in self._rows_of(entry)])
         self._show_empty_state()
         self.arrange()
+        self._take_step()
 
     def add_above(self, turns: Sequence[Turn], is_whole: bool) -> None:
         """More turns of the conversation above all others. What the reader sees stays where it is."""
@@ -97,6 +99,7 @@ class Transcript(TurnRows):
         self._place_dropped_line()
         self.shown_changed.emit()
         self.arrange()
+        self._take_step()
         if self._sought in above:
             self.go_to(self._sought)
 
@@ -266,9 +269,31 @@ class Transcript(TurnRows):
     def _make_footer(self, entry: Entry) -> Footer:
         footer = Footer(entry.turn, self._is_last(entry), self._is_replying(), self.viewport())
         footer.wanted.connect(lambda what: self._on_wanted(entry, what))
-        footer.version_clicked.connect(lambda step: self.version_requested.emit(entry.turn.id, step))
+        footer.version_clicked.connect(lambda step: self._on_step(entry, footer, step))
         footer.hovered.connect(lambda: self._light(entry))
         return footer
+
+    def _on_step(self, entry: Entry, footer: Footer, direction: int) -> None:
+        """Another version of a turn is wanted: its footer is to stay where it is, and the keys at its button."""
+        ids = list(self._entries)
+        place = ids.index(entry.turn.id)
+        below, above_footer = ids[place - 1] if place else "", footer.y() - entry.rows[-1].gap
+        self._step = Step(direction, below, entry.turn.version + direction, above_footer, footer.is_at(direction))
+        self.version_requested.emit(entry.turn.id, direction)
+
+    def _take_step(self) -> None:
+        """Put the footer of the version that has come where that of the one before it stood."""
+        step, ids = self._step, list(self._entries)
+        if step is None or (step.below not in ids and not self._is_whole):  # it is still to come
+            return
+        self._step = None
+        place = ids.index(step.below) + 1 if step.below in ids else 0
+        entry = self._entries[ids[place]] if place < len(ids) else None
+        if entry is None or entry.turn.version != step.version or not entry.rows:  # something else is shown
+            return
+        self.put(entry.rows[-1], step.place)
+        if step.is_by_key and isinstance(entry.rows[-1].view, Footer):
+            entry.rows[-1].view.go_to(step.direction)
 
     def _make_files(self, entry: Entry) -> FileRow:
         files = FileRow(entry.turn.attachments, entry.turn.role == "user", self.viewport())
