@@ -63,8 +63,9 @@ def main() -> None:
     """Run the command line; `__main__` calls it."""
     open_streams()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a pipe: UTF-8 on every system
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+        if isinstance(stream, io.TextIOWrapper):  # a pipe: UTF-8 on every system, whose text some mark in front
+            piped = "utf-8-sig" if stream is sys.stdin else "utf-8"
+            stream.reconfigure(encoding=None if stream.isatty() else piped, errors="replace")
     with written():
         cli(prog_name="chatdesk")
 

@@ -219,6 +219,18 @@ cli.main()
 """
 
 
+def test_a_mark_in_front_of_piped_text_is_no_text() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ECHO],
+        input=b"\xef\xbb\xbfcaf\xc3\xa9\n",
+        capture_output=True,
+        env=environment,
+        check=True,
+    )
+    assert done.stdout.decode() == "'caf\\xe9' 天气\n".replace("\n", os.linesep)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_of_another_encoding() -> None:
     """What it cannot show is a question mark, and what is typed wrong a sign for that; neither is a traceback."""
