@@ -2,7 +2,8 @@
 
 A chat goes through the checkpoint's template, rendered in another process; a checkpoint without one, or a person who
 wishes it, takes one of `DIALOGUES`. A template that refuses or ignores a system message gets its text in front of the
-first message. A last message by the assistant is continued.
+first message; one that wants the roles to alternate, and refuses messages of one role in a row, gets them as one. A
+last message by the assistant is continued, behind what asked for it.
 
 A special token's name in a message is no token: who writes it speaks of it (`chatdesk.engine.local.quoting`).
 
@@ -17,6 +18,7 @@ wanted new tokens, at most a quarter of the context.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
+from itertools import groupby
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -217,11 +219,22 @@ class PromptMaker:
         if letters := quoting.letters(message.text for message in messages):
             messages = [replace(message, text=quoting.quote(message.text, letters)) for message in messages]
             encode = partial(quoting.encode, letters=letters)
-        text, parts = _parts(partial(self._render, template), self._with_place_for_system(messages, template))
+        text, parts = self._parts(template, self._with_place_for_system(messages, template))
         is_spliced = any(message is not None and message.token_ids for message, _ in parts)
         ids = self._spliced(text, parts, encode) if is_spliced else encode(text)
         leading = list(self._tokens.leading)
         return ids if ids[: len(leading)] == leading else leading + ids
+
+    def _parts(self, template: str, messages: Sequence[ChatMessage]) -> tuple[str, "Parts"]:
+        """See `_parts`. A template that wants the roles to alternate is given messages of one role in a row as one."""
+        render = partial(self._render, template)
+        try:
+            return _parts(render, messages)
+        except TemplateError:
+            joined = _joined(messages)
+            if len(joined) == len(messages):
+                raise
+            return _parts(render, joined)
 
     def _with_place_for_system(self, messages: Sequence[ChatMessage], template: str) -> Sequence[ChatMessage]:
         """As it is, or with the system's text in front of the first message where the template has no place for it."""
@@ -298,9 +311,42 @@ Parts = list[tuple[ChatMessage | None, str]]
 def _parts(render: Render, messages: Sequence[ChatMessage]) -> tuple[str, Parts]:
     """The rendered text, cut after a last reply that is to be continued, and its parts; none where they are unclear.
 
+    Where a template would write the reply to be continued in another way than it was asked for (it folds its reasoning,
+    opens none, trims its end), the reply stands as it is behind what asked for it.
+    """
+    reply = messages[-1]
+    if reply.role != "assistant":
+        return _split(render, messages, is_continued=False)
+    asking = _asking(render, messages[:-1])
+    try:
+        text, parts = _split(render, messages, is_continued=True)
+        written = text[len(asking) :] if text.startswith(asking) else text
+        if not asking or (written.endswith(reply.text) and not written.removesuffix(reply.text).strip()):
+            return text, parts
+    except TemplateError:
+        if not asking:
+            raise
+    text, parts = _split(render, messages[:-1], is_continued=False)
+    opening = next(iter(reply.text.split()), "")
+    if opening.startswith("<") and text.rstrip().endswith(opening):  # the reply holds what the template has opened
+        return text.rstrip().removesuffix(opening) + reply.text.lstrip(), []
+    return text + reply.text, [*(parts or [(None, text)]), (reply, "")]
+
+
+def _asking(render: Render, messages: Sequence[ChatMessage]) -> str:
+    """Some messages with what asks for a reply to them; nothing where a template has no such words, or refuses them."""
+    try:
+        text = render(messages, True) if messages else ""
+        return text if text and text != render(messages, False) else ""
+    except TemplateError:
+        return ""
+
+
+def _split(render: Render, messages: Sequence[ChatMessage], is_continued: bool) -> tuple[str, Parts]:
+    """As `_parts`, as the template has it.
+
     A template that changes the replies (trims them, folds their reasoning) leaves no parts.
     """
-    is_continued = messages[-1].role == "assistant"
     text = render(messages, not is_continued)
     replies = [message for message in messages if message.role == "assistant"]
     if not is_continued and not any(message.token_ids for message in replies):
@@ -341,6 +387,15 @@ def _cut(text: str, reply: ChatMessage) -> str:
     if place < 0:
         raise TemplateError("it leaves out the reply that is to be continued")
     return text[: place + len(said)]
+
+
+def _joined(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages with those of one role in a row as one."""
+    groups = (list(group) for _, group in groupby(messages, lambda message: message.role))
+    return [
+        group[0] if len(group) == 1 else ChatMessage(group[0].role, "\n\n".join(message.text for message in group))
+        for group in groups
+    ]
 
 
 def _turns(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
