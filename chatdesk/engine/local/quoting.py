@@ -16,11 +16,12 @@ token's name as a word of its own may still make that token of it.
 import json
 import re
 import secrets
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _PRIVATE = range(0xF0000, 0xFFFFE)
 _MARK = re.compile(r"<[|｜][^<>]*[|｜]>")
@@ -35,9 +36,9 @@ class _Twin(NamedTuple):
 
 
 class Quoting:
-    """For one tokenizer, which is not changed. ``cut``: how a tokenizer makes ids of a text."""
+    """For one tokenizer, which is not changed. ``cut``: how a tokenizer cuts a text."""
 
-    def __init__(self, backend: "Tokenizer", cut: "Callable[[Tokenizer, str], list[int]]") -> None:
+    def __init__(self, backend: "Tokenizer", cut: "Callable[[Tokenizer, str], Encoding]") -> None:
         self._backend, self._cut = backend, cut
         added = backend.get_added_tokens_decoder()
         self._marks = {token.content: (i, token) for i, token in added.items() if _is_mark(token)}
@@ -60,25 +61,35 @@ class Quoting:
     def encode(self, text: str, letters: Mapping[str, str]) -> list[int]:
         """Ids of a rendered text: names are tokens, and letters are names that are none."""
         tokenizer, _, ids = self._twin()
-        return [ids.get(i, i) for i in self._cut(tokenizer, self.spelled(text, letters))]
+        return [ids.get(i, i) for i in self._cut(tokenizer, self.spelled(text, letters)).ids]
 
     def spelled(self, text: str, letters: Mapping[str, str]) -> str:
-        """A rendered text as the twin cuts it."""
-        words = self._twin().words
-        marked = self._names.sub(lambda match: words[match[0]], text) if self._names else text
+        """A rendered text as the twin cuts it. What the tokenizer itself takes for no token stays a name: some look for
+        them behind white space only, or in the middle of a text not at all.
+        """
+        words, encoding = self._twin().words, self._cut(self._backend, text)
+        ids = {i for i, _ in self._marks.values()}
+        places = [place for i, place in zip(encoding.ids, encoding.offsets, strict=True) if i in ids]
+
+        def spell(match: re.Match[str]) -> str:
+            at = bisect_left(places, (match.end(), 0)) - 1
+            return words[match[0]] if at >= 0 and places[at][1] > match.start() else match[0]
+
+        marked = self._names.sub(spell, text) if self._names else text
         return marked.translate({ord(letter): name for name, letter in letters.items()})
 
     def pieces(self, text: str, letters: Mapping[str, str]) -> list[tuple[int, int, int]]:
         """The ids of a text, spelled where there are letters, each with where it begins and ends."""
         twin = self._twin() if letters else None
         tokenizer, ids = (twin.tokenizer, twin.ids) if twin else (self._backend, {})
-        encoding = tokenizer.encode(text, add_special_tokens=False)
+        encoding = self._cut(tokenizer, text)
         return [(ids.get(i, i), *place) for i, place in zip(encoding.ids, encoding.offsets, strict=True)]
 
     def encode_plain(self, text: str) -> list[int]:
         """Ids of a text in which no name is a token."""
         has_none = self._names is None or self._names.search(text) is None
-        return self._cut(self._backend if has_none else self._twin().tokenizer, text)
+        ids: list[int] = self._cut(self._backend if has_none else self._twin().tokenizer, text).ids
+        return ids
 
     def _twin(self) -> _Twin:
         """Made when it is first needed: a large tokenizer takes a second and as much memory again."""

@@ -16,7 +16,7 @@ from chatdesk.library.headers import shown
 from chatdesk.library.safety import Checked
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _READABLE = ("tokenizer.json", "vocab.json", "vocab.txt")
 _PLAIN = "a"
@@ -77,7 +77,8 @@ class Tokens:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, with nothing put around it; names of special tokens in it become those tokens."""
-        return _cut(self.backend, text)
+        ids: list[int] = _cut(self.backend, text).ids
+        return ids
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """The text of some ids."""
@@ -96,14 +97,13 @@ class Tokens:
         return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self.specials)
 
 
-def _cut(backend: "Tokenizer", text: str) -> list[int]:
+def _cut(backend: "Tokenizer", text: str) -> "Encoding":
     try:
-        ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+        return backend.encode(text, add_special_tokens=False)
     except BaseException as error:
         if is_panic(error):
             raise slow_pattern() from error
         raise
-    return ids
 
 
 def _default_template(template: object) -> str | None:

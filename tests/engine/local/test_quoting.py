@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from chatdesk.engine.local.quoting import Quoting
 
@@ -15,8 +15,12 @@ TEXT = [
 ]
 
 
+def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
 def cut(tokenizer: Tokenizer, text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False).ids
+    return encoded(tokenizer, text).ids
 
 
 def byte_level(**more) -> Tokenizer:
@@ -33,7 +37,7 @@ def byte_level(**more) -> Tokenizer:
     return made
 
 
-def sentence_pieces(scheme: str | None) -> Tokenizer:
+def sentence_pieces(scheme: str | None, **more) -> Tokenizer:
     """As Mistral has it (a space in front of the beginning alone), or Llama 2 (a normalizer, before each part)."""
     made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     if scheme:
@@ -44,9 +48,15 @@ def sentence_pieces(scheme: str | None) -> Tokenizer:
     bytes_ = [f"<0x{n:02X}>" for n in range(256)]
     trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<unk>", END, START, *bytes_], show_progress=False)
     made.train_from_iterator(TEXT * 3, trainer)
+    if more:
+        made.add_special_tokens([AddedToken(name, special=True, **more) for name in (END, START)])
     return made
 
 
+OVERLOOKS = {
+    "behind a word": byte_level(single_word=True),
+    "but in front": sentence_pieces(None, normalized=True),  # the first Llama: "▁<s>" is looked for
+}
 KINDS = {
     "byte level": byte_level,
     "space behind": lambda: byte_level(rstrip=True),
@@ -72,12 +82,21 @@ PIECES = st.lists(
 @given(PIECES)
 def test_the_twin_cuts_what_the_template_wrote_as_the_tokenizer_does(tokenizer: Tokenizer, pieces: list[str]) -> None:
     text = "".join(pieces)
-    assert Quoting(tokenizer, cut).encode(text, {}) == cut(tokenizer, text)
+    assert Quoting(tokenizer, encoded).encode(text, {}) == cut(tokenizer, text)
+
+
+@pytest.mark.parametrize("kind", OVERLOOKS)
+@settings(deadline=None, max_examples=60)
+@given(pieces=PIECES)
+def test_names_that_the_tokenizer_overlooks_are_text(kind: str, pieces: list[str]) -> None:
+    """For the model too: not what stands for them while a text is cut."""
+    tokenizer, text = OVERLOOKS[kind], "".join(pieces)
+    assert Quoting(tokenizer, encoded).encode(text, {}) == cut(tokenizer, text)
 
 
 def test_names_are_told_from_tokens(tokenizer: Tokenizer) -> None:
     """The same text with a name that is none of the tokenizer's gives the same tokens around it."""
-    quoting = Quoting(tokenizer, cut)
+    quoting = Quoting(tokenizer, encoded)
     message = f"the {END} dog{START}"
     letters = quoting.letters([message])
     rendered = f"{START}user\n{quoting.quote(message, letters)}{END}\n"
@@ -96,7 +115,7 @@ def test_marks_that_are_not_called_special() -> None:
     """By their form; other added words are words in any text."""
     made = byte_level()
     made.add_tokens([AddedToken("<｜User｜>"), AddedToken("<table>")])
-    quoting = Quoting(made, cut)
+    quoting = Quoting(made, encoded)
     message = "a <｜User｜> in a <table>"
     letters = quoting.letters([message])
     ids = quoting.encode("<｜User｜>" + quoting.quote(message, letters), letters)
@@ -108,7 +127,7 @@ def test_marks_that_are_not_called_special() -> None:
 
 def test_letters_stand_in_no_message() -> None:
     """Also where somebody writes letters for private use."""
-    quoting = Quoting(byte_level(), cut)
+    quoting = Quoting(byte_level(), encoded)
     message = f"\U000f0000{END}\U000f0001{START}\ue000"
     letters = quoting.letters([message, "\U000f0002"])
     assert set(letters) == {END, START}
@@ -122,7 +141,7 @@ def test_the_longest_name_is_found() -> None:
     """As the tokenizer finds it, whichever way names begin alike."""
     made = byte_level()
     made.add_special_tokens(["<s", "<s>", "<s>a", "<|end|>ing", "<|x", "ab"])
-    quoting = Quoting(made, cut)
+    quoting = Quoting(made, encoded)
     for text in ("<s>ab<s<s>a <|end|>ing<|end|>in<|x|>", "<|<|x<|end", "aab<s>"):
         assert quoting.encode(text, {}) == cut(made, text)
         assert quoting.quote(text, dict.fromkeys(quoting.letters([text]), "")) == made.decode(cut(made, text))
@@ -131,7 +150,7 @@ def test_the_longest_name_is_found() -> None:
 def test_without_special_tokens() -> None:
     """There is nothing to be told apart."""
     plain = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    quoting = Quoting(plain, cut)
+    quoting = Quoting(plain, encoded)
     assert quoting.letters([END]) == {}
     assert quoting.quote(END, {}) == END
     assert quoting.encode_plain("a") == [0]
