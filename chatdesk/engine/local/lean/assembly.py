@@ -17,8 +17,24 @@ _features: Any = llvmlite.binding.get_host_cpu_features()
 HAS_BYTE_PRODUCTS = all(_features.get(name) for name in ("avx512vnni", "avx512vl", "avx512bw"))
 """Whether this processor multiplies and adds bytes and words in one operation, in the way that is written here."""
 
+HAS_BFLOAT16_PRODUCTS = all(_features.get(name) for name in ("avx512bf16", "avx512vl", "avx512bw"))
+"""The same for pairs of bfloat16 numbers."""
+
 build: Any = cgutils  # not typed
 intrinsic: Any = _intrinsic  # its stub knows no function that is made at run time
+
+
+class Bfloats(ir.Type):  # type: ignore[misc]
+    """Thirty-two bfloat16 numbers, of which llvmlite knows nothing."""
+
+    def _to_string(self) -> str:
+        return "<32 x bfloat>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bfloats)
+
+    def __hash__(self) -> int:
+        return hash(Bfloats)
 
 
 def kernel(function: Callable[..., Any]) -> Any:

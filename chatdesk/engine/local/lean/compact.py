@@ -11,6 +11,8 @@ three bits. A byte of those has, from above, a sign and the bits of one of the s
 and the bits of one of the first; turned by four bits as a whole it is the same the other way round (see `_weights`).
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,12 @@ from chatdesk.engine.local.lean.assembly import (
     FAST,
     FLAGS,
     FLOAT,
+    HAS_BFLOAT16_PRODUCTS,
     I8,
     I16,
     I32,
     I64,
+    Bfloats,
     all_of,
     at,
     build,
@@ -38,7 +42,7 @@ from chatdesk.engine.local.lean.assembly import (
     sum_of,
     vector,
 )
-from chatdesk.engine.local.lean.vectors import TOGETHER, f32, i32, u16, widened
+from chatdesk.engine.local.lean.vectors import TOGETHER, f32, i32, narrowed, u16, widened
 
 GROUP = 64
 """Weights that lie together."""
@@ -49,6 +53,7 @@ BYTES = 96
 _AHEAD = 1024  # bytes, that are fetched before they are needed
 _DEEP = 15  # how far down exponents are kept
 _FLOOR = 112  # the exponent that a kept 0 is read as: a multiple of 16 below that of 1
+_Product = tuple[int, int, Callable[[Any], Any]]
 _floats, _numbers, _bytes = vector(FLOAT, 16), vector(I32, 16), vector(I8, 64)
 _wide, _half, _words = vector(I64, 8), vector(I8, 32), vector(I16, 64)
 
@@ -71,8 +76,8 @@ def _each(byte: int) -> Any:
     return all_of(_wide, int.from_bytes(bytes([byte] * 8), "little"))
 
 
-def _weights(builder: Any, address: Any) -> list[Any]:
-    """Four vectors of 16 weights over the unit of their row."""
+def _pairs(builder: Any, address: Any) -> list[Any]:
+    """Two vectors of pairs of bfloat16 weights over the unit of their row, each pair 16 inputs apart."""
     lower = builder.load(at(builder, address, 0, _bytes), align=1)
     halves = builder.load(at(builder, address, GROUP, _half), align=1)
     twice = ir.Constant(vector(I32, GROUP), [place % 32 for place in range(GROUP)])
@@ -80,29 +85,56 @@ def _weights(builder: Any, address: Any) -> list[Any]:
     turn = external(builder, "llvm.fshr.v8i64", _wide, _wide, _wide, _wide)
     turned = builder.call(turn, [both, both, ir.Constant(_wide, [0] * 4 + [4] * 4)])
     upper = builder.or_(builder.and_(turned, _each(0x87)), _each(_FLOOR >> 1))
-    parts = [lower, builder.bitcast(upper, _bytes)]
     found = []
     for first in (0, 8):
         index = [GROUP * part + 16 * lane + first + i for lane in range(4) for i in range(8) for part in range(2)]
-        pairs = builder.bitcast(builder.shuffle_vector(*parts, ir.Constant(vector(I32, GROUP), index)), _numbers)
-        found += [builder.shl(pairs, all_of(_numbers, 16)), builder.and_(pairs, all_of(_numbers, 0xFFFF0000))]
-    return [builder.bitcast(part, _floats) for part in found]
+        parts = lower, builder.bitcast(upper, _bytes)
+        found.append(builder.shuffle_vector(*parts, ir.Constant(vector(I32, GROUP), index)))
+    return found
 
 
-def _totals(builder: Any, row: Any, inputs: list[Any], groups: Any) -> list[Any]:
-    """For each of the inputs vectors whose sums are its product with a row, over the unit of the row."""
-    sums = 4 if len(inputs) == 1 else 2  # independent ones, as far as there are registers
+def _add(builder: Any, product: Any, total: Any) -> Any:
+    return builder.fadd(total, product, flags=FLAGS)
+
+
+def _add_pairs(builder: Any, multiply: Any, both: tuple[Any, Any], total: Any) -> Any:
+    return builder.call(multiply, [total, *both])
+
+
+def _products(builder: Any, here: Any, inputs: list[Any]) -> Iterator[_Product]:
+    """For each input and each vector of float32 numbers, what adds the product with weights to a sum."""
+    for part, pairs in enumerate(_pairs(builder, here)):
+        numbers = builder.bitcast(pairs, _numbers)
+        widened = builder.shl(numbers, all_of(_numbers, 16)), builder.and_(numbers, all_of(_numbers, 0xFFFF0000))
+        for which, x in enumerate(inputs):
+            for half, weights in enumerate(widened):
+                place = 64 * (2 * part + half)
+                values = builder.load(at(builder, x, place, _floats), align=4)
+                product = builder.fmul(builder.bitcast(weights, _floats), values, flags=FLAGS)
+                yield which, 2 * part + half, partial(_add, builder, product)
+
+
+def _paired_products(builder: Any, here: Any, inputs: list[Any]) -> Iterator[_Product]:
+    """The same for packed inputs."""
+    multiply = external(builder, "llvm.x86.avx512bf16.dpbf16ps.512", _floats, _floats, Bfloats(), Bfloats())
+    for part, pairs in enumerate(_pairs(builder, here)):
+        weights = builder.bitcast(pairs, Bfloats())
+        for which, x in enumerate(inputs):
+            values = builder.load(at(builder, x, 64 * part, Bfloats()), align=4)
+            yield which, part, partial(_add_pairs, builder, multiply, (weights, values))
+
+
+def _totals(builder: Any, row: Any, inputs: list[Any], groups: Any, is_packed: bool) -> list[Any]:
+    """The product of each of the inputs with a row, over the unit of the row."""
+    size, products, sums = (2, _paired_products, 2) if is_packed else (4, _products, 4 if len(inputs) == 1 else 2)
     totals = [[build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(sums)] for _ in inputs]
     with loop(builder, groups) as (group, _):
         here = moved(builder, row, group, BYTES)
         for line in range(0, BYTES, 64):
             fetch(builder, here, _AHEAD + line)
-        weights = _weights(builder, here)
-        for x, of_input in zip(inputs, totals, strict=True):
-            for number, weight in enumerate(weights):
-                values = builder.load(at(builder, moved(builder, x, group, 4 * GROUP), 64 * number, _floats), align=4)
-                product, total = builder.fmul(weight, values, flags=FLAGS), of_input[number % sums]
-                builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
+        for which, number, add in products(builder, here, [moved(builder, x, group, size * GROUP) for x in inputs]):
+            total = totals[which][number % sums]  # independent ones, as far as there are registers
+            builder.store(add(builder.load(total)), total)
     found = []
     for of_input in totals:
         whole = builder.load(of_input[0])
@@ -112,37 +144,77 @@ def _totals(builder: Any, row: Any, inputs: list[Any], groups: Any) -> list[Any]
     return found
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def dot(_context: Any, _row: Any, _x: Any, _groups: Any) -> Any:
-    """The product of a row with float32 numbers, both by address, over the row's unit and without its strays."""
+def _dot(is_packed: bool, name: str) -> Any:
+    """An intrinsic ``(row, x, groups)``, all by address: a product over the unit of the row and without its strays."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         row, x, groups = arguments
-        return _totals(builder, row, [x], groups)[0]
+        return _totals(builder, row, [x], groups, is_packed)[0]
 
-    return types.float32(*[types.int64] * 3), generate
+    def typed(_context: Any, _row: Any, _x: Any, _groups: Any) -> Any:
+        return types.float32(*[types.int64] * 3), generate
+
+    typed.__name__ = name
+    return intrinsic(typed)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def dots(_context: Any, _row: Any, _x: Any, _stride: Any, _groups: Any, _results: Any) -> Any:
-    """As `dot` with `TOGETHER` inputs, ``stride`` bytes apart, into float32 ``results``, by address."""
+def _dots(is_packed: bool, name: str) -> Any:
+    """As `_dot` with `TOGETHER` inputs, ``stride`` bytes apart: ``(row, x, stride, groups, results)``."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         row, x, stride, groups, results = arguments
         inputs = [moved(builder, x, stride, each) for each in range(TOGETHER)]
-        for number, total in enumerate(_totals(builder, row, inputs, groups)):
+        for number, total in enumerate(_totals(builder, row, inputs, groups, is_packed)):
             builder.store(total, at(builder, results, 4 * number, FLOAT))
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 5), generate
+    def typed(_context: Any, _row: Any, _x: Any, _stride: Any, _groups: Any, _results: Any) -> Any:
+        return types.void(*[types.int64] * 5), generate
+
+    typed.__name__ = name
+    return intrinsic(typed)
+
+
+dot, dots = _dot(False, "dot"), _dots(False, "dots")
+_packed_dot, _packed_dots = _dot(True, "_packed_dot"), _dots(True, "_packed_dots")
 
 
 @kernel
-def stray_sum(starts: Any, strays: Any, row: Any, x: Any) -> Any:
+def packed_dot(row: Any, x: Any, groups: Any) -> Any:
+    """As `dot` with packed inputs. Only where the processor `HAS_BFLOAT16_PRODUCTS`; nothing is computed elsewhere."""
+    return _packed_dot(row, x, groups) if HAS_BFLOAT16_PRODUCTS else np.float32(0.0)
+
+
+@kernel
+def packed_dots(row: Any, x: Any, stride: Any, groups: Any, results: Any) -> None:
+    """As `packed_dot` with `TOGETHER` inputs, ``stride`` bytes apart, into ``results``, an address as the others."""
+    if HAS_BFLOAT16_PRODUCTS:
+        _packed_dots(row, x, stride, groups, results)
+
+
+@kernel
+def pack_inputs(x: Any, width: Any, packed: Any) -> None:
+    """Write ``width`` float32 numbers, a multiple of 64, as bfloat16, in the order of the pairs of weights."""
+    for first in range(0, width, 32):
+        numbers, pairs = f32(x + 4 * first), u16(packed + 2 * first)
+        for i in range(16):
+            pairs[2 * i], pairs[2 * i + 1] = narrowed(numbers[i]), narrowed(numbers[16 + i])
+
+
+@kernel
+def packed_input(packed: Any, place: Any) -> Any:
+    """One of them again."""
+    within = place % 32
+    return widened(u16(packed)[place - within + 2 * (within % 16) + within // 16])
+
+
+@kernel
+def stray_sum(starts: Any, strays: Any, row: Any, x: Any, is_packed: Any) -> Any:
     """What the strays of a row add to its product, over its unit; ``strays``: pairs of a place and what is missing."""
     total = np.float32(0.0)
     for index in range(i32(starts)[row], i32(starts)[row + 1]):
-        total += f32(strays)[2 * index + 1] * f32(x)[i32(strays)[2 * index]]
+        place = i32(strays)[2 * index]
+        total += f32(strays)[2 * index + 1] * (packed_input(x, place) if is_packed else f32(x)[place])
     return total
 
 

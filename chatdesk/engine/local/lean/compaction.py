@@ -102,7 +102,7 @@ class Compaction:
     def check(self, found: Tensor, expected: Tensor) -> None:
         """Give up where logits are not those of a step with the model's own weights."""
         try:
-            check(found, expected, torch.float32)
+            check(found, expected, torch.bfloat16)
         except ValueError as error:
             self.give_up(str(error))
 

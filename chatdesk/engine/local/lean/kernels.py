@@ -125,20 +125,25 @@ def _activate(then: Any, x: Any) -> Any:
 
 @kernel
 def _several_dots(code: Any, kind: Any, weights: Any, inputs: Any, stride: Any, width: Any, results: Any) -> None:
-    if code == PACKED_ROWS:
+    if kind == COMPACT:
+        groups, found = width // compact.GROUP, results.ctypes.data
+        if code == PACKED_ROWS:
+            compact.packed_dots(weights, inputs, stride, groups, found)
+        else:
+            compact.dots(weights, inputs, stride, groups, found)
+    elif code == PACKED_ROWS:
         octets.packed_dots(weights, inputs, stride, width // octets.GROUP, results)
-    elif kind == COMPACT:
-        compact.dots(weights, inputs, stride, width // compact.GROUP, results.ctypes.data)
     else:
         dots(kind, weights, inputs, stride, width, results)
 
 
 @kernel
 def _single_dot(code: Any, kind: Any, weights: Any, x: Any, width: Any) -> Any:
+    if kind == COMPACT:
+        groups = width // compact.GROUP
+        return compact.packed_dot(weights, x, groups) if code == PACKED_ROWS else compact.dot(weights, x, groups)
     if code == PACKED_ROWS:
         return octets.packed_dot(weights, x, width // octets.GROUP)
-    if kind == COMPACT:
-        return compact.dot(weights, x, width // compact.GROUP)
     return dot(kind, weights, x, width)
 
 
@@ -155,7 +160,7 @@ def _scale(op: Any, x: Any, start: Any, count: Any, totals: Any) -> None:
     """``count`` results from one on are in units of their rows, and may be without strays."""
     if op.strays:
         for lane in range(count):
-            totals[lane] += compact.stray_sum(op.starts, op.strays, start + lane, x)
+            totals[lane] += compact.stray_sum(op.starts, op.strays, start + lane, x, op.code == PACKED_ROWS)
     for lane in range(count):
         totals[lane] *= widened(u16(op.scales)[start + lane])
 
@@ -237,6 +242,8 @@ def _pack(op: Any, rows: Any, thread: Any) -> None:
         target = op.target + 4 * (thread * op.target_step + row * op.target_stride)
         if op.kind == INT4:
             nibbles.pack(source, op.width, target)
+        elif op.kind == COMPACT:
+            compact.pack_inputs(source, op.width, target)
         else:
             octets.pack(source, op.width, target)
 

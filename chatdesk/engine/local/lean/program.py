@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from chatdesk.engine.local.lean import kernels, nibbles, octets
-from chatdesk.engine.local.lean.assembly import HAS_BYTE_PRODUCTS
+from chatdesk.engine.local.lean.assembly import HAS_BFLOAT16_PRODUCTS, HAS_BYTE_PRODUCTS
 from chatdesk.engine.local.lean.compaction import Compact
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
 from chatdesk.engine.local.lean.vectors import BFLOAT16, COMPACT, FLOAT32, INT4, INT8
@@ -224,8 +224,10 @@ class Program:
             **more,
         }
         if matrix.weight.data_ptr() in self._compact:
-            held = _held(self._compact[matrix.weight.data_ptr()], first)
-            self._add(kernels.ROWS, source, target, width=width, **own, **held, **ends)
+            held, code = _held(self._compact[matrix.weight.data_ptr()], first), kernels.ROWS
+            if HAS_BFLOAT16_PRODUCTS:
+                source, own, code = self._pack(source, own, width, COMPACT), self._own, kernels.PACKED_ROWS
+            self._add(code, source, target, width=width, **own, **held, **ends)
         elif isinstance(matrix, Conv1D):
             held = {"kind": _kind(matrix.weight), "weight": matrix.weight.data_ptr(), "height": height, "width": width}
             step = self._partial.stride(0)
