@@ -237,7 +237,7 @@ def call(command: Sequence[str], **variables: str) -> int:
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **variables},
+        env={**os.environ, "PYTHONUTF8": "1", **variables},  # pip is written in Python, too, and names files
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

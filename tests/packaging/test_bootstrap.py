@@ -392,6 +392,14 @@ def test_a_tool_is_heard_only_when_it_fails(boot, capsys, code):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_a_tool_names_files_whatever_the_locale(boot, monkeypatch, capsys):
+    for name, value in (("LC_ALL", "POSIX"), ("PYTHONCOERCECLOCALE", "0"), ("PYTHONUTF8", "0")):
+        monkeypatch.setenv(name, value)
+    assert boot.call([sys.executable, "-c", "print('路径'); raise SystemExit(3)"]) == 3
+    assert capsys.readouterr().err == "路径\n"
+
+
+@pytest.mark.usefixtures("checkout")
 def test_ctrl_c_ends_the_tool(boot, monkeypatch):
     tools = []
 
