@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.out_of_memory import is_out_of_memory
 from chatdesk.errors import Fault, UserError
 from chatdesk.training import readers
 from chatdesk.training.corpus import Document, read_documents
 from chatdesk.training.diversity import Copies, Diversity, Words, diversity, words_of
 from chatdesk.training.evaluate import Evaluation, evaluate_documents, open_checkpoint
 from chatdesk.training.last_word import LastWords, last_words
-from chatdesk.training.process import is_out_of_memory
 from chatdesk.training.samples import Prompt, Sample, SampleWishes, draw, openings, read_prompts
 
 PROMPTS = 20
@@ -120,7 +120,7 @@ def _told(model: Path) -> Iterator[None]:
     """Turn a lack of memory into ``MEASURE_OUT_OF_MEMORY``."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, OSError) as error:
         if not is_out_of_memory(error):
             raise
         raise UserError(Fault.MEASURE_OUT_OF_MEMORY, model=model.name) from error

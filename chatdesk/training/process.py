@@ -11,6 +11,7 @@ from types import FrameType
 
 from safetensors import SafetensorError
 
+from chatdesk.engine.out_of_memory import is_out_of_memory
 from chatdesk.errors import Fault, UserError
 
 NICENESS = 10
@@ -58,9 +59,3 @@ def told(folder: Path) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise UserError(Fault.RUN_OUT_OF_MEMORY, path=folder) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was not enough: the computer's, or a device's."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)

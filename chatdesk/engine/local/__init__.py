@@ -33,6 +33,7 @@ from chatdesk.engine.api import (
     Survey,
     Surveyed,
 )
+from chatdesk.engine.out_of_memory import is_out_of_memory
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
 from chatdesk.library.headers import shown
@@ -70,8 +71,8 @@ class LocalEngine:
             yield from self._events(request)
         except UserError as error:
             yield Failed(request.id, error.fault, error.fields)
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+        except Exception as error:
+            if not is_out_of_memory(error):
                 raise
             device = self._device_name()
             error.__traceback__ = None  # its frames hold the tensors
@@ -158,8 +159,8 @@ class LocalEngine:
                 self.close()
                 raise
             return None
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+        except Exception as error:
+            if not is_out_of_memory(error):
                 raise
             error.__traceback__ = None  # its frames hold what was loaded
             gc.collect()
@@ -206,9 +207,3 @@ def _empty_device_cache() -> None:
     if torch.cuda.is_available():
         torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the computer has no more memory; torch's CPU allocator says so in words only."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)

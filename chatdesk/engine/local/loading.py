@@ -34,6 +34,7 @@ from chatdesk.engine.local.quantize import quantise
 from chatdesk.engine.local.remarks import end_ids, named_ends, remarks
 from chatdesk.engine.local.sampling import checkpoint_defaults
 from chatdesk.engine.local.tokens import Tokens
+from chatdesk.engine.out_of_memory import is_out_of_memory
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import safety
 from chatdesk.library.catalogue import name_and_source
@@ -277,6 +278,8 @@ def _config(checked: safety.Checked) -> Any:
         with torch.device("meta"):
             model = model_class(config)
     except Exception as error:  # a file of a stranger: transformers raises whatever it meets
+        if is_out_of_memory(error):
+            raise
         raise UserError(Fault.BROKEN_CONFIG, file="config.json", reason=_short(str(error) or repr(error))) from error
     described = sum(parameter.numel() for parameter in model.parameters())
     if described > 2 * checked.parameters + _FEW_NUMBERS:  # twice: a head that is the embedding is in no file
@@ -293,7 +296,7 @@ def _load_model(
     reading = _Reading(checked.weight_bytes, (lambda _: None) if how.bits else report, is_cancelled)
     quantising = _Reading(checked.weight_bytes, report, is_cancelled)
     try:
-        with _open(checked.weight_files, reading) as tensors, _one_by_one(tensors), _transformers_report() as said:
+        with _transformers_report() as said, _open(checked.weight_files, reading) as tensors, _one_by_one(tensors):
             model, found = model_class.from_pretrained(
                 None,
                 config=config,

@@ -32,6 +32,7 @@ from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.sampling import FLOOR
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
+from tests.engine.test_out_of_memory import WITHOUT_MEMORY
 
 PROMPT = "Once upon a time there was a small model"
 
@@ -439,7 +440,7 @@ def test_nothing_loaded():
     assert event.fault == "no_model"
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+@pytest.mark.parametrize("error", WITHOUT_MEMORY)
 def test_out_of_memory_is_a_fault(fresh, monkeypatch, error):
     """What was written stays valid, and the next request is answered with a fresh cache."""
     runner = fresh._loaded()._cache.runner

@@ -20,6 +20,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library.fit import LARGE, Place, Plan, Word
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load
+from tests.engine.test_out_of_memory import WITHOUT_MEMORY
 
 HERE = Place("cpu", "CPU", 1 << 34, 1 << 34, "float32")
 
@@ -195,6 +196,23 @@ def test_nan_weights(engine, tmp_path):
 
     load(engine, edit(make_checkpoint(tmp_path), poison))
     assert generate(engine, "Hello")[-1].fault == "not_finite"
+
+
+@pytest.mark.parametrize("error", WITHOUT_MEMORY, ids=str)
+@pytest.mark.parametrize("place", ["safe_open", "_config"])
+def test_memory_that_ends_while_files_are_opened(engine, checkpoint, monkeypatch, error, place):
+    """It is neither a mistake of the program nor a broken file; the next load succeeds."""
+
+    def fails(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        if place == "safe_open":
+            patch.setattr(loading, "safe_open", fails)
+        else:
+            patch.setattr("transformers.GPT2LMHeadModel.__init__", fails)
+        assert list(engine.run(Load(1, str(checkpoint("gpt2")))))[-1].fault == "out_of_memory"
+    load(engine, checkpoint("gpt2"))
 
 
 def test_closing_frees_the_model(checkpoint):
