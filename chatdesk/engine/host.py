@@ -196,6 +196,9 @@ def _claim_pipe() -> tuple[BinaryIO, int]:
 
     `os.dup` makes descriptors that are not inherited, so a process started by a library cannot hold the pipe open.
     """
+    if sys.stderr is None:  # who started us has none either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
     source, sink = os.dup(0), os.dup(1)
     if sys.platform == "win32":
         import msvcrt

@@ -19,6 +19,7 @@ import pytest
 from chatdesk.engine.api import (
     PROTOCOL_VERSION,
     Cancel,
+    Capability,
     Count,
     Counted,
     DraftFinished,
@@ -386,6 +387,15 @@ def test_piped_engine_raises_when_its_child_cannot_start() -> None:
     with pytest.raises(UserError) as raised:
         PipedEngine(command=["/no/such/program"])
     assert raised.value.fault == Fault.ENGINE_KEEPS_DYING
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes files")
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_a_program_without_streams_has_an_engine(closed: str) -> None:
+    code = "from chatdesk.engine.client import PipedEngine\nengine = PipedEngine(); print(len(engine.capabilities))"
+    call = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(call, capture_output=True, env=child_environment(None), check=False, timeout=WAIT_S)
+    assert (done.returncode, done.stdout) == (0, f"{len(Capability)}\n".encode())
 
 
 def test_closing_a_piped_engine_ends_its_iterators() -> None:

@@ -12,9 +12,7 @@ WITHOUT_MEMORY = [
     RuntimeError(
         "[enforce fail at alloc_cpu.cpp:98] data. DefaultCPUAllocator: not enough memory: you tried to allocate"
     ),
-    RuntimeError(
-        "MPS backend out of memory (MPS allocated: 8.99 GiB, other allocations: 1 MiB)."
-    ),
+    RuntimeError("MPS backend out of memory (MPS allocated: 8.99 GiB, other allocations: 1 MiB)."),
     RuntimeError("unable to mmap 380700864 bytes from file </m/model.safetensors>: Cannot allocate memory (12)"),
     OSError("页面文件太小，无法完成操作。 (os error 1455)"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
