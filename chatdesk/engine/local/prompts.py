@@ -151,27 +151,31 @@ class PromptMaker:
     def _of_chat(self, messages: Sequence[ChatMessage], sampling: Sampling, may_drop: bool, form: Dialogue) -> Prompt:
         if not messages or not messages[-1].text.strip():
             raise UserError(Fault.EMPTY_PROMPT)
-        system = [message for message in messages if message.role == "system"]
-        turns = _turns([message for message in messages if message.role != "system"])
-        droppable = [i for i, turn in enumerate(turns[:-1]) if not any(message.is_pinned for message in turn)]
+        chat = _Chat.of(messages)
         size = cache(self._size)  # a file of megabytes takes seconds
-        dropped = self._clearly_too_many(turns, droppable, system, sampling, size) if may_drop else 0
-        while True:
-            gone = set(droppable[:dropped])
-            kept = [*system, *(message for i, turn in enumerate(turns) if i not in gone for message in turn)]
-            is_full = droppable and not may_drop
-            self._require_renderable(kept, sampling, Fault.CONTEXT_FULL if is_full else Fault.PROMPT_TOO_LONG, size)
-            ids = self._encode_chat(kept, form.template)
-            limit = self._limit(len(ids), sampling)
-            if len(ids) <= limit:
-                break
-            if droppable and not may_drop:
-                raise UserError(Fault.CONTEXT_FULL, tokens=len(ids), limit=limit)
-            if dropped == len(droppable):
-                if len(ids) < self._context:  # what the last message leaves, if less than wanted
-                    break
+        must_stay = bool(chat.droppable) and not may_drop
+
+        @cache
+        def encoded(dropped: int) -> list[int]:
+            kept = chat.without(dropped)
+            fault = Fault.CONTEXT_FULL if must_stay else Fault.PROMPT_TOO_LONG
+            self._require_renderable(kept, sampling, fault, size)
+            return self._encode_chat(kept, form.template)
+
+        def fits(dropped: int) -> bool:
+            ids = encoded(dropped)
+            return len(ids) <= self._limit(len(ids), sampling)
+
+        dropped = 0
+        if may_drop:
+            guess = self._likely_too_many(chat, sampling, size)
+            dropped = _fewest(guess, len(chat.droppable), lambda n: (n >= guess or chat.is_renderable(n)) and fits(n))
+        ids = encoded(dropped)
+        if not fits(dropped):
+            if must_stay:
+                raise UserError(Fault.CONTEXT_FULL, tokens=len(ids), limit=self._limit(len(ids), sampling))
+            if len(ids) >= self._context:  # else what the last message leaves, if less than wanted
                 raise UserError(Fault.PROMPT_TOO_LONG, tokens=len(ids), limit=self._context)
-            dropped += 1
         return Prompt(
             tuple(ids),
             stops=form.stops,
@@ -179,8 +183,8 @@ class PromptMaker:
                 ids[0] for stop in form.stops if len(ids := self._tokens.encode(stop)) == 1
             ),
             continues=messages[-1].role == "assistant",
-            dropped_messages=len(messages) - len(kept),
-            unseen_before=sum(map(len, turns[: max(gone, default=-1) + 1])),
+            dropped_messages=len(messages) - len(chat.without(dropped)),
+            unseen_before=sum(map(len, chat.turns[: max(chat.droppable[:dropped], default=-1) + 1])),
         )
 
     def _require_renderable(self, kept: Sequence[ChatMessage], sampling: Sampling, fault: Fault, size: Size) -> None:
@@ -195,23 +199,16 @@ class PromptMaker:
     def _size(self, message: ChatMessage) -> int:
         return len(message.token_ids) if message.token_ids else len(self._encode(message.text))
 
-    def _clearly_too_many(
-        self,
-        turns: Sequence[Sequence[ChatMessage]],
-        droppable: Sequence[int],
-        system: Sequence[ChatMessage],
-        sampling: Sampling,
-        size: Size,
-    ) -> int:
-        """How many turns cannot fit, whatever the template adds: they need not be rendered to see it."""
-        sizes = [sum(map(size, turn)) for turn in turns]
-        total = sum(sizes) + sum(map(size, system))
+    def _likely_too_many(self, chat: "_Chat", sampling: Sampling, size: Size) -> int:
+        """How many turns cannot fit, going by their texts: a template adds to them, or leaves out what was thought."""
+        sizes = [sum(map(size, turn)) for turn in chat.turns]
+        total = sum(sizes) + sum(map(size, chat.system))
         limit = self._limit(total, sampling)
-        for dropped, i in enumerate(droppable):
+        for dropped, i in enumerate(chat.droppable):
             if total <= limit:
                 return dropped
             total -= sizes[i]
-        return len(droppable)
+        return len(chat.droppable)
 
     def _encode_chat(self, messages: Sequence[ChatMessage], template: str) -> list[int]:
         """Ids of the rendered messages, with replies spliced in and the tokenizer's own tokens in front."""
@@ -302,6 +299,45 @@ class PromptMaker:
     def _encode(self, text: str) -> list[int]:
         """As the tokenizer does; short texts are remembered. The list is not to be changed."""
         return self._remembered(text) if len(text) <= _REMEMBERED else self._tokens.encode(text)
+
+
+@dataclass(frozen=True)
+class _Chat:
+    """Messages by turns. ``droppable``: places of the turns that may be dropped, the oldest first."""
+
+    system: list[ChatMessage]
+    turns: list[list[ChatMessage]]
+    droppable: list[int]
+
+    @classmethod
+    def of(cls, messages: Sequence[ChatMessage]) -> "_Chat":
+        """All turns but the last, and those with a pinned message, may be dropped."""
+        turns = _turns([message for message in messages if message.role != "system"])
+        droppable = [i for i, turn in enumerate(turns[:-1]) if not any(message.is_pinned for message in turn)]
+        return cls([message for message in messages if message.role == "system"], turns, droppable)
+
+    def without(self, dropped: int) -> list[ChatMessage]:
+        """What is kept where so many of the oldest turns are dropped."""
+        gone = set(self.droppable[:dropped])
+        return [*self.system, *(message for i, turn in enumerate(self.turns) if i not in gone for message in turn)]
+
+    def is_renderable(self, dropped: int) -> bool:
+        """Whether a template may be tried."""
+        return sum(len(message.text.encode()) for message in self.without(dropped)) <= MAX_BYTES
+
+
+def _fewest(guess: int, most: int, fits: Callable[[int], bool]) -> int:
+    """The smallest number up to ``most`` that fits, where greater ones fit, too; ``most`` where none does."""
+    if not fits(guess):
+        return next((number for number in range(guess + 1, most) if fits(number)), most)
+    fitting, step = guess, 1
+    while fitting and fits(lower := max(0, fitting - step)):
+        fitting, step = lower, 2 * step
+    misfit = max(0, fitting - step) if fitting else -1
+    while fitting - misfit > 1:
+        middle = (fitting + misfit) // 2
+        fitting, misfit = (middle, misfit) if fits(middle) else (fitting, middle)
+    return fitting
 
 
 Parts = list[tuple[ChatMessage | None, str]]

@@ -4,6 +4,8 @@ import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from chatdesk.engine.api import (
@@ -19,6 +21,7 @@ from chatdesk.engine.api import (
     Started,
 )
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.prompts import _fewest
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
 from tests.engine.checkpoints import END, START, make_checkpoint
@@ -242,6 +245,34 @@ def test_names_of_special_tokens_in_messages_are_text(made, template):
     last = generate(engine, (user("Hi"), assistant(f"{END} is")))
     assert tokens.decode(only(last, Started).prompt_token_ids, skip_special=False).endswith(f"{END} is")
     assert only(last, Started).prompt_token_ids[-3:] == tuple(tokens.quoting.encode_plain(f"{END} is"))[-3:]
+
+
+@pytest.mark.parametrize("thought", [0, 150])
+@pytest.mark.parametrize("count", [3, 12, 40])
+def test_as_many_turns_stay_as_fit(made, thought, count):
+    """Thoughts that the template leaves out of earlier replies take no room."""
+    engine = made(CHATML.replace("message['content']", "message['content'].split('</think>')[-1]"))
+    talk = list[ChatMessage]()
+    for turn in range(count):
+        said = f"<think>{'hm ' * thought}</think>It is {'so ' * (turn % 7)}."
+        talk += [user(f"What is number {turn}?"), assistant(said)]
+    asked = user("And the last?")
+    found = only(list(engine.run(MakePrompt(1, (*talk, asked), GREEDY))), PromptMade)
+
+    def whole(dropped):
+        request = MakePrompt(2, (*talk[2 * dropped :], asked), GREEDY, overflow="refuse")
+        return isinstance(list(engine.run(request))[-1], PromptMade)
+
+    assert found.dropped_messages == 2 * next(n for n in range(count + 1) if whole(n))
+    assert (found.dropped_messages > 0) == (count == 40)
+
+
+@given(st.integers(0, 60), st.data())
+def test_the_fewest_are_found(most, data):
+    least, guess = data.draw(st.integers(0, most)), data.draw(st.integers(0, most))
+    asked = []
+    assert _fewest(guess, most, lambda n: (asked.append(n), n >= least)[1]) == least
+    assert guess < least or len(asked) <= 2 + 2 * (guess - least).bit_length()
 
 
 def test_of_a_long_conversation_only_what_is_new_is_encoded(tmp_path, monkeypatch):
