@@ -43,3 +43,20 @@ def gpt2(checkpoint: Callable[..., Path]) -> Iterator[LocalEngine]:
     load(engine, checkpoint("gpt2"))
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Makes engines by template; all are closed."""
+    engines: dict[str | None, LocalEngine] = {}
+
+    def make(template: str | None, **more) -> LocalEngine:
+        if template not in engines:
+            engines[template] = LocalEngine()
+            load(engines[template], make_checkpoint(tmp_path_factory.mktemp("chat"), chat_template=template, **more))
+            object.__setattr__(engines[template]._loaded().checkpoint, "eos_ids", frozenset())
+        return engines[template]
+
+    yield make
+    for engine in engines.values():
+        engine.close()

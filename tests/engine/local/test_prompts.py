@@ -26,52 +26,11 @@ from chatdesk.engine.local.tokens import Tokens
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
 from tests.engine.checkpoints import END, START, make_checkpoint
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only, text_of
+from tests.engine.local.talks import CHATML, assistant, prompt_of, system, user
 
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|start|>' + message['role'] + '\\n' + message['content'] + '<|end|>\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start|>assistant\\n' }}{% endif %}"
-)
 NO_SYSTEM = (
     "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHATML
 )
-
-
-def user(text: str) -> ChatMessage:
-    return ChatMessage("user", text)
-
-
-def assistant(text: str, ids: tuple[int, ...] | None = None) -> ChatMessage:
-    return ChatMessage("assistant", text, ids)
-
-
-def system(text: str) -> ChatMessage:
-    return ChatMessage("system", text)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Makes engines by template; all are closed."""
-    engines: dict[str | None, LocalEngine] = {}
-
-    def make(template: str | None, **more) -> LocalEngine:
-        if template not in engines:
-            engines[template] = LocalEngine()
-            load(engines[template], make_checkpoint(tmp_path_factory.mktemp("chat"), chat_template=template, **more))
-            object.__setattr__(engines[template]._loaded().checkpoint, "eos_ids", frozenset())
-        return engines[template]
-
-    yield make
-    for engine in engines.values():
-        engine.close()
-
-
-def prompt_of(engine: LocalEngine, *messages: ChatMessage, sampling=GREEDY) -> str:
-    """The prompt as text, special tokens and all."""
-    events = generate(engine, messages, sampling)
-    assert isinstance(events[-1], Finished), events[-1]
-    return engine._loaded().checkpoint.tokens.decode(only(events, Started).prompt_token_ids, skip_special=False)
 
 
 def test_template(made):
@@ -325,64 +284,6 @@ def test_a_last_reply_is_continued(made, template):
     """The prompt ends with its text, and what comes is more of it."""
     text = prompt_of(made(template), user("Hi"), assistant("Once upon"))
     assert text.endswith("Once upon")
-
-
-ASKS = "{% if add_generation_prompt %}{{ '<|start|>assistant\n' }}{% endif %}"
-OPENS_THOUGHTS = CHATML.replace(ASKS, ASKS.replace("assistant\\n", "assistant\\n<think>\\n")).replace(
-    "message['content']", "message['content'].split('</think>')[-1]"
-)
-FOLDS_THOUGHTS = CHATML.replace(
-    "message['content']",
-    "('<think>\n\n</think>\n\n' if loop.last and message['role'] != 'user' else '') + message['content']",
-)
-TRIMS = CHATML.replace("message['content']", "message['content'] | trim")
-
-
-@pytest.mark.parametrize(
-    ("template", "reply"),
-    [
-        (OPENS_THOUGHTS, "a man\n</think>\n\nIt is"),
-        (OPENS_THOUGHTS, "a man who"),
-        (FOLDS_THOUGHTS, "<think>\nhe is"),
-        (TRIMS, "the dog "),
-        (TRIMS, " the dog"),
-    ],
-)
-def test_a_reply_is_continued_as_it_was_begun(made, template, reply):
-    """Behind what asked for it, letter for letter, and with its very ids."""
-    engine = made(template)
-    tokens = engine._loaded().checkpoint.tokens
-    asked = only(generate(engine, (user("Who?"),)), Started).prompt_token_ids
-    ids = tuple(i for letter in reply for i in tokens.encode(letter))
-    assert len(ids) > len(tokens.encode(reply))
-    continued = only(generate(engine, (user("Who?"), assistant(reply, ids))), Started).prompt_token_ids
-    assert continued == asked + ids
-    assert prompt_of(engine, user("Who?"), assistant(reply)) == tokens.decode(asked, skip_special=False) + reply
-
-
-def test_a_reply_that_holds_the_opening_of_its_thoughts(made):
-    """From another program, say: they are not opened twice."""
-    text = prompt_of(made(OPENS_THOUGHTS), user("Who?"), assistant("<think>\na man"))
-    assert text.endswith(f"Who?{END}\n{START}assistant\n<think>\na man")
-
-
-ALTERNATES = (
-    "{% for message in messages %}{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}{% endfor %}" + CHATML
-)
-
-
-def test_messages_in_a_row_where_roles_must_alternate(made):
-    """A reply that was stopped before its first word leaves two of the person's; the template would refuse for ever."""
-    strict, free = made(ALTERNATES), made(CHATML)
-    row = (user("Hi"), user("Are you there?"), assistant("Yes."), assistant("I am."), user("So"))
-    joined = (user("Hi\n\nAre you there?"), assistant("Yes.\n\nI am."), user("So"))
-    for count in range(1, len(row) + 1):
-        assert generate(strict, row[:count])[-1].__class__ is Finished
-    assert prompt_of(strict, *row) == prompt_of(strict, *joined) == prompt_of(free, *joined)
-    assert prompt_of(free, *row) != prompt_of(free, *joined)
-    assert prompt_of(strict, system("Be kind."), *row[:2]).count("Be kind.") == 1
-    assert generate(strict, (assistant("Hello"), user("Hi")))[-1].fault == "chat_template"
 
 
 def test_leading_tokens_of_the_tokenizer(tmp_path):
