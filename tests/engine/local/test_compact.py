@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.arena import Arena
 from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import assembly, compaction, race
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
@@ -227,14 +226,3 @@ def test_memory_is_given_back_with_the_model(tmp_path, monkeypatch):
     engine.close()
     del engine, maker, batch
     assert held() is None
-
-
-def test_an_arena_lays_tensors_side_by_side():
-    """In lines of their own, of any type, and one that is larger than its parts alone."""
-    arena = Arena()
-    first, second = arena.empty((3, 5), torch.int8), arena.empty((7,), torch.bfloat16)
-    assert second.data_ptr() - first.data_ptr() == 64
-    first.fill_(1), second.fill_(2)
-    large = arena.empty((9, 1 << 23), torch.int8)
-    large.fill_(3)
-    assert (int(first.sum()), float(second.sum()), int(large[8, -1])) == (15, 14.0, 3)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from chatdesk.engine.local.arena import Arena
 from chatdesk.engine.local.graphs import check
 from chatdesk.engine.local.lean.race import Race
 from chatdesk.engine.local.lean.together import together
@@ -59,7 +58,7 @@ class Compaction:
     def __init__(self, model: nn.Module, kernels: Any, threads: int) -> None:
         self.made: dict[int, Compact] = {}
         self.race = Race()
-        self._kernels, self._threads, self._arena = kernels, threads, Arena()
+        self._kernels, self._threads = kernels, threads
         matrices = {_address(module): module for module in model.modules() if self._is_served(module)}
         self._left: list[Any] = list(matrices.values())
         self._portion = sum(module.weight.numel() for module in self._left) / _PORTIONS
@@ -135,7 +134,7 @@ class Compaction:
         rows = module.weight.t() if isinstance(module, Conv1D) else module.weight
         height, width = rows.shape
         groups, size = width // self._kernels.GROUP, self._kernels.BYTES
-        weights, units = self._arena.empty((height, groups, size), torch.uint8), rows.new_empty(height)
+        weights, units = torch.empty(height, groups, size, dtype=torch.uint8), rows.new_empty(height)
         starts = torch.zeros(height + 1, dtype=torch.int32)
         ends = [height * part // self._threads for part in range(self._threads + 1)]
         room = -(-height // self._threads) * width // _NUMBERS_PER_STRAY

@@ -25,6 +25,7 @@ from chatdesk.engine.local.lean.assembly import (
     at,
     build,
     external,
+    fetch,
     intrinsic,
     kernel,
     loop,
@@ -42,6 +43,7 @@ TOGETHER = 2
 """Inputs that weights are unpacked for at once; more have no room in the registers."""
 
 _LANES = 16
+_GROUPS_AHEAD = 2  # whose scales are fetched before they are needed
 _LOW_BITS, _MOST = 7, 16256.0  # 127 times 128
 _floats, _numbers, _bytes = vector(FLOAT, 16), vector(I32, 16), vector(I8, 64)
 
@@ -157,6 +159,8 @@ def _block(name: str, together: int) -> Any:
             inputs = [moved(builder, row, group, 4 * PACKED) for row in rows]
             whole = _sum_group(builder, moved(builder, weights, group, 32 * GROUP), inputs)
             scale = builder.add(scales, builder.mul(group, stride))
+            for line in range(0, 4 * 64, 64):  # they lie far apart: the processor does not look ahead by itself
+                fetch(builder, builder.add(scale, builder.mul(stride, ir.Constant(I64, _GROUPS_AHEAD))), line)
             of_group = [_scaled(builder, scale, number) for number in range(4)]
             for x, numbers, sums_of_row in zip(inputs, whole, totals, strict=True):
                 unit, every = (builder.load(at(builder, x, place, FLOAT)) for place in (2 * GROUP, 2 * GROUP + 4))
