@@ -20,6 +20,7 @@ from chatdesk.ui.chat.buttons import RoundButton
 from chatdesk.ui.chat.column import MARGIN, column
 from chatdesk.ui.chat.rows import Row, Rows
 from chatdesk.ui.chat.views import RowView
+from chatdesk.ui.widgets.focus import hand_on, has_focus
 
 _AT_END_PX = 8
 _PAD_PX = 24
@@ -30,7 +31,8 @@ _SCROLLING_S = 0.1  # who scrolls again within this time is scrolling; once is a
 class RowArea(QAbstractScrollArea):
     """Places the widgets of `rows` and scrolls. A subclass makes the widgets.
 
-    Signals: ``link_clicked(address)``; ``view_made(row)``, of a row that has come on screen.
+    Signals: ``link_clicked(address)``; ``view_made(row)``, of a row that has come on screen. Attributes: ``heir``, what
+    gets the focus when the row that has it goes away: itself, unless somebody says another one.
     """
 
     link_clicked = Signal(str)
@@ -39,6 +41,7 @@ class RowArea(QAbstractScrollArea):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.rows = Rows()
+        self.heir: QWidget = self
         self.margin_px = MARGIN
         self._live: list[Row] = []
         self._ring = False
@@ -169,13 +172,31 @@ class RowArea(QAbstractScrollArea):
         return self.rows.at(self._scroll_value()) if len(self.rows) else None
 
     def renew(self) -> None:
-        """Make all widgets again."""
+        """Make all widgets again, or dress those that hold what is typed."""
+        focus = self.focused_stop()
         for row in list(self._live):
-            self.release(row)
+            if row.view is not None and not row.view.dress():
+                self.release(row)
         for index in range(len(self.rows)):
             self.rows[index].width = 0
         self._place_to_end_button()
         self.arrange()
+        if focus is not None:
+            self.focus_stop(*focus)
+
+    def focused_stop(self) -> tuple[Row, int] | None:
+        """The row with the focus, and at which of its stops that is."""
+        for row in self._live:
+            for number, stop in enumerate(row.view.stops() if row.view is not None else ()):
+                if has_focus(stop):
+                    return row, number
+        return None
+
+    def focus_stop(self, row: Row, number: int) -> None:
+        """Bring the focus to a stop of a row, if it is there."""
+        stops = row.view.stops() if row.view is not None else []
+        if number < len(stops) and not has_focus(stops[number]):
+            stops[number].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def forget_rows(self) -> None:
         """No rows any more."""
@@ -196,6 +217,7 @@ class RowArea(QAbstractScrollArea):
     def release(self, row: Row) -> None:
         """Take the widget of a row away; its height stays known."""
         if row.view is not None:
+            hand_on(row.view, self.heir)
             row.view.hide()
             row.view.deleteLater()
             row.view = None
@@ -266,6 +288,7 @@ class RowArea(QAbstractScrollArea):
         row.view = self.make_view(row)
         row.view.link_clicked.connect(self.link_clicked)
         row.view.resized.connect(lambda: self.refit(row))
+        row.view.left.connect(lambda part: hand_on(part, self.heir))
         row.width = 0
         self._has_made = True
         self._live.append(row)

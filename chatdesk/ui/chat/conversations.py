@@ -134,15 +134,23 @@ class ConversationList(QFrame):
             self._pending = (conversations, deleted)
             return
         place = self.view.verticalScrollBar().value()
-        current = self.current()
-        if self.model.set_conversations(conversations) and (row := self.model.row_of(current)) >= 0:
-            self.view.setCurrentIndex(self.model.index(row))
+        current, row = self.current(), self.view.currentIndex().row()
+        if self.model.set_conversations(conversations):
+            if (row := self._row_now(current, row)) >= 0:
+                self.view.setCurrentIndex(self.model.index(row))
             self.view.verticalScrollBar().setValue(place)
         self.empty.setVisible(not conversations)
         if deleted is None:
             self.undo_bar.hide()
         else:
             self.undo_bar.show_deleted(deleted.title or self.tr("New chat"))
+
+    def _row_now(self, current: str, row: int) -> int:
+        """Where the keys go on: at the conversation they were at, or where it is gone at the next; -1 where none is."""
+        if not current or (found := self.model.row_of(current)) >= 0:
+            return found if current else -1
+        rows = [each for each in range(self.model.rowCount()) if self.model.index(each).data(ID_ROLE)]
+        return next((each for each in rows if each >= row), rows[-1] if rows else -1)
 
     def _on_editor_closed(self) -> None:
         if self._pending is not None:

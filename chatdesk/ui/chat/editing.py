@@ -33,7 +33,6 @@ class _Text(TextField):
         self._composing = False
         self.setTabChangesFocus(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFont(theme.font("text"))
         self.setPlainText(text)
         self.moveCursor(self.textCursor().MoveOperation.End)
 
@@ -107,11 +106,8 @@ class EditBox(RowView):
         self._save.setToolTip(self.tr("The version before stays; ‹ brings it back. (Ctrl+Enter)"))
         self._cancel = QPushButton(self.tr("Cancel"), self)
         self._cancel.setToolTip(self.tr("Leave the message as it was (Esc)"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, theme.scaled(12))
-        column.setSpacing(theme.scaled(8))
-        row = QHBoxLayout()
-        row.setSpacing(theme.scaled(8))
+        column = self._column = QVBoxLayout(self)
+        row = self._row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(self._cancel)
         row.addWidget(self._save)
@@ -124,7 +120,16 @@ class EditBox(RowView):
         self._text.left.connect(self.cancelled)
         self._text.textChanged.connect(self._on_text_changed)
         self._text.textChanged.connect(self.typed)
+        self.dress()
         self._show_files()
+
+    def dress(self) -> bool:
+        """Take font and sizes from the theme: who types goes on where he is."""
+        self._column.setContentsMargins(0, 0, 0, theme.scaled(12))
+        self._column.setSpacing(theme.scaled(8))
+        self._row.setSpacing(theme.scaled(8))
+        self._text.setFont(theme.font("text"))
+        return True
 
     def text(self) -> str:
         """The text as it stands here, to the letter."""

@@ -30,6 +30,7 @@ from chatdesk.ui.chat.status import StatusStrip
 from chatdesk.ui.chat.undo_bar import UndoBar
 from chatdesk.ui.errors import button, sentence, sentence_of
 from chatdesk.ui.widgets.drawer import Drawer, Shade
+from chatdesk.ui.widgets.focus import has_focus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,7 @@ class ChatPage(QWidget):
 
         self.reading = Reading()
         self.transcript = self.reading.transcript
+        self.transcript.heir = self.composer
         self._place.addWidget(self.reading)
         self._connect_transcript()
         early, self._early = self._early or [], None
@@ -214,12 +216,9 @@ class ChatPage(QWidget):
                 self._replying = replying
                 self.composer.set_replying(replying)
             case _:
-                self._apply_to_page(change)
+                if not self._apply_to_composer(change):
+                    self._apply_around(change)
                 self.reading.apply(change)
-
-    def _apply_to_page(self, change: Change) -> None:
-        if not self._apply_to_composer(change):
-            self._apply_around(change)
 
     def _apply_to_composer(self, change: Change) -> bool:
         """What stands unsent has changed, or nothing of it: False."""
@@ -262,7 +261,8 @@ class ChatPage(QWidget):
         self._notice = None
         self.header.set_title(conversation.title if conversation else "", stored=conversation is not None)
         self._mark_open()
-        self.composer.focus()
+        if conversation is not None or not has_focus(self.list.view):  # who deletes in the list goes on there
+            self.composer.focus()
 
     def _mark_open(self) -> None:
         self.list.set_open(self._chat.open_id)

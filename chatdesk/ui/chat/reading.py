@@ -9,6 +9,7 @@ from chatdesk.tasks.changes import Change, DraftsOpened
 from chatdesk.ui.chat.drafts import DraftsView
 from chatdesk.ui.chat.finding import FindBar
 from chatdesk.ui.chat.transcript import Transcript
+from chatdesk.ui.widgets.focus import hand_on
 
 _FIND_MOST = 100  # characters of a selection that are looked for
 
@@ -107,11 +108,13 @@ class Reading(QWidget):
             self.drafts.link_clicked.connect(self.link_clicked)
             self._column.addWidget(self.drafts)
         self.find_bar.close_bar()
+        hand_on(self.transcript, self.transcript.heir)
         self.transcript.hide()
         self.drafts.open(change)
 
     def _close_drafts(self) -> None:
         if self.drafts is not None:
+            hand_on(self.drafts, self.transcript.heir)
             self.drafts.close_columns()
             self.transcript.show()
 

@@ -26,6 +26,7 @@ from chatdesk.ui.chat.rows import Edited, Entry, Row, Step
 from chatdesk.ui.chat.thoughts import ThoughtView
 from chatdesk.ui.chat.turn_rows import TurnRows
 from chatdesk.ui.chat.views import CodeFrame, MarkdownView, PlainView, RowView
+from chatdesk.ui.widgets.focus import hand_on
 
 _PAINT_MS = 33
 _REST = 4  # after a paint the window rests at least this many times as long as the paint took
@@ -145,7 +146,7 @@ class Transcript(TurnRows):
             return
         self.flush()
         entry = self._entries[id]
-        shown = entry.text
+        shown, focus = entry.text, self.focused_stop()
         if entry.cutter is not None and turn.text.startswith(shown):
             entry.turn = turn
             self._feed(entry, turn.text[len(shown) :])
@@ -166,6 +167,9 @@ class Transcript(TurnRows):
         }
         self._after_change()
         self.arrange()
+        for row in entry.rows if focus is not None else ():  # the same button of what is shown now
+            if focus is not None and row.kind == focus[0].kind and focus[0].block is None:
+                self.focus_stop(row, focus[1])
 
     def remove(self, id: str) -> None:
         """Turn ``id`` is gone."""
@@ -459,6 +463,7 @@ class Transcript(TurnRows):
             self._empty.setGeometry(self.viewport().rect())
             self._empty.show()
         elif not wanted and self._empty is not None:
+            hand_on(self._empty, self.heir)
             self._empty.hide()
             self._empty.deleteLater()
             self._empty = None
@@ -472,6 +477,7 @@ class Transcript(TurnRows):
     def _on_theme_changed(self) -> None:
         """Colours or sizes are others: make everything that is on screen anew."""
         if self._empty is not None:
+            hand_on(self._empty, self.heir)
             self._empty.deleteLater()
             self._empty = None
             self._show_empty_state()

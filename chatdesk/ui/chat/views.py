@@ -30,13 +30,18 @@ class RowView(QWidget):
     """A row.
 
     Signals: ``link_clicked(address)``; ``code_copy_requested``, of the code that begins in this piece; ``resized``: it
-    wants to be fitted again; ``hovered``: the pointer has come or gone.
+    wants to be fitted again; ``hovered``: the pointer has come or gone; ``left(part)``: a part of it is to go away.
     """
 
     link_clicked = Signal(str)
     code_copy_requested = Signal()
     resized = Signal()
     hovered = Signal()
+    left = Signal(object)
+
+    def dress(self) -> bool:
+        """Take fonts, sizes and colours from the theme; False: it has to be made again for that."""
+        return False
 
     def fit(self, width: int) -> int:
         """Lay out for a width; returns the height."""
@@ -240,8 +245,7 @@ class MarkdownView(RowView):
         for block in found[same:]:
             self._shown.append((block, self._view(block)))
         for _, view in old:
-            view.hide()
-            view.deleteLater()
+            self._let_go(view)
         self.setAccessibleName(self.tr("Reply") + ": " + inert(text[:1_000]))
 
     def _on_drawn(self) -> None:
@@ -250,11 +254,15 @@ class MarkdownView(RowView):
         for index, (block, view) in enumerate(self._shown):
             if isinstance(view, _Text) and view.pending and all(map(formulas.is_known, view.pending)):
                 self._shown[index] = (block, self._view(block))
-                view.hide()
-                view.deleteLater()
+                self._let_go(view)
                 changed = True
         if changed:
             self.resized.emit()
+
+    def _let_go(self, view: RowView) -> None:
+        self.left.emit(view)
+        view.hide()
+        view.deleteLater()
 
     def _view(self, block: Block) -> RowView:
         view: RowView
