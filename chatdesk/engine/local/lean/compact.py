@@ -8,7 +8,7 @@ Sixty-four weights lie together in 96 bytes, in such an order that bytes of both
 bytes, are bfloat16 numbers of which every other one, widened, makes a vector in the order of the inputs. First come
 their lower bytes, as they are but for the exponent's last bit. Then half a byte each: the sign and the exponent's upper
 three bits. A byte of those has, from above, a sign and the bits of one of the second half, a sign of the second half,
-and the bits of one of the first; turned by four bits as a whole it is the same the other way round (see `_weights`).
+and the bits of one of the first; turned by four bits as a whole it is the same the other way round (see `_pairs`).
 """
 
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ _wide, _half, _words = vector(I64, 8), vector(I8, 32), vector(I16, 64)
 
 
 def _order() -> list[int]:
-    """Which weight the byte at each place belongs to; see `_weights`."""
+    """Which weight the byte at each place belongs to; see `_pairs`."""
     found = [0] * GROUP
     for place in range(GROUP):
         lane, within = divmod(place, 16)

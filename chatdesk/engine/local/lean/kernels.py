@@ -1,7 +1,7 @@
 """The kernels of the lean decode step, compiled by numba for this processor.
 
 `run` works through a list of operations (`OP`), made once for a model by `program`: it knows no architecture, only
-addresses of weights and of float32 buffers. Weights are read where torch keeps them; bfloat16 is widened by a shift.
+addresses of weights and of float32 buffers. Weights are read where torch keeps them, or in twelve bits.
 Sums are float32, and so is what is multiplied, unless it was packed for products of bytes or of pairs of bfloat16.
 
 Every thread goes through the whole list and does its share of each operation. They meet where one reads what others

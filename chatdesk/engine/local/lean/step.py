@@ -54,9 +54,12 @@ class LeanStep:
     ) -> None:
         self.buffers, self.rows = buffers, buffers[0][0].shape[0]
         self._make, self._run, self._brake, self._compaction = make, run, brake, compaction
-        self._program, self._is_compact = make({}), False
+        self._program: Any = None
         self._tried: Any = None
+        self._is_compact = False
         self._become_compact()
+        if not self._is_compact:
+            self._program = make({})
         self._turns = self._program.turns.numpy()
         self._meeting = np.array([0, self._program.threads], np.int64)
 
