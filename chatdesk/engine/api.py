@@ -280,6 +280,8 @@ class Started(_Event, frozen=True):
     """The prompt as the model sees it. ``dropped_messages``: how many messages did not fit into the context
     (``dropped_tokens``: of a text prompt, the tokens cut at its beginning); of the first ``unseen_before`` messages,
     system messages not counted, the model sees the pinned ones only. ``sampling`` is what is really used.
+    ``opening``: what of the reply a chat template has written already, the ``<think>`` that opens its thoughts; it
+    stands in front of the first increment.
     """
 
     prompt_token_ids: tuple[int, ...]
@@ -288,6 +290,7 @@ class Started(_Event, frozen=True):
     dropped_messages: int = 0
     dropped_tokens: int = 0
     unseen_before: int = 0
+    opening: str = ""
 
 
 class AlternativeToken(Struct, frozen=True):

@@ -187,12 +187,12 @@ class FakeEngine:
         if request.adapter:
             _require_folder(request.adapter)
         sampling = _resolved(request.sampling)
-        prompt, *dropped = _fitted(request, model.context_length)
+        prompt, messages, tokens, unseen = _fitted(request, model.context_length)
         seed = random.getrandbits(32) if request.seed is None else request.seed
         misdeed = _Misdeed.asked_for(_last_text(request))
         limits = _limits(sampling, len(prompt), model.context_length)
         begin = time.perf_counter()
-        yield Started(request.id, _ids(prompt), sampling, seed, *dropped)
+        yield Started(request.id, _ids(prompt), sampling, seed, messages, tokens, unseen)
         drafts = [
             _Draft(request, i, self._words(seed + i, sampling, misdeed.name == "endless", request))
             for i in range(request.drafts)

@@ -303,7 +303,8 @@ class Chat:
     def go_on_from(self, turn_id: str, beginning: ChatMessage) -> None:
         """Another version of a reply that begins with ``beginning``; what followed the old one stays with it."""
         if self._open.can_change(turn_id):
-            self._answer_at(turn_id, continues=turn_id, drafts=1, beginning=beginning)
+            text = next(turn.text for turn in self._open.turns if turn.id == turn_id)
+            self._answer_at(turn_id, continues=turn_id, drafts=1, beginning=turns.opened_as(text, beginning))
 
     def edit(self, turn_id: str, text: str, files: tuple[Attachment, ...] | None = None) -> None:
         """Put another version beside a message; the person's own is asked again. The old one stays reachable.

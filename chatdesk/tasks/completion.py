@@ -31,6 +31,8 @@ class Completion:
         match event:
             case Started():
                 self.started = event
+                for draft in self.drafts:
+                    draft.text = event.opening
             case TokenEvent():
                 draft = self.drafts[event.draft]
                 draft.tokens.append(event)

@@ -238,9 +238,7 @@ class Replies:
                 for reply in drafts:
                     self._audience.reply_waits(reply, done, total)
             case Started():
-                for reply in drafts:
-                    reply.started = event
-                self._audience.reply_started(drafts[0])
+                self._begin(drafts, event)
             case TokenEvent() | DraftFinished():
                 drafts[event.draft].take(event)
                 self._audience.reply_grew(drafts[event.draft], event.text)
@@ -250,6 +248,16 @@ class Replies:
                 self._finish_all(drafts)
             case Failed(fault=fault, fields=fields):
                 self._finish_all(drafts, "error", notice(UserError(Fault(fault), **fields)))
+
+    def _begin(self, drafts: list[Reply], event: Started) -> None:
+        """The prompt is read; what the template has written of the replies is theirs."""
+        for reply in drafts:
+            reply.started = event
+        self._audience.reply_started(drafts[0])
+        if event.opening:
+            for reply in drafts:
+                reply.text += event.opening
+                self._audience.reply_grew(reply, event.opening)
 
     def flush(self) -> None:
         """Write what is not yet on disk; to be called at least once a second."""

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+from msgspec import structs
+
 from chatdesk.engine.api import ChatMessage, Overflow, Role, Sampling
 from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
@@ -14,6 +16,7 @@ SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CH
 _TITLE_CHARS = 60
 _SHORT_TITLE_CHARS = 20
 _BACKTICKS = re.compile("`{3,}")
+_OPENING = re.compile(r"<think>\s*")
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
@@ -118,6 +121,14 @@ def title(text: str, reply: str = "") -> str:
     if len(line) <= _TITLE_CHARS:
         return line
     return line[:_TITLE_CHARS].rsplit(" ", 1)[0].rstrip(",.;:–") + "…"
+
+
+def opened_as(text: str, beginning: ChatMessage) -> ChatMessage:
+    """A beginning of a reply made of its tokens, with what the template had opened it with: that is none of them."""
+    found = _OPENING.match(text)
+    if found is None or _OPENING.match(beginning.text):
+        return beginning
+    return structs.replace(beginning, text=found[0] + beginning.text)
 
 
 def subject(words: str, files: Sequence[Attachment]) -> str:

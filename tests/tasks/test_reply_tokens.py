@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from chatdesk.engine.api import ChatMessage, Failed, Read, TokenReading, TokensRead
+from chatdesk.engine.api import (
+    DEFAULT_SAMPLING,
+    ChatMessage,
+    Failed,
+    Read,
+    Started,
+    TokenEvent,
+    TokenReading,
+    TokensRead,
+)
 from chatdesk.errors import Fault
-from chatdesk.tasks.changes import Notice
+from chatdesk.tasks.changes import Notice, TurnReplaced
 from chatdesk.tasks.inspect import Inspect
 from chatdesk.tasks.ports import StoreLink
 from tests.tasks.desk import Desk
@@ -77,6 +86,33 @@ def test_another_version_goes_on_from_a_token(desk: Desk) -> None:
     desk.chat.undo()
     desk.settle()
     assert desk.texts() == ["a question", "One two three"]
+
+
+def test_thoughts_that_the_template_opened_belong_to_the_reply(desk: Desk) -> None:
+    """Their opening is no token: it stands in front of what was generated, and of what goes on from there."""
+    request = desk.send("a question")
+    desk.say(Started(request.id, (1, 2, 3), DEFAULT_SAMPLING, 7, opening="<think>\n"))
+    assert desk.last(TurnReplaced).turn.text == "<think>\n"
+    desk.say(
+        TokenEvent(request.id, 0, 10, "Well", -1.0, -1.0), TokenEvent(request.id, 0, 11, "</think>Yes", -1.0, -1.0)
+    )
+    desk.finish(request)
+    assert desk.texts() == ["a question", "<think>\nWell</think>Yes"]
+    first = last_id(desk)
+    assert desk.store.submit(lambda c: c.message(first).token_ids).result(20) == (10, 11)
+    desk.chat.go_on_from(first, ChatMessage("assistant", "Well, no", (10, 77)))
+    request = desk.asked()
+    assert request.prompt[-1] == ChatMessage("assistant", "<think>\nWell, no", (10, 77))  # type: ignore[comparison-overlap]
+    desk.stream(request, " end")
+    desk.finish(request)
+    assert desk.texts() == ["a question", "<think>\nWell, no end"]
+
+
+def test_an_opening_without_a_word_is_no_reply(desk: Desk) -> None:
+    request = desk.send("a question")
+    desk.say(Started(request.id, (1, 2, 3), DEFAULT_SAMPLING, 7, opening="<think>\n"))
+    desk.finish(request, "cancelled")
+    assert desk.texts() == ["a question"]
 
 
 def test_what_followed_stays_with_the_old_version(desk: Desk) -> None:

@@ -110,6 +110,7 @@ class Generator:
             prompt.dropped_messages,
             prompt.dropped_tokens,
             prompt.unseen_before,
+            prompt.opening,
         )
         self._cache.runner.brake.should_stop = is_cancelled
         if self._draft is not None:

@@ -15,6 +15,7 @@ message, a pinned turn or the last user message; or it is refused, where the req
 wanted new tokens, at most a quarter of the context.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -34,6 +35,8 @@ from chatdesk.library.dialogues import DIALOGUES, Dialogue
 _MARK = "\ue000{}\ue001"
 """Stands for the n-th reply; characters for private use, which no template contains."""
 
+_OPENING, _LONGEST_OPENING = re.compile(r"<think>\s*\Z"), 16  # in tokens
+
 _TEXTS, _REMEMBERED = 256, 2048  # how many texts are remembered with their ids, and of how many letters at most
 
 Size = Callable[[ChatMessage], int]
@@ -44,7 +47,8 @@ Render = Callable[[Sequence[ChatMessage], bool], str]
 class Prompt:
     """What the model sees. ``continues``: the new text goes on within ``ids``; else it stands by itself.
 
-    ``stops``: texts that end a reply; ``stop_ids``: those of them that are tokens by themselves.
+    ``stops``: texts that end a reply; ``stop_ids``: those of them that are tokens by themselves; ``opening``: see
+    `Started`.
     """
 
     ids: tuple[int, ...]
@@ -54,6 +58,7 @@ class Prompt:
     dropped_messages: int = 0
     dropped_tokens: int = 0
     unseen_before: int = 0
+    opening: str = ""
 
 
 class Around(NamedTuple):
@@ -170,7 +175,7 @@ class PromptMaker:
         if may_drop:
             guess = self._likely_too_many(chat, sampling, size)
             dropped = _fewest(guess, len(chat.droppable), lambda n: (n >= guess or chat.is_renderable(n)) and fits(n))
-        ids = encoded(dropped)
+        ids, is_continued = encoded(dropped), messages[-1].role == "assistant"
         if not fits(dropped):
             if must_stay:
                 raise UserError(Fault.CONTEXT_FULL, tokens=len(ids), limit=self._limit(len(ids), sampling))
@@ -182,10 +187,16 @@ class PromptMaker:
             stop_ids=self._turn_end(form.template).union(
                 ids[0] for stop in form.stops if len(ids := self._tokens.encode(stop)) == 1
             ),
-            continues=messages[-1].role == "assistant",
+            continues=is_continued,
             dropped_messages=len(messages) - len(chat.without(dropped)),
             unseen_before=sum(map(len, chat.turns[: max(chat.droppable[:dropped], default=-1) + 1])),
+            opening="" if is_continued else self._opening(ids),
         )
+
+    def _opening(self, ids: Sequence[int]) -> str:
+        """The beginning of thoughts that a prompt ends with."""
+        found = _OPENING.search(self._tokens.decode(ids[-_LONGEST_OPENING:], skip_special=False))
+        return found[0] if found else ""
 
     def _require_renderable(self, kept: Sequence[ChatMessage], sampling: Sampling, fault: Fault, size: Size) -> None:
         """Texts of megabytes, which a template cannot take, cannot fit as a rule: that is said then."""
@@ -363,10 +374,14 @@ def _parts(render: Render, messages: Sequence[ChatMessage]) -> tuple[str, Parts]
         if not asking:
             raise
     text, parts = _split(render, messages[:-1], is_continued=False)
-    opening = next(iter(reply.text.split()), "")
-    if opening.startswith("<") and text.rstrip().endswith(opening):  # the reply holds what the template has opened
-        return text.rstrip().removesuffix(opening) + reply.text.lstrip(), []
+    if _OPENING.search(text):  # which a reply that was begun there holds, too
+        reply = replace(reply, text=without_opening(reply.text))
     return text + reply.text, [*(parts or [(None, text)]), (reply, "")]
+
+
+def without_opening(text: str) -> str:
+    """A reply without the opening of its thoughts."""
+    return re.sub(r"\A\s*<think>\s*", "", text)
 
 
 def _asking(render: Render, messages: Sequence[ChatMessage]) -> str:

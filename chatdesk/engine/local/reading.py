@@ -9,7 +9,7 @@ from chatdesk.engine.api import Event, Progress, Read, Sampling, TokenReading, T
 from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.detokenize import Detokenizer
 from chatdesk.engine.local.loading import Checkpoint
-from chatdesk.engine.local.prompts import PromptMaker
+from chatdesk.engine.local.prompts import PromptMaker, without_opening
 from chatdesk.engine.local.sampling import FLOOR, MAX_TOP_LOGPROBS, candidates, check_range, resolve
 from chatdesk.engine.local.scoring import Forward
 from chatdesk.errors import Fault, UserError
@@ -64,8 +64,10 @@ class Reader:
             reply = request.prompt[-1]  # joined as it was written: through a template a space might come before it
             own = reply.token_ids or tokens.quoting.encode_plain(reply.text)
             sampling = resolve(Sampling(max_new_tokens=max(1, len(own))), self._checkpoint.info.sampling)
-            before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue).ids
-            ids, start = [*before, *own], len(before)
+            before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue)
+            if before.opening and not reply.token_ids:
+                own = tokens.quoting.encode_plain(without_opening(reply.text))
+            ids, start = [*before.ids, *own], len(before.ids)
         if not ids:  # of a text without width, say
             raise UserError(Fault.EMPTY_PROMPT)
         if len(ids) > context:

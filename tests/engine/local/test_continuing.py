@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatdesk.engine.api import Finished, Started
+from chatdesk.engine.api import Finished, Read, Started, TokensRead
 from tests.engine.checkpoints import END, START
 from tests.engine.local.driving import generate, only
 from tests.engine.local.talks import CHATML, assistant, prompt_of, system, user
@@ -40,10 +40,21 @@ def test_a_reply_is_continued_as_it_was_begun(made, template, reply):
     assert prompt_of(engine, user("Who?"), assistant(reply)) == tokens.decode(asked, skip_special=False) + reply
 
 
-def test_a_reply_that_holds_the_opening_of_its_thoughts(made):
-    """From another program, say: they are not opened twice."""
-    text = prompt_of(made(OPENS_THOUGHTS), user("Who?"), assistant("<think>\na man"))
-    assert text.endswith(f"Who?{END}\n{START}assistant\n<think>\na man")
+def test_what_the_template_opens_is_said_and_not_opened_twice(made):
+    """A reply holds the opening in front of its tokens, and is continued with their very ids."""
+    engine = made(OPENS_THOUGHTS)
+    asked = only(generate(engine, (user("Who?"),)), Started)
+    assert asked.opening == "<think>\n"
+    assert only(generate(made(CHATML), (user("Who?"),)), Started).opening == ""
+    ids = tuple(i for letter in "the dog" for i in engine._loaded().checkpoint.tokens.encode(letter))
+    for text in ("<think>\nthe dog", "<think>the dog"):  # the second from another program
+        again = only(generate(engine, (user("Who?"), assistant(text, ids))), Started)
+        assert (again.prompt_token_ids, again.opening) == (asked.prompt_token_ids + ids, "")
+    text = prompt_of(engine, user("Who?"), assistant("<think>\na man"))
+    assert text.endswith(f"{END}\n{START}assistant\n<think>\na man")
+    for message in (assistant("<think>\nthe dog"), assistant("<think>\nthe dog", ids)):
+        read = only(list(engine.run(Read(9, (user("Who?"), message)))), TokensRead)
+        assert "".join(token.text for token in read.tokens) == "the dog"
 
 
 ALTERNATES = (
