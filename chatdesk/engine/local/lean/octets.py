@@ -1,8 +1,9 @@
 """Products with weights in eight bits, where the processor multiplies words (`assembly.HAS_BYTE_PRODUCTS`).
 
 Inputs are packed: 64 at a time as whole numbers of 15 bits and a sign, with one unit, so that nothing is lost that
-bfloat16 would have kept. Two products and their sum are then one operation, where `vectors.dot` widens each weight to
-32 bits and makes a float32 of it. On other processors that is done.
+bfloat16 would have kept. The units stand behind all of them, so that none of the 64 bytes that are read together lie in
+two lines of the processor's cache. Two products and their sum are then one operation, where `vectors.dot` widens each
+weight to 32 bits and makes a float32 of it. On other processors that is done.
 """
 
 from typing import Any
@@ -32,9 +33,6 @@ from chatdesk.engine.local.lean.assembly import (
 from chatdesk.engine.local.lean.vectors import TOGETHER, f32, i16
 
 GROUP = 64
-PACKED = 36
-"""Float32 numbers' room of a packed group: 64 words, the unit, and what keeps it even."""
-
 _MOST = 32767.0
 _floats, _numbers, _words, _octets = vector(FLOAT, 16), vector(I32, 16), vector(I16, 32), vector(I8, 32)
 
@@ -42,29 +40,32 @@ _floats, _numbers, _words, _octets = vector(FLOAT, 16), vector(I32, 16), vector(
 @kernel
 def pack(x: Any, width: Any, packed: Any) -> None:
     """Write ``width`` float32 numbers, a multiple of 64, as `packed_dot` reads them; both given by address."""
+    units = f32(packed + 2 * width)
     for group in range(width // GROUP):
-        numbers, place = f32(x + 4 * group * GROUP), packed + 4 * group * PACKED
+        numbers, place = f32(x + 4 * group * GROUP), packed + 2 * group * GROUP
         most = np.float32(1e-30)
         for i in range(GROUP):
             most = max(most, abs(numbers[i]))
         ratio, words = np.float32(_MOST) / most, i16(place)
         for i in range(GROUP):
             words[i] = np.int16(np.int32(np.floor(numbers[i] * ratio + np.float32(0.5))))
-        f32(place)[GROUP // 2] = most / np.float32(_MOST)
+        units[group] = most / np.float32(_MOST)
 
 
 def _totals(builder: Any, weights: Any, inputs: list[Any], groups: Any) -> list[Any]:
     """Vectors whose sums are the products of a row with each of the inputs; weights are read and widened once."""
     pairs = external(builder, "llvm.x86.avx512.pmaddw.d.512", _numbers, _words, _words)
     totals = [build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in inputs]
+    units = [moved(builder, packed, groups, 2 * GROUP) for packed in inputs]
     with loop(builder, groups) as (group, _):
         row, halves = moved(builder, weights, group, GROUP), (0, 1)
         wide = [builder.sext(builder.load(at(builder, row, 32 * half, _octets), align=1), _words) for half in halves]
-        for packed, total in zip(inputs, totals, strict=True):
-            x = moved(builder, packed, group, 4 * PACKED)
+        for packed, first, total in zip(inputs, units, totals, strict=True):
+            x = moved(builder, packed, group, 2 * GROUP)
             words = [builder.load(at(builder, x, 64 * half, _words), align=4) for half in halves]
             sums = builder.add(*(builder.call(pairs, [wide[half], words[half]]) for half in halves))
-            unit = spread(builder, builder.load(at(builder, x, 2 * GROUP, FLOAT), align=4), _floats)
+            number = builder.load(at(builder, moved(builder, first, group, 4), 0, FLOAT), align=4)
+            unit = spread(builder, number, _floats)
             product = builder.fmul(builder.sitofp(sums, _floats), unit, flags=FLAGS)
             builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
     return [builder.load(total) for total in totals]

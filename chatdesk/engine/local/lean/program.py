@@ -24,6 +24,7 @@ from chatdesk.library.footprint import GROUP
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
 _BYTES = {FLOAT32: 4.0, BFLOAT16: 2.0, COMPACT: 1.5, INT8: 1.0, INT4: 0.5}
 _LANES = {"AVX512": 64, "AVX2": 32}  # how many columns torch packs together in four bits
+_LINE = 16  # float32 numbers in a line of the processor's cache
 _PACKED = (kernels.PACKED_ROWS, kernels.PACKED_NIBBLES)
 _MATRICES = (kernels.ROWS, kernels.COLUMNS, kernels.NIBBLES, *_PACKED)
 _PORTION = 1 << 28
@@ -68,7 +69,8 @@ class Program:
         self._x, self._projected, self._attended, self._inner, self._gate = scratch
         self._normed, self._normed_2, self._partial = torch.zeros(3, threads, self.rows, self._stride)
         self._last_packed: dict[str, int] = {}
-        self._packed = torch.zeros(threads, self.rows, -(-self._stride // GROUP) * nibbles.PACKED)
+        packed = -(-self._stride // GROUP) * nibbles.PACKED
+        self._packed = torch.zeros(threads, self.rows, -(-packed // _LINE) * _LINE)
         self._own = {"source_step": self._packed.stride(0)}
         self._scores = torch.zeros(self.rows, self._heads, self._room)
         self.turns, self._rotated = self._rotary()
