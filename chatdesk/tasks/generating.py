@@ -290,13 +290,15 @@ class Generating:
         written = {id: text for id, text in zip(task.generations, task.texts, strict=True) if text.strip()}
         if written:
             self._keep(written, self._record(task))
-        if task.purpose == "selection" and written and reason not in ("cancelled", "error"):
-            self._say(self._reworked(task, is_cut=reason in ("length", "context")))
+        opening = task.started.opening if task.started else ""
+        answer = turns.without_thoughts(opening + task.texts[0]).strip()
+        if task.purpose == "selection" and answer and reason not in ("cancelled", "error"):
+            self._say(self._reworked(task, answer, is_cut=reason in ("length", "context")))
         self._say(WritingEnded(task.purpose, reason))
 
-    def _reworked(self, task: Task, is_cut: bool) -> Reworked:
+    def _reworked(self, task: Task, new: str, is_cut: bool) -> Reworked:
         """The answer with the blanks around it that the selection had."""
-        old, new = task.selection, task.texts[0].strip()
+        old = task.selection
         head, tail = old[: len(old) - len(old.lstrip())], old[len(old.rstrip()) :]
         found = tuple(diffing.pieces(old, f"{head}{new}{tail}"))
         return Reworked(task.generations[0], task.name, found, task.is_few_shot, is_cut)
