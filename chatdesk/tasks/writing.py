@@ -12,10 +12,10 @@ import msgspec
 
 from chatdesk.engine.api import DEFAULT_SAMPLING, Count, Counted, Event, Failed, ModelInfo, Sampling
 from chatdesk.errors import UserError
-from chatdesk.settings.options import WRITING, usable_writing
+from chatdesk.settings.options import WRITING
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
-from chatdesk.storage.records import Document, DocumentText, DocumentVersion, Generation
+from chatdesk.storage.records import Document, DocumentText, DocumentVersion
 from chatdesk.storage.store import Store
 from chatdesk.tasks import diffing, guidance, turns
 from chatdesk.tasks.changes import Notice
@@ -35,6 +35,7 @@ from chatdesk.tasks.writing_changes import (
     WritingSettings,
 )
 from chatdesk.tasks.writing_prompts import WritingPrompts
+from chatdesk.tasks.writing_values import DocumentValues
 
 if TYPE_CHECKING:  # what files need is imported when it is wanted: the window starts without it
     from chatdesk.tasks.papers import Paper
@@ -63,6 +64,7 @@ class Writing:
         self.words: Callable[[], DocumentText] = lambda: DocumentText("")
         self.document: Document | None = None
         self.values: dict[str, Any] = {}
+        self._kept_values = DocumentValues(self._call, self._failed)
         self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
         self._is_dirty = False
         self._is_refused = False  # the last save of the open document failed: its words are in the editor alone
@@ -121,7 +123,12 @@ class Writing:
                 d.rename(document_id, title)
                 d.set_settings(document_id, {**d.get(document_id).settings, _IS_NAMED: True})
 
-            self._call(work, lambda _: self._took_title(document_id))
+            def failed(error: UserError) -> None:
+                if self.document is not None and self._is_open(document_id):
+                    self.on_change(DocumentRenamed(self.document.title))
+                self._failed(error)
+
+            self._call(work, lambda _: self._took_title(document_id), failed)
 
     def delete(self, document_id: str) -> None:
         """Move a document to the trash; `undo` brings it back."""
@@ -214,13 +221,7 @@ class Writing:
             self.values[name] = checked
         self._say_settings()
         if (document := self.document) is not None:
-            values = dict(self.values)
-
-            def work(d: Documents) -> None:
-                kept = {key: kept for key, kept in d.get(document.id).settings.items() if key not in WRITING}
-                d.set_settings(document.id, kept | values)
-
-            self._call(work)
+            self._kept_values.keep(document.id, dict(self.values))
 
     def keep_version(self, reason: str = "kept", then: Callable[[], None] = lambda: None) -> None:
         """Make a version of the words as they are."""
@@ -383,7 +384,7 @@ class Writing:
 
     def _opened(self, document: Document, words: DocumentText, is_restored: bool = False) -> None:
         self.document = document
-        self.values = usable_writing(document.settings)
+        self.values = self._kept_values.of(document)
         self.on_change(WritingNotice(None))
         self.on_change(DocumentOpened(document, words, is_restored))
         self._is_dirty = self._is_refused = False
@@ -402,6 +403,7 @@ class Writing:
     def _flush_left(self) -> None:
         for document, words in self._left.values():
             self._save(document, words)
+        self._kept_values.flush()
 
     def _save(self, document: Document, words: DocumentText) -> None:
         self._pending += 1
@@ -469,10 +471,7 @@ class Writing:
 
     def _keep_generations(self, texts: dict[str, str], record: dict[str, Any]) -> None:
         if (document := self.document) is not None:
-            self._call(lambda d: d.add_generations(document.id, texts, record), self._said_kept)
-
-    def _said_kept(self, _: tuple[Generation, ...]) -> None:
-        self.say_drawer()
+            self._call(lambda d: d.add_generations(document.id, texts, record), lambda _: self.say_drawer())
 
     def _say_list(self, found: list[Document]) -> None:
         self.on_change(DocumentsChanged(tuple(found), self._deleted))

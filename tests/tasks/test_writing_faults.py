@@ -277,3 +277,48 @@ def test_the_same_refused_words_may_be_tried_twice_at_once(desk, monkeypatch):
     desk.tick()
     assert desk.stored(id).text == "one"
     assert desk.writing._left == {}
+
+
+def refuse(*_):
+    raise UserError(Fault.DISK_FULL, path="x")
+
+
+def test_settings_that_the_disk_refuses_stay_and_are_written_later(desk, monkeypatch):
+    other, opened = two_documents(desk)
+    with monkeypatch.context() as patch:
+        patch.setattr(Documents, "set_settings", refuse)
+        desk.writing.set_setting("memory", "Ada keeps a lighthouse.")
+        desk.tick()
+        assert desk.newest(w.WritingNotice).notice.fault == Fault.DISK_FULL
+        desk.writing.open(other)
+        desk.settle()
+        desk.writing.open(opened)
+        desk.settle()
+        assert desk.writing.values == {"memory": "Ada keeps a lighthouse."}
+        desk.writing.open(other)
+        desk.settle()
+    desk.tick()
+    settings = desk.store.submit(lambda c: c.documents.get(opened).settings).result()
+    assert settings["memory"] == "Ada keeps a lighthouse."
+    desk.writing.open(opened)
+    desk.settle()
+    desk.writing.set_setting("memory", None)
+    desk.tick()
+    assert "memory" not in desk.store.submit(lambda c: c.documents.get(opened).settings).result()
+
+
+def test_a_title_that_the_disk_refuses_is_not_shown(desk, monkeypatch):
+    other, opened = two_documents(desk)
+    before = desk.writing.document.title
+    with monkeypatch.context() as patch:
+        patch.setattr(Documents, "rename", refuse)
+        desk.writing.rename(opened, "Another")
+        desk.settle()
+    assert desk.newest(w.DocumentRenamed).title == before
+    assert desk.newest(w.WritingNotice).notice.fault == Fault.DISK_FULL
+    seen = len(desk.seen)
+    with monkeypatch.context() as patch:
+        patch.setattr(Documents, "rename", refuse)
+        desk.writing.rename(other, "Another")
+        desk.settle()
+    assert not any(isinstance(change, w.DocumentRenamed) for change in desk.seen[seen:])
