@@ -324,8 +324,8 @@ def venv_works(venv: Path) -> bool:
 
 
 def may_replace(venv: Path) -> bool:
-    """Whether nothing is there but a venv or what an interrupted start left of one."""
-    if not venv.is_dir():
+    """Whether nothing is there but a venv or what an interrupted start left of one. Behind a link it is somebody's."""
+    if venv.is_symlink() or not venv.is_dir():
         return not (venv.exists() or venv.is_symlink())
     names = {entry.name for entry in venv.iterdir()}
     return "pyvenv.cfg" in names or names <= VENV_FOLDERS
@@ -334,7 +334,7 @@ def may_replace(venv: Path) -> bool:
 def build_venv(venv: Path) -> None:
     """Make the venv, in place of an old one."""
     if not may_replace(venv):
-        raise SetupError(f"{venv} is in the way and is not a virtual environment: move it and start again.")
+        raise SetupError(f"{venv} is in the way and is no virtual environment of its own: move it and start again.")
     if venv == Path(sys.prefix).resolve():
         raise SetupError(f"{venv} must be built anew: start this script with a Python outside of it.")
     say(f"making {venv.name} with Python {sys.version.split()[0]}")

@@ -433,6 +433,19 @@ def test_a_folder_that_is_no_venv_is_not_replaced(boot, tmp_path):
     assert boot.may_replace(folder)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_environment_behind_a_link_is_not_emptied(boot, tmp_path, is_there):
+    """venv empties what a link leads to, and then refuses to go on."""
+    other, link = tmp_path / "other", tmp_path / ".venv"
+    link.symlink_to(other)
+    if is_there:
+        stdlib_venv.create(other)
+    with pytest.raises(boot.SetupError, match="in the way"):
+        boot.build_venv(link)
+    assert (other / "pyvenv.cfg").exists() == is_there
+
+
 def test_a_venv_does_not_saw_off_its_own_branch(boot, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "prefix", str(tmp_path.resolve()))
     with pytest.raises(boot.SetupError, match="outside"):
