@@ -48,17 +48,35 @@ def read_all(paths: Iterable[Path], already: Sequence[Attachment] = ()) -> Read:
     for path in paths:
         there = (*already, *files)
         try:
-            if len(there) >= MOST_FILES:
-                raise UserError(Fault.ATTACHMENTS_TOO_MANY, name=safe_name(path.name), most=MOST_FILES)
+            _check_room(safe_name(path.name), there)
             file = read(path)
-            if sum(len(each.text) for each in (file, *there)) > MOST_CHARACTERS:
-                most = MOST_CHARACTERS // 1_000_000
-                raise UserError(Fault.ATTACHMENTS_TOO_LARGE, name=file.name, most=most)
+            _check_room(file.name, there, file.text)
             if file not in there:
                 files.append(file)
         except UserError as error:
             problems.append(error)
     return Read(tuple(files), tuple(problems))
+
+
+def joined(found: Read, already: Sequence[Attachment]) -> Read:
+    """``found`` as far as it can go with ``already``: while it was read, other files may have come."""
+    files, problems = list(already), list(found.problems)
+    for file in found.files:
+        try:
+            if file not in files:
+                _check_room(file.name, files, file.text)
+                files.append(file)
+        except UserError as error:
+            problems.append(error)
+    return Read(tuple(files[len(already) :]), tuple(problems))
+
+
+def _check_room(name: str, there: Sequence[Attachment], text: str = "") -> None:
+    """Raises ``ATTACHMENTS_TOO_MANY`` or ``ATTACHMENTS_TOO_LARGE`` for a further file beside these."""
+    if len(there) >= MOST_FILES:
+        raise UserError(Fault.ATTACHMENTS_TOO_MANY, name=name, most=MOST_FILES)
+    if len(text) + sum(len(each.text) for each in there) > MOST_CHARACTERS:
+        raise UserError(Fault.ATTACHMENTS_TOO_LARGE, name=name, most=MOST_CHARACTERS // 1_000_000)
 
 
 def read(path: Path) -> Attachment:

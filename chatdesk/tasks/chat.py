@@ -13,7 +13,7 @@ from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Conversation, Message
 from chatdesk.storage.store import Store
 from chatdesk.tasks import changes, turns
-from chatdesk.tasks.attachments import Read, read_all
+from chatdesk.tasks.attachments import Read, joined, read_all
 from chatdesk.tasks.changes import Action, Change, Notice, Turn, Undoable
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.opened import OpenConversation
@@ -439,9 +439,9 @@ class Chat:
         def then(read: Read) -> None:
             if place != self._places:  # they were meant for another conversation, which is left
                 return
-            files = self._open.unsent.files
-            if new := tuple(file for file in read.files if file not in files):
-                self._open.set_files((*files, *new))
+            read = joined(read, self._open.unsent.files)
+            if read.files:
+                self._open.set_files((*self._open.unsent.files, *read.files))
             self.on_change(changes.AttachingFailed(tuple(Notice(e.fault, e.fields) for e in read.problems)))
 
         aside(self._post, lambda: read_all(paths, there), then, lambda error: None)

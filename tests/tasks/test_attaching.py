@@ -375,3 +375,20 @@ def test_a_model_that_is_ready_later_counts_what_waits(desk):
     assert counts(desk) == []
     desk.say(Loaded(load.id, INFO))
     assert [request.text for request in counts(desk)] == [framed("", (NOTES,))]
+
+
+def test_files_that_are_read_at_the_same_time_are_not_too_many(desk, monkeypatch):
+    monkeypatch.setattr("chatdesk.tasks.attachments.MOST_FILES", 3)
+    files = [Attachment(f"{letter}.txt", letter) for letter in "abcd"]
+    for file in files:
+        (desk.folder / file.name).write_text(file.text, encoding="utf-8")
+    desk.chat.attach([desk.folder / file.name for file in files[:2]])
+    desk.chat.attach([desk.folder / file.name for file in (files[0], *files[2:])])
+    until = time.monotonic() + 20
+    while len(desk.chat._open.unsent.files) < 3 and time.monotonic() < until:
+        time.sleep(0.005)
+        desk.settle()
+    desk.settle()
+    assert len(desk.unsent()) == 3
+    (notice,) = desk.last(AttachingFailed).notices
+    assert notice.fault == Fault.ATTACHMENTS_TOO_MANY

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLineEdit
 
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks.changes import ListChanged
+from chatdesk.ui.chat import conversation_rows, conversations
 from chatdesk.ui.chat.conversation_rows import ID_ROLE, OPEN_ROLE, ConversationModel
 from tests.ui.scripted import conversation
 
@@ -304,3 +305,24 @@ def test_a_title_that_is_typed_stays_while_another_chat_is_shown(desk, qtbot):
     assert editor.text() == "Typed"
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: desk.chat.said("rename") == [("a", "Typed")])
+
+
+def test_today_becomes_yesterday_at_midnight(desk, monkeypatch):
+    desk.show_some()
+    tomorrow = datetime.now() + timedelta(days=1)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return tomorrow
+
+        @classmethod
+        def today(cls):
+            return tomorrow
+
+    monkeypatch.setattr(conversation_rows, "datetime", Later)
+    monkeypatch.setattr(conversations, "date", Later)
+    assert titles(desk.page.list.model)[0] == "Today"
+    desk.page.list._minute.timeout.emit()
+    assert titles(desk.page.list.model)[0] == "Yesterday"
+    assert desk.page.list.current() == "b"

@@ -4,6 +4,7 @@ The list never changes anything itself: it says what the person asked for, and s
 """
 
 from collections.abc import Collection, Sequence
+from datetime import date
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -61,6 +62,11 @@ class ConversationList(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("list")
+        self._shown: tuple[Sequence[Conversation], Conversation | None] = ((), None)
+        self._day = date.today()
+        self._minute = QTimer(self, interval=60_000)
+        self._minute.timeout.connect(self._on_minute)
+        self._minute.start()
         self._pending: tuple[Sequence[Conversation], Conversation | None] | None = None
         self.new_button = TextButton(shortcuts.title("new_chat"), icon="plus", kind="left")
         self.new_button.setToolTip(shortcuts.hint("new_chat"))
@@ -133,6 +139,7 @@ class ConversationList(QFrame):
         if self.view.state() == QAbstractItemView.State.EditingState:
             self._pending = (conversations, deleted)
             return
+        self._shown, self._day = (conversations, deleted), date.today()
         place = self.view.verticalScrollBar().value()
         current, row = self.current(), self.view.currentIndex().row()
         if self.model.set_conversations(conversations):
@@ -144,6 +151,11 @@ class ConversationList(QFrame):
             self.undo_bar.hide()
         else:
             self.undo_bar.show_deleted(deleted.title or self.tr("New chat"))
+
+    def _on_minute(self) -> None:
+        """After midnight, or a sleep over it, what stood under Today stands under Yesterday."""
+        if date.today() != self._day:
+            self.set_conversations(*self._shown)
 
     def _row_now(self, current: str, row: int) -> int:
         """Where the keys go on: at the conversation they were at, or where it is gone at the next; -1 where none is."""
