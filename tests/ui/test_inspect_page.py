@@ -272,3 +272,19 @@ def test_another_page_takes_over_what_is_looked_at(looking, qtbot):
     assert raw_text(page.text.document()) == "once upon\u00a0a time"
     assert (page.next_word.sampling.top_k, page.tokens._sampling.top_k) == (5, 5)
     assert page.next_word.rows["top_k"].field.text() == "5"
+
+
+def test_an_alternative_of_an_older_text_replaces_nothing(looking):
+    page = looking.page
+    page.tabs["tokens"].click()
+    page.text.setPlainText("once upon a time")
+    looking.look()
+    page.text.setPlainText("what was typed while the model was busy")
+    page.tokens.bars.chosen.emit(0)
+    assert page.text.toPlainText() == "what was typed while the model was busy"
+    page.look()
+    page.tokens.bars.chosen.emit(0)
+    assert page.text.toPlainText() == "what was typed while the model was busy"
+    looking.link.settle()
+    page.tokens.bars.chosen.emit(0)
+    assert page.text.toPlainText() != "what was typed while the model was busy"

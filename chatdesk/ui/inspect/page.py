@@ -58,6 +58,7 @@ class InspectPage(QWidget):
         self._pause = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._pause.timeout.connect(self.look)
         self.text.textChanged.connect(self._pause.start)
+        self.text.textChanged.connect(lambda: self.tokens.leave(raw_text(self.text.document())))
         self._lay_out()
         theme.watcher.changed.connect(self._dress)
 

@@ -52,7 +52,7 @@ class TokensPart(Columns):
         super().__init__()
         self._inspect = inspect
         self._sampling: Sampling = NEUTRAL
-        self._text = ""
+        self._text = self._read = ""  # the text of now, and the one that the tokens are of
         self.readings: tuple[TokenReading, ...] = ()
         choices = {"probability": self.tr("by probability"), "rank": self.tr("by rank")}
         self.by = ChoiceButton(self.tr("Colour"), choices | {"entropy": self.tr("by entropy")})
@@ -106,12 +106,20 @@ class TokensPart(Columns):
         """The text is this now."""
         self._text = text
         if text.strip():
-            self._inspect.tokens(text, self._sampling, self.take)
+            self._inspect.tokens(text, self._sampling, lambda found: self._take(text, found))
         else:
             self._inspect.forget()
             self.show_readings(())
             self.note.setText(self.tr("Type a text, and its tokens stand here."))
             self.note.show()
+
+    def leave(self, text: str) -> None:
+        """The text is this now, and will soon be looked at."""
+        self._text = text
+
+    def _take(self, text: str, found: tuple[TokenReading, ...] | Notice) -> None:
+        self._read = text
+        self.take(found)
 
     def take(self, found: tuple[TokenReading, ...] | Notice) -> None:
         """Show the tokens, or why there are none."""
@@ -162,7 +170,8 @@ class TokensPart(Columns):
         self.bars.set_tokens(self.readings[number].top, self.readings[number].id)
 
     def _on_chosen(self, number: int) -> None:
-        self.replaced.emit(self._pointed, number)
+        if self._read == self._text:  # else it would put an older text in the place of what was typed since
+            self.replaced.emit(self._pointed, number)
 
     def text_with(self, place: int, number: int) -> str:
         """The text up to a token, with an alternative in its place."""
