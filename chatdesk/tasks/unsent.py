@@ -114,7 +114,7 @@ class Unsent:
         if checked is None:
             self.values.pop(name, None)
         else:
-            self.values[name] = checked
+            self.values[name] = storable(checked) if isinstance(checked, str) else checked
         if name in _WORDS and not is_first:
             self._typed.add(name)
         self._dirty.add("values")

@@ -17,6 +17,7 @@ from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Document, DocumentText, DocumentVersion
 from chatdesk.storage.store import Store
+from chatdesk.storage.tables import storable
 from chatdesk.tasks import diffing, guidance, turns
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.diffing import Piece
@@ -218,7 +219,7 @@ class Writing:
         if checked is None:
             self.values.pop(name, None)
         else:
-            self.values[name] = checked
+            self.values[name] = storable(checked) if isinstance(checked, str) else checked
         self._say_settings()
         if (document := self.document) is not None:
             self._kept_values.keep(document.id, dict(self.values))

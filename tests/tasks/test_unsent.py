@@ -341,3 +341,33 @@ def test_a_title_that_the_disk_refuses_is_not_shown(desk: Desk, monkeypatch: pyt
         desk.settle()
     assert desk.last(Renamed).title == "Hi – Hello"
     assert desk.last(NoticeChanged).notice is not None
+
+
+def test_half_a_character_in_a_setting_costs_no_other(desk: Desk) -> None:
+    desk.load()
+    desk.answer("Hi", "Hello")
+    desk.chat.set_setting("system_prompt", "half \ud83d of one")
+    desk.chat.set_setting("temperature", 0.25)
+    assert stored(desk)[0].settings == {"system_prompt": "half \ufffd of one", "temperature": 0.25}
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "a\ufeffb", "\u2028x\u2029y", "e\u0301🙂\u200d", "\x1b[31m", "a\r\nb\rc", " \n ", "x" * 300_000]
+)
+def test_what_is_unsent_comes_back_to_the_letter(tmp_path: Path, text: str) -> None:
+    desk = Desk(tmp_path)
+    desk.load()
+    desk.answer(f"{text}!", "Hello")
+    home, question = desk.chat.open_id, desk.chat._open.turns[0].id
+    desk.chat.set_draft(text)
+    desk.chat.set_setting("system_prompt", text)
+    desk.chat.keep_edit(question, text)
+    desk.chat.tick()
+    desk.close()
+    again = Desk(tmp_path)
+    again.chat.open(home)
+    again.settle()
+    assert (again.texts()[0], again.last(DraftChanged).text) == (f"{text}!", text)
+    assert again.chat._open.unsent.values == {"system_prompt": text}
+    assert again.last(EditsKept).edits == {question: text}
+    again.close()

@@ -322,3 +322,11 @@ def test_a_title_that_the_disk_refuses_is_not_shown(desk, monkeypatch):
         desk.writing.rename(other, "Another")
         desk.settle()
     assert not any(isinstance(change, w.DocumentRenamed) for change in desk.seen[seen:])
+
+
+def test_half_a_character_in_a_setting_costs_no_other(desk):
+    desk.writing.set_setting("memory", "half \ud83d of one")
+    desk.writing.set_setting("temperature", 0.25)
+    desk.settle()
+    settings = desk.store.submit(lambda c: c.documents.get(desk.writing.document.id).settings).result()
+    assert (settings["memory"], settings["temperature"]) == ("half \ufffd of one", 0.25)
