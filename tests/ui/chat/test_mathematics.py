@@ -1,5 +1,6 @@
 """Formulas: where they stand in a text, what is drawn, what is shown as source, what is copied."""
 
+import os
 import threading
 
 import pytest
@@ -103,6 +104,24 @@ def test_these_stay_source(qapp, latex) -> None:
 def test_what_would_take_minutes_is_given_up(qapp, qtbot, monkeypatch) -> None:
     monkeypatch.setattr(formulas, "_DEEPEST", 100)
     formula = Formula(r"\frac{" * 20 + "x" + "}{y}" * 20, False, 16.0, "#000000")
+    assert not formulas.is_known(formula)
+    qtbot.waitUntil(lambda: formulas.is_known(formula), timeout=30_000)
+    assert formulas.drawing(formula) is None
+
+
+def test_a_finalizer_does_not_keep_a_drawing_from_being_given_up(qapp, qtbot, monkeypatch) -> None:
+    """The garbage of others is collected while a formula is drawn, and errors in finalizers are swallowed."""
+
+    class Garbage:
+        def __del__(self) -> None:
+            for _ in range(2 * most):
+                os.getpid()
+
+    most, (convert, typeset) = 100_000, formulas._load()
+    monkeypatch.setattr(formulas, "_DEEPEST", 100)
+    monkeypatch.setattr(formulas, "MOST_CALLS", most)
+    monkeypatch.setattr(formulas, "_load", lambda: (lambda latex: Garbage() and convert(latex), typeset))
+    formula = Formula(r"\frac{" * 20 + "z" + "}{y}" * 20, False, 16.0, "#000000")
     assert not formulas.is_known(formula)
     qtbot.waitUntil(lambda: formulas.is_known(formula), timeout=30_000)
     assert formulas.drawing(formula) is None
