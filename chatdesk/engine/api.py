@@ -234,7 +234,8 @@ class DeviceMemory(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """What is loaded. ``sampling``: the checkpoint's defaults over `DEFAULT_SAMPLING`; only a length may be open.
 
-    ``remarks``: each a `chatdesk.remarks.Remark`. ``can_fill``: whether its tokenizer can mark a gap inside a text.
+    ``remarks``: each a `chatdesk.remarks.Remark`. ``can_fill``: whether its tokenizer can mark a gap inside a text;
+    ``thinks``: whether its chat template knows thoughts, between ``<think>`` and ``</think>`` before an answer.
     """
 
     name: str
@@ -250,6 +251,7 @@ class ModelInfo(Struct, frozen=True):
     load_s: float
     remarks: tuple[str, ...] = ()
     can_fill: bool = False
+    thinks: bool = False
 
 
 class _Event(Struct, frozen=True, tag=True):

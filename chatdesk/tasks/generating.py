@@ -32,6 +32,7 @@ from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink
 from chatdesk.tasks.prompts import ExactPrompt
 from chatdesk.tasks.replies import notice
+from chatdesk.tasks.thoughts import Answer
 from chatdesk.tasks.writing_changes import (
     Purpose,
     Reworked,
@@ -40,19 +41,22 @@ from chatdesk.tasks.writing_changes import (
     WritingGrew,
     WritingNotice,
     WritingStarted,
+    WritingThinks,
     WritingWaits,
 )
 from chatdesk.tasks.writing_prompts import WritingPrompt, for_selection, for_template
 
 _ROOM = 256  # new tokens that a worked-on selection may have beyond its own characters
 _MOST_NEW = 4096
+_THOUGHTS = 2048  # new tokens that a model which thinks may have beside those of its answer
 
 
 @dataclass
 class Task:
     """One request. ``prompt``: a text, or the messages for a chat model; ``selection``: the words that are worked on.
 
-    ``texts``: what each draft holds by now; ``begins``: words in front of the first draft that were not generated.
+    ``texts``: what each draft holds by now; ``begins``: words in front of the first draft that were not generated;
+    ``answers``: what finds the words of each draft behind its thoughts, where messages are answered.
     """
 
     purpose: Purpose
@@ -72,6 +76,7 @@ class Task:
     request: int = 0
     generations: tuple[str, ...] = ()
     texts: list[str] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     started: Started | None = None
     reason: str = "stop"
 
@@ -173,11 +178,15 @@ class Generating:
         match event:
             case Started():
                 task.started = event
+                for draft in range(len(task.answers)):
+                    self._take(task, draft, event.opening)
             case TokenEvent(draft=draft, text=text):
-                self._grow(task, draft, text)
+                self._take(task, draft, text)
             case DraftFinished(draft=draft, text=text, reason=reason):
                 task.reason = reason
-                self._grow(task, draft, text)
+                self._take(task, draft, text)
+                if task.answers:
+                    self._grow(task, draft, task.answers[draft].finish())
             case Finished():
                 self._finish(task.reason)
             case Failed(fault=fault, fields=fields):
@@ -205,6 +214,8 @@ class Generating:
         task.request = self._engine.next_id()
         task.generations = tuple(new_id() for _ in range(task.drafts))
         task.texts = [""] * task.drafts
+        if not isinstance(task.prompt, str):
+            task.answers = [Answer() for _ in range(task.drafts)]
         self._task = task
         self._say(WritingStarted(task.purpose, task.generations, task.is_few_shot, bool(task.suffix), task.unseen))
         if task.begins:
@@ -231,6 +242,12 @@ class Generating:
         info = self._models.info
         return bool(self._models.dialogue) or (info is not None and info.has_chat_template)
 
+    @property
+    def _room_to_think(self) -> int:
+        """New tokens that are not of the answer."""
+        info = self._models.info
+        return _THOUGHTS if info is not None and info.thinks and not self._models.dialogue else 0
+
     def _continuation(self, purpose: Purpose, before: str, after: str, values: dict[str, Any], drafts: int) -> Task:
         info = self._models.info
         asked = guidance.asked(
@@ -251,7 +268,7 @@ class Generating:
 
     def _selection(self, prompt: WritingPrompt, text: str, values: dict[str, Any]) -> Task:
         said, stop = for_selection(prompt, text, self._is_chat)
-        room = min(_MOST_NEW, _ROOM + 2 * len(text))
+        room = min(_MOST_NEW, _ROOM + 2 * len(text)) + self._room_to_think
         return Task(
             "selection",
             said,
@@ -269,7 +286,7 @@ class Generating:
         return Task(
             "template",
             said,
-            guidance.sampling({"max_new_tokens": 1024, **values}),
+            guidance.sampling({"max_new_tokens": 1024 + self._room_to_think, **values}),
             values.get("seed"),
             stop=turns.lines(values.get("stop", "")),
             bias=guidance.biases(values),
@@ -277,6 +294,18 @@ class Generating:
             begins=begins,
             is_few_shot=not self._is_chat,
         )
+
+    def _take(self, task: Task, draft: int, text: str) -> None:
+        """The model has written more: what it thinks goes nowhere."""
+        if not task.answers:
+            self._grow(task, draft, text)
+            return
+        answer = task.answers[draft]
+        before = answer.state
+        said = answer.feed(text)
+        if answer.state != before and "thinks" in (before, answer.state):
+            self._say(WritingThinks(answer.state == "thinks"))
+        self._grow(task, draft, said)
 
     def _grow(self, task: Task, draft: int, text: str) -> None:
         if text:
@@ -290,15 +319,15 @@ class Generating:
         written = {id: text for id, text in zip(task.generations, task.texts, strict=True) if text.strip()}
         if written:
             self._keep(written, self._record(task))
-        opening = task.started.opening if task.started else ""
-        answer = turns.without_thoughts(opening + task.texts[0]).strip()
-        if task.purpose == "selection" and answer and reason not in ("cancelled", "error"):
-            self._say(self._reworked(task, answer, is_cut=reason in ("length", "context")))
-        self._say(WritingEnded(task.purpose, reason))
+        is_cut = reason in ("length", "context")
+        if task.purpose == "selection" and written and reason not in ("cancelled", "error"):
+            self._say(self._reworked(task, is_cut))
+        is_only_thought = is_cut and any(answer.state in ("thinks", "waits") for answer in task.answers)
+        self._say(WritingEnded(task.purpose, reason, is_only_thought))
 
-    def _reworked(self, task: Task, new: str, is_cut: bool) -> Reworked:
+    def _reworked(self, task: Task, is_cut: bool) -> Reworked:
         """The answer with the blanks around it that the selection had."""
-        old = task.selection
+        old, new = task.selection, task.texts[0].strip()
         head, tail = old[: len(old) - len(old.lstrip())], old[len(old.rstrip()) :]
         found = tuple(diffing.pieces(old, f"{head}{new}{tail}"))
         return Reworked(task.generations[0], task.name, found, task.is_few_shot, is_cut)

@@ -116,7 +116,7 @@ def lines(text: Any) -> tuple[str, ...]:
 def title(text: str, reply: str = "") -> str:
     """The first line of a message as the title of its conversation, cut at a word; a short one with its reply's."""
     line = _first_line(text)
-    if len(line) < _SHORT_TITLE_CHARS and (said := _first_line(without_thoughts(reply)).lstrip("#>*- ")):
+    if len(line) < _SHORT_TITLE_CHARS and (said := _first_line(_THOUGHTS.sub("", reply)).lstrip("#>*- ")):
         line = f"{line} – {said}"
     if len(line) <= _TITLE_CHARS:
         return line
@@ -129,11 +129,6 @@ def opened_as(text: str, beginning: ChatMessage) -> ChatMessage:
     if found is None or _OPENING.match(beginning.text):
         return beginning
     return structs.replace(beginning, text=found[0] + beginning.text)
-
-
-def without_thoughts(text: str) -> str:
-    """What a reply says, without what was thought before it."""
-    return _THOUGHTS.sub("", text)
 
 
 def subject(words: str, files: Sequence[Attachment]) -> str:

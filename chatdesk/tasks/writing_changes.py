@@ -78,11 +78,21 @@ class WritingGrew:
 
 
 @dataclass(frozen=True)
+class WritingThinks:
+    """A chat model thinks before it writes, or has thought."""
+
+    is_thinking: bool
+
+
+@dataclass(frozen=True)
 class WritingEnded:
-    """Nothing more comes. ``reason``: of the last draft, see `chatdesk.engine.api.FinishReason`."""
+    """Nothing more comes. ``reason``: of the last draft, see `chatdesk.engine.api.FinishReason`; ``is_only_thought``:
+    there was no room for more than thoughts.
+    """
 
     purpose: Purpose
     reason: str
+    is_only_thought: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,7 @@ WritingChange: TypeAlias = (
     | WritingWaits
     | WritingStarted
     | WritingGrew
+    | WritingThinks
     | WritingEnded
     | Reworked
     | DrawerChanged

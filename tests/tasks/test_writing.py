@@ -2,18 +2,7 @@
 
 import pytest
 
-from chatdesk.engine.api import (
-    BANNED,
-    DEFAULT_SAMPLING,
-    Bias,
-    Counted,
-    Generate,
-    Loaded,
-    MakePrompt,
-    PromptMade,
-    Started,
-    TokenEvent,
-)
+from chatdesk.engine.api import BANNED, Bias, Counted, Generate, Loaded, MakePrompt, PromptMade
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.records import DocumentText, Span
 from chatdesk.tasks import writing_changes as w
@@ -149,27 +138,6 @@ def test_a_selection_is_shown_by_pieces(desk):
     assert "".join(piece.new for piece in found.pieces) == " Dear Ann, come today.\n"
     assert "".join(piece.old for piece in found.pieces) == " Hey Ann, come today.\n"
     assert (found.is_few_shot, found.is_cut) == (False, False)
-
-
-@pytest.mark.parametrize(
-    ("opening", "words"), [("", "<think>Who is it?</think>\n"), ("<think>\n", "Who is it?</think>")]
-)
-def test_thoughts_are_no_part_of_a_reworked_selection(desk, opening, words):
-    """Whether the model opens them or its template."""
-    desk.load()
-    desk.writing.generating.work_on(desk.writing.make_prompts()["formal"], "Hey Ann.", desk.writing.values)
-    request = desk.asked()
-    desk.say(Started(request.id, (1, 2), DEFAULT_SAMPLING, 7, opening=opening))
-    desk.say(TokenEvent(request.id, 0, 5, words, -1.0, -1.0), TokenEvent(request.id, 0, 6, "Dear Ann.", -1.0, -1.0))
-    desk.finish(request)
-    assert "".join(piece.new for piece in desk.newest(w.Reworked).pieces) == "Dear Ann."
-    before = len(desk.seen)
-    desk.writing.generating.work_on(desk.writing.make_prompts()["formal"], "Hey Ann.", desk.writing.values)
-    request = desk.asked()
-    desk.say(Started(request.id, (1, 2), DEFAULT_SAMPLING, 7, opening="<think>"))
-    desk.say(TokenEvent(request.id, 0, 5, "Hm", -1.0, -1.0))
-    desk.finish(request, "length")
-    assert not any(isinstance(change, w.Reworked) for change in desk.seen[before:])
 
 
 def test_an_answer_without_room_is_called_cut(desk):

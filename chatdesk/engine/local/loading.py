@@ -222,6 +222,7 @@ def load(request: Load, is_cancelled: Callable[[], bool]) -> Generator[Progress 
         load_s=time.perf_counter() - started,
         remarks=remarks(checked, sampling, named, ends, words),
         can_fill=fill_marks(tokens) is not None,
+        thinks="</think>" in (tokens.chat_template or ""),
     )
     yield Checkpoint(model, tokens, info, ends)
 

@@ -18,7 +18,7 @@ from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialogs import ask_text
 from chatdesk.ui.widgets.drawer import Drawer, Shade
-from chatdesk.ui.widgets.labels import ElidedLabel, Label
+from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.wording import grouped
 from chatdesk.ui.writing.boxes import Boxes
 from chatdesk.ui.writing.caution import Caution
@@ -26,6 +26,7 @@ from chatdesk.ui.writing.documents import DocumentList
 from chatdesk.ui.writing.editor import MOST_CHARACTERS, Editor
 from chatdesk.ui.writing.find_bar import FindBar
 from chatdesk.ui.writing.header import WritingHeader
+from chatdesk.ui.writing.hint import Hint
 from chatdesk.ui.writing.review import Review
 from chatdesk.ui.writing.side import Side
 
@@ -95,7 +96,7 @@ class WritingPage(QWidget):
         self.example = TextButton(self.tr("Try it: “{text}”, continued five times").format(text=EXAMPLE), kind="link")
         self.example.clicked.connect(self._on_example)
         self.example.hide()  # until a document is open
-        self.hint, self.counts, self.saved = ElidedLabel(kind="small"), Label(kind="small"), Label(kind="small")
+        self.hint, self.counts, self.saved = Hint(), Label(kind="small"), Label(kind="small")
         self.status = QFrame()
         line = QHBoxLayout(self.status)
         line.setContentsMargins(theme.scaled(24), theme.scaled(6), theme.scaled(24), theme.scaled(8))
@@ -178,8 +179,10 @@ class WritingPage(QWidget):
                 self.hint.set_words(self.tr("Waiting for the model…") if is_waiting else "")
             case changes.WritingStarted():
                 self._begin(change)
+            case changes.WritingThinks(is_thinking):
+                self.hint.say_thinking(is_thinking)
             case changes.WritingEnded():
-                self._end()
+                self._end(change)
             case changes.Reworked():
                 self.review.show_changes(change)
             case changes.WritingNotice(notice):
@@ -252,18 +255,7 @@ class WritingPage(QWidget):
             self.side_drawer.set_open(True)
         elif change.purpose != "selection":
             self.editor.begin_ghost(change.generations[0])
-        parts = [self.tr("The model writes…")]
-        if change.purpose == "continue" and self._has_after:
-            parts.append(
-                self.tr("it sees what follows, too") if change.fills else self.tr("it sees only what stands before")
-            )
-        if change.unseen:
-            parts.append(
-                self.tr("the first {count} characters are out of its sight").format(count=grouped(change.unseen))
-            )
-        if change.is_few_shot and change.purpose != "continue":
-            parts.append(self.tr("a base model, from examples"))
-        self.hint.set_words(" · ".join(parts))
+        self.hint.say_started(change, self._has_after)
 
     def _grow(self, draft: int, text: str) -> None:
         if self._purpose == "alternatives":
@@ -271,14 +263,11 @@ class WritingPage(QWidget):
         elif self._purpose != "selection":
             self.editor.grow_ghost(text)
 
-    def _end(self) -> None:
+    def _end(self, change: changes.WritingEnded) -> None:
         self.header.set_writing(False)
         had_ghost = self.editor.has_ghost
         self.editor.end_ghost()
-        if self.editor.has_ghost:
-            self.hint.set_words(self.tr("Tab takes it, Ctrl+→ a word, Esc drops it, Ctrl+R writes another"))
-        else:
-            self.hint.set_words(self.tr("The model had nothing to add.") if had_ghost else "")
+        self.hint.say_ended(change, had_ghost, self.editor.has_ghost)
 
     def show_notice(self, notice: Notice | None) -> None:
         """Say what went wrong, or nothing any more."""

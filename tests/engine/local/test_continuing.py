@@ -45,6 +45,8 @@ def test_what_the_template_opens_is_said_and_not_opened_twice(made):
     engine = made(OPENS_THOUGHTS)
     asked = only(generate(engine, (user("Who?"),)), Started)
     assert asked.opening == "<think>\n"
+    assert engine._loaded().checkpoint.info.thinks
+    assert not made(CHATML)._loaded().checkpoint.info.thinks
     assert only(generate(made(CHATML), (user("Who?"),)), Started).opening == ""
     ids = tuple(i for letter in "the dog" for i in engine._loaded().checkpoint.tokens.encode(letter))
     for text in ("<think>\nthe dog", "<think>the dog"):  # the second from another program

@@ -317,7 +317,9 @@ def test_a_template_fills_an_empty_document(desk):
     assert dialog.back_button.isVisibleTo(dialog)
     dialog.write_button.click()
     assert desk.asked().prompt[0].text == "My own words: Rain at last"
-    desk.answer("It rained.")
+    desk.answer("<think>It", ends=False)
+    assert (desk.page.hint.words(), desk.editor.ghost) == ("The model thinks…", "")
+    desk.answer(" did.</think>It rained.")
     desk.editor.take_ghost()
     assert (desk.editor.toPlainText(), desk.page.header.title.text()) == ("It rained.", "Rain at last")
 
