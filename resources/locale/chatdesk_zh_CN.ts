@@ -1335,6 +1335,45 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>Hint</name>
+    <message>
+        <source>The model writes…</source>
+        <translation>模型正在写…</translation>
+    </message>
+    <message>
+        <source>it sees what follows, too</source>
+        <translation>它也能看到后面的文字</translation>
+    </message>
+    <message>
+        <source>it sees only what stands before</source>
+        <translation>它只能看到前面的文字</translation>
+    </message>
+    <message>
+        <source>the first {count} characters are out of its sight</source>
+        <translation>最前面的 {count} 个字符它看不到</translation>
+    </message>
+    <message>
+        <source>a base model, from examples</source>
+        <translation>基础模型，根据示例</translation>
+    </message>
+    <message>
+        <source>The model thinks…</source>
+        <translation>模型正在思考…</translation>
+    </message>
+    <message>
+        <source>Tab takes it, Ctrl+→ a word, Esc drops it, Ctrl+R writes another</source>
+        <translation>Tab 采用，Ctrl+→ 采用一个词，Esc 放弃，Ctrl+R 换一种</translation>
+    </message>
+    <message>
+        <source>The model thought until its room was used up, and wrote nothing.</source>
+        <translation>模型一直在思考，直到篇幅用完，什么也没有写出来。</translation>
+    </message>
+    <message>
+        <source>The model had nothing to add.</source>
+        <translation>模型没有可以补充的内容。</translation>
+    </message>
+</context>
+<context>
     <name>HistoryDialog</name>
     <message>
         <source>while writing</source>
@@ -3468,34 +3507,6 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>The disk has damaged this text. What could be read is kept in History.</source>
         <translation>磁盘损坏了这段文字。能读出的部分保存在历史记录中。</translation>
-    </message>
-    <message>
-        <source>The model writes…</source>
-        <translation>模型正在写…</translation>
-    </message>
-    <message>
-        <source>it sees what follows, too</source>
-        <translation>它也能看到后面的文字</translation>
-    </message>
-    <message>
-        <source>it sees only what stands before</source>
-        <translation>它只能看到前面的文字</translation>
-    </message>
-    <message>
-        <source>the first {count} characters are out of its sight</source>
-        <translation>最前面的 {count} 个字符它看不到</translation>
-    </message>
-    <message>
-        <source>a base model, from examples</source>
-        <translation>基础模型，根据示例</translation>
-    </message>
-    <message>
-        <source>Tab takes it, Ctrl+→ a word, Esc drops it, Ctrl+R writes another</source>
-        <translation>Tab 采用，Ctrl+→ 采用一个词，Esc 放弃，Ctrl+R 换一种</translation>
-    </message>
-    <message>
-        <source>The model had nothing to add.</source>
-        <translation>模型没有可以补充的内容。</translation>
     </message>
     <message>
         <source>1 word</source>
