@@ -58,7 +58,8 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Node(Struct, frozen=True):
-    """A message in the small map of a conversation's branches. ``beginning``: its first 80 characters."""
+    """A message in the small map of a conversation's branches. ``beginning``: its first 80 characters,
+    of a reply those behind its thoughts."""
 
     id: str
     parent_id: str | None

@@ -255,4 +255,5 @@ def labels() -> "Labels":
         attachment=QCoreApplication.translate("Labels", "Attachment: {name}"),
         damaged=QCoreApplication.translate("Labels", "This message is damaged."),
         untitled=QCoreApplication.translate("Labels", "Conversation"),
+        thoughts=QCoreApplication.translate("Labels", "Thoughts"),
     )

@@ -246,3 +246,21 @@ def test_the_trash_begins_with_the_newest_and_empties_itself_after_thirty_days(t
         assert database.query("SELECT count(*) FROM message_search_docsize") == [(3,)]
         assert database.query("PRAGMA foreign_key_check") == []
     assert b"cobalt gone" not in (tmp_path / "chatdesk.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "beginning"),
+    [
+        ("<think>\nlong " + "x" * 90 + "</think>\n\nThe answer", "The answer"),
+        (" \n<think></think>b", "b"),
+        ("<think>never closed", "<think>never closed"),
+        ("a <think>b</think>c", "a <think>b</think>c"),
+        ("y" * 90, "y" * 80),
+    ],
+)
+def test_the_map_shows_how_answers_begin(conversations, text, beginning):
+    """Versions differ there, not in what was thought first."""
+    home = conversations.create("Salt")
+    asked = conversations.add_message(home.id, None, "user", "<think>a</think>b")
+    conversations.add_message(home.id, asked.id, "assistant", text, finish_reason="stop")
+    assert [node.beginning for node in conversations.tree(home.id)] == ["<think>a</think>b", beginning]

@@ -36,13 +36,14 @@ VERSIONS = tree(("q", None, "Ask"), ("a", "q", "One"), ("b", "q", "Two"), ("c", 
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "h3", "h4", "h5", "h6", "p", "a", "b", "em",
     "strong", "s", "code", "pre", "span", "blockquote", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td",
-    "hr", "br",
+    "hr", "br", "details", "summary",
 }  # fmt: skip
 ATTRIBUTES = {
     "meta": {"charset", "http-equiv", "content", "name"},
     "a": {"href", "title"},
     "div": {"class", "id"},
     "p": {"class"},
+    "summary": {"class"},
     "pre": {"class"},
     "span": {"class"},
     "ol": {"start"},
@@ -97,6 +98,7 @@ PAYLOADS = [
     "<img src=x onerror=alert(1)>",
     "<svg/onload=alert(1)>",
     "a <b onmouseover=alert(1)>b</b> </div></body></html>",
+    "<think></pre></details><script>alert(1)</script></think><script>alert(2)</script>",
     "<!-- comment --> <?php ?> <![CDATA[x]]>",
     "![alt](https://example.org/track.png)",
     "![alt](javascript:alert(1))",
@@ -123,8 +125,8 @@ PAYLOADS = [
 def test_what_was_written_cannot_act(payload, printable):
     labels = Labels(user=payload, damaged=payload)
     nodes = tuple(
-        Node(str(n), None, "user", payload, 0.0, None, {"model": payload}, (Attachment(payload, payload),), True)
-        for n in range(2)
+        Node(str(n), None, role, payload, 0.0, None, {"model": payload}, (Attachment(payload, payload),), True)
+        for n, role in enumerate(("user", "assistant"))
     )
     page = html.document([Tree("c", payload, 0.0, 0.0, None, {"system_prompt": payload}, nodes)], labels, printable)
     found = Page(page)
@@ -269,6 +271,20 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError) as caught:
         markdown.export_markdown([VERSIONS], tmp_path / "gone" / "salt.md")
     assert caught.value.fault is Fault.CANNOT_WRITE
+
+
+def test_thoughts_stand_apart_from_the_answer():
+    """Word for word, folded in a page that can unfold them; without the tags. A person's own tags stay."""
+    said = tree(("q", None, "<think>mine</think>"), ("a", "q", "<think>\n*A* greeting.\n\nHm.\n</think>\n\n*Hello*"))
+    page = html.document([said])
+    assert '<summary class="said">Thoughts</summary>\n<pre class="plain said">*A* greeting.\n\nHm.</pre>' in page
+    assert "<p><em>Hello</em></p>" in page
+    assert Page(page).text.count("think>") == 2
+    printed = html.document([said], printable=True)
+    assert '<p class="said">Thoughts</p>\n<pre class="plain said">*A* greeting.' in printed
+    assert "details" not in printed
+    for text, is_shown in (("<think>never closed", True), ("<think>\n\n</think>\n\nHello", False), ("Hello", False)):
+        assert ("<summary" in html.document([tree(("q", None, "Ask"), ("a", "q", text))])) == is_shown
 
 
 def test_qt_reads_the_printable_page(qapp):

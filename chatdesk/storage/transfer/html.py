@@ -2,7 +2,8 @@
 
 What was written is untrusted. Raw HTML stays text, an image becomes its description and address as text, links lead to
 http, https and mailto alone; a Content-Security-Policy forbids the rest once more. Code is coloured by classes of
-Pygments. The ``printable`` variant has the same body with styles that Qt's documents understand, dark on white.
+Pygments. Thoughts of a model unfold. The ``printable`` variant has the same body with styles that Qt's documents
+understand, dark on white; nothing is folded there.
 """
 
 import html
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chatdesk.storage.transfer.files import write
-from chatdesk.storage.transfer.order import Labels, Line, heading, lines, system_prompt
+from chatdesk.storage.transfer.order import Labels, Line, heading, lines, system_prompt, thoughts_and_answer
 from chatdesk.storage.transfer.trees import Tree
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ th, td { padding: 2px 8px; }
 def document(trees: Sequence[Tree], labels: Labels = Labels(), printable: bool = False) -> str:  # noqa: B008 — frozen
     """The page with all trees. ``printable``: for QTextDocument."""
     titles = [_title(tree, labels) for tree in trees]
-    body = "\n".join(part for number, tree in enumerate(trees, 1) for part in _tree(tree, number, labels))
+    body = "\n".join(part for number, tree in enumerate(trees, 1) for part in _tree(tree, number, labels, printable))
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
@@ -79,16 +80,17 @@ def fragment(text: str) -> str:
     return str(_parser().render(_CONTROL.sub("\ufffd", text)))
 
 
-def _tree(tree: Tree, number: int, labels: Labels) -> list[str]:
+def _tree(tree: Tree, number: int, labels: Labels, printable: bool) -> list[str]:
     parts = [f"<h1>{_escaped(_title(tree, labels))}</h1>"]
     if prompt := system_prompt(tree):
         parts.append(f"<blockquote><p><b>{_escaped(labels.system_prompt)}</b></p>\n{fragment(prompt)}</blockquote>")
-    parts += (_message(line, number, labels) for line in lines(tree))
+    parts += (_message(line, number, labels, printable) for line in lines(tree))
     return parts
 
 
-def _message(line: Line, tree: int, labels: Labels) -> str:
+def _message(line: Line, tree: int, labels: Labels, printable: bool) -> str:
     node = line.node
+    thoughts, answer = thoughts_and_answer(node)
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(node.created_at))
     said = " · ".join(map(_escaped, [written, *heading(line, labels)]))
     if line.answers:
@@ -102,8 +104,17 @@ def _message(line: Line, tree: int, labels: Labels) -> str:
     return (
         f'<div class="message {"user" if node.role == "user" else "other"}" id="m{tree}-{line.number}">\n'
         f"<h2>{line.number}. {_escaped(labels.speaker(node))}</h2>\n"
-        f'<p class="said">{said}</p>\n{damaged}{fragment(node.text)}{attached}</div>'
+        f'<p class="said">{said}</p>\n{damaged}'
+        f"{_thoughts(thoughts, labels, printable) if thoughts.strip() else ''}{fragment(answer)}{attached}</div>"
     )
+
+
+def _thoughts(text: str, labels: Labels, printable: bool) -> str:
+    """As they were written, without Markdown."""
+    words, shown = _escaped(labels.thoughts), f'<pre class="plain said">{_escaped(text)}</pre>\n'
+    if printable:
+        return f'<p class="said">{words}</p>\n{shown}'
+    return f'<details>\n<summary class="said">{words}</summary>\n{shown}</details>\n'
 
 
 def _title(tree: Tree, labels: Labels) -> str:

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from chatdesk.storage.transfer.trees import Node, Tree
 
-
 class Labels(Struct, frozen=True):
     """The words around the texts. English stands here; a window passes its own language."""
 
@@ -24,6 +23,7 @@ class Labels(Struct, frozen=True):
     attachment: str = "Attachment: {name}"
     damaged: str = "This message is damaged."
     untitled: str = "Conversation"
+    thoughts: str = "Thoughts"
 
     def speaker(self, node: Node) -> str:
         """Who wrote it."""
@@ -81,6 +81,15 @@ def heading(line: Line, labels: Labels) -> list[str]:
     if line.answers is not None:
         said.append(labels.answers.format(number=line.answers) if line.answers else labels.beginning)
     return said
+
+
+def thoughts_and_answer(node: Node) -> tuple[str, str]:
+    """What a reply thinks before its first word, without the tags, and what it says."""
+    head = node.text.lstrip()
+    if node.role != "assistant" or not head.startswith("<think>"):
+        return "", node.text
+    thoughts, _, answer = head.removeprefix("<think>").partition("</think>")
+    return thoughts.strip("\n"), answer.lstrip("\n")
 
 
 def system_prompt(tree: Tree) -> str:

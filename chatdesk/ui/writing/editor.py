@@ -62,13 +62,13 @@ class Editor(RawTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName(self.tr("Text"))
-        self.setPlaceholderText(self.tr("Write something, then press Ctrl+Enter to have it continued."))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setProperty("kind", "paper")
         self.setTabChangesFocus(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.spans = Spans(self.document())
         self.ghost = ""
+        self._show_placeholder()
         self._ghost_at = -1
         self._ghost_block = QTextBlock()
         self._is_growing = False  # more ghost text may come
@@ -291,6 +291,11 @@ class Editor(RawTextEdit):
         self._lay_out(self._ghost_block, self.ghost.replace("\n", _LINE))
         self.ensureCursorVisible()
 
+    def _show_placeholder(self) -> None:
+        """The words of an empty document; Qt would leave them under the ghost text."""
+        words = self.tr("Write something, then press Ctrl+Enter to have it continued.")
+        self.setPlaceholderText("" if self.ghost else words)
+
     def _lay_out(self, block: QTextBlock, text: str) -> None:
         """Give a line the ghost text, or none, and have it laid out again."""
         layout = block.layout()
@@ -305,6 +310,7 @@ class Editor(RawTextEdit):
         else:
             layout.setPreeditArea(-1, "")
             layout.clearFormats()
+        self._show_placeholder()
         self._is_ghost_change = True
         self.document().markContentsDirty(block.position(), block.length())
         self._is_ghost_change = False

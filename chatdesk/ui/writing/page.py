@@ -177,6 +177,7 @@ class WritingPage(QWidget):
             case changes.WritingWaits(is_waiting):
                 self.header.set_writing(is_waiting)
                 self.hint.set_words(self.tr("Waiting for the model…") if is_waiting else "")
+                self._show_example()
             case changes.WritingStarted():
                 self._begin(change)
             case changes.WritingThinks(is_thinking):
@@ -256,6 +257,7 @@ class WritingPage(QWidget):
         elif change.purpose != "selection":
             self.editor.begin_ghost(change.generations[0])
         self.hint.say_started(change, self._has_after)
+        self._show_example()
 
     def _grow(self, draft: int, text: str) -> None:
         if self._purpose == "alternatives":
@@ -268,6 +270,7 @@ class WritingPage(QWidget):
         had_ghost = self.editor.has_ghost
         self.editor.end_ghost()
         self.hint.say_ended(change, had_ghost, self.editor.has_ghost)
+        self._show_example()
 
     def show_notice(self, notice: Notice | None) -> None:
         """Say what went wrong, or nothing any more."""
@@ -283,7 +286,12 @@ class WritingPage(QWidget):
         if self._tokens:
             parts.append(self.tr("{count} tokens").format(count=grouped(self._tokens)))
         self.counts.setText(" · ".join(parts))
-        self.example.setVisible(self.editor.document().isEmpty())
+        self._show_example()
+
+    def _show_example(self) -> None:
+        """In an empty document, where nothing is written into it: what the model does stands in its place then."""
+        is_taken = self.editor.has_ghost or self._writing.generating.is_busy
+        self.example.setVisible(self.editor.document().isEmpty() and not is_taken)
 
     # -- what the person wants -------------------------------------------------------------------------------------
 

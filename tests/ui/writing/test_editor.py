@@ -63,6 +63,15 @@ def test_a_word_at_a_time_and_the_rest_is_dropped(editor):
     assert editor.document().firstBlock().layout().preeditAreaText() == ""
 
 
+def test_nothing_stands_under_ghost_text_in_an_empty_document(editor):
+    words = editor.placeholderText()
+    assert words
+    offer(editor, "dark")
+    assert editor.placeholderText() == ""
+    editor.drop_ghost()
+    assert editor.placeholderText() == words
+
+
 def test_typing_along_keeps_the_offer_and_anything_else_drops_it(editor):
     left = []
     editor.ghost_left.connect(left.append)

@@ -319,6 +319,7 @@ def test_a_template_fills_an_empty_document(desk):
     assert desk.asked().prompt[0].text == "My own words: Rain at last"
     desk.answer("<think>It", ends=False)
     assert (desk.page.hint.words(), desk.editor.ghost) == ("The model thinks…", "")
+    assert not desk.page.example.isVisible()  # it would leave no room for that
     desk.answer(" did.</think>It rained.")
     desk.editor.take_ghost()
     assert (desk.editor.toPlainText(), desk.page.header.title.text()) == ("It rained.", "Rain at last")
