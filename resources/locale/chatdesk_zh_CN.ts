@@ -1809,6 +1809,10 @@ Edit a message or write a reply anew to make another.</source>
         <source>Conversation</source>
         <translation>对话</translation>
     </message>
+    <message>
+        <source>Thoughts</source>
+        <translation>思考过程</translation>
+    </message>
 </context>
 <context>
     <name>LabelsEditor</name>
