@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from chatdesk.storage.transfer.trees import Node, Tree
 
+
 class Labels(Struct, frozen=True):
     """The words around the texts. English stands here; a window passes its own language."""
 
