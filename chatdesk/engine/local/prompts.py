@@ -2,8 +2,9 @@
 
 A chat goes through the checkpoint's template, rendered in another process; a checkpoint without one, or a person who
 wishes it, takes one of `DIALOGUES`. A template that refuses or ignores a system message gets its text in front of the
-first message; one that wants the roles to alternate, and refuses messages of one role in a row, gets them as one. A
-last message by the assistant is continued, behind what asked for it.
+first message; one that wants the roles to alternate, and refuses messages of one role in a row, gets them as one, and
+an empty message of the person before a reply that stands first. A last message by the assistant is continued, behind
+what asked for it.
 
 A special token's name in a message is no token: who writes it speaks of it (`chatdesk.engine.local.quoting`).
 
@@ -234,15 +235,15 @@ class PromptMaker:
         return ids if ids[: len(leading)] == leading else leading + ids
 
     def _parts(self, template: str, messages: Sequence[ChatMessage]) -> tuple[str, "Parts"]:
-        """See `_parts`. A template that wants the roles to alternate is given messages of one role in a row as one."""
+        """See `_parts`. A template that wants the roles to alternate is given messages that do."""
         render = partial(self._render, template)
         try:
             return _parts(render, messages)
         except TemplateError:
-            joined = _joined(messages)
-            if len(joined) == len(messages):
+            alternating = _alternating(messages)
+            if alternating == list(messages):
                 raise
-            return _parts(render, joined)
+            return _parts(render, alternating)
 
     def _with_place_for_system(self, messages: Sequence[ChatMessage], template: str) -> Sequence[ChatMessage]:
         """As it is, or with the system's text in front of the first message where the template has no place for it."""
@@ -252,7 +253,9 @@ class PromptMaker:
             return messages
         if self._takes_system(template):
             return [ChatMessage("system", system), *rest]
-        return [ChatMessage(rest[0].role, f"{system}\n\n{rest[0].text}"), *rest[1:]]
+        if rest[0].role != "user":
+            return [ChatMessage("user", system), *rest]
+        return [ChatMessage("user", f"{system}\n\n{rest[0].text}"), *rest[1:]]
 
     def _takes_system(self, template: str) -> bool:
         """Whether a template has a place for a system message."""
@@ -440,13 +443,17 @@ def _cut(text: str, reply: ChatMessage) -> str:
     return text[: place + len(said)]
 
 
-def _joined(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages with those of one role in a row as one."""
+def _alternating(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages with those of one role in a row as one; before a reply that stands first, an empty one."""
     groups = (list(group) for _, group in groupby(messages, lambda message: message.role))
-    return [
+    made = [
         group[0] if len(group) == 1 else ChatMessage(group[0].role, "\n\n".join(message.text for message in group))
         for group in groups
     ]
+    first = next((place for place, message in enumerate(made) if message.role != "system"), 0)
+    if made[first].role == "assistant":
+        made.insert(first, ChatMessage("user", ""))
+    return made
 
 
 def _turns(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:

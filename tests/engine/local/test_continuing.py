@@ -75,4 +75,25 @@ def test_messages_in_a_row_where_roles_must_alternate(made):
     assert prompt_of(strict, *row) == prompt_of(strict, *joined) == prompt_of(free, *joined)
     assert prompt_of(free, *row) != prompt_of(free, *joined)
     assert prompt_of(strict, system("Be kind."), *row[:2]).count("Be kind.") == 1
-    assert generate(strict, (assistant("Hello"), user("Hi")))[-1].fault == "chat_template"
+
+
+def test_a_talk_that_begins_with_a_reply_where_roles_must_alternate(made):
+    """From another program, say. What the system says goes before it where the template has no place for that."""
+    strict, free = made(ALTERNATES), made(CHATML)
+    talk = (assistant("Hello"), assistant("there"), user("Hi"))
+    assert prompt_of(strict, *talk) == prompt_of(free, user(""), assistant("Hello\n\nthere"), user("Hi"))
+    assert prompt_of(free, *talk) == f"{START}assistant\nHello{END}\n" + prompt_of(free, *talk[1:])
+    told = (system("Be kind."), *talk)
+    assert prompt_of(strict, *told) == prompt_of(free, user("Be kind."), assistant("Hello\n\nthere"), user("Hi"))
+    set_aside = (
+        "{% if messages[0].role == 'system' %}({{ messages[0].content }}){% set messages = messages[1:] %}{% endif %}"
+    )
+    assert prompt_of(made(set_aside + ALTERNATES), *told) == "(Be kind.)" + prompt_of(strict, *talk)
+    ids = tuple(i for letter in "the dog" for i in strict._loaded().checkpoint.tokens.encode(letter))
+    asked = only(generate(strict, (assistant("the dog", ids), user("Hi"))), Started).prompt_token_ids
+    assert any(asked[at : at + len(ids)] == ids for at in range(len(asked)))
+    ends = generate(strict, (assistant("the dog", ids),))  # a reply to nothing that goes on
+    assert ends[-1].__class__ is Finished
+    assert only(ends, Started).prompt_token_ids[-len(ids) :] == ids
+    refuses = made("{{ raise_exception('never') }}")
+    assert generate(refuses, (assistant("Hello"), user("Hi")))[-1].fault == "chat_template"
