@@ -94,6 +94,15 @@ CORE = (
 )
 """The architectures that every promise about "all architectures" is shown for."""
 
+WIDE = {
+    "hidden_size": 128,
+    "intermediate_size": 192,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 64,
+}
+"""Config of a model whose rows are as long as the kernels of real ones want them."""
+
 
 def make_tokenizer(vocabulary: int = 400) -> Any:
     """A byte-level BPE tokenizer (`tokenizers.Tokenizer`) with at most so many tokens; ids 0 and 1 are `SPECIAL`."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.lean.compiler import COMPILER
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import load
 
@@ -31,6 +33,16 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[model_type]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def kernels() -> Iterator[Any]:
+    """Those of the lean decode step, compiled once for the checkout: the first run takes about ten seconds longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
+        patch.delenv("CHATDESK_LEAN")
+        assert COMPILER.wait()
+        yield COMPILER.kernels
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import copy
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,30 +15,16 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import assembly, compaction, race
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
-from chatdesk.engine.local.lean.compiler import COMPILER
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.lean.step import LeanMaker
-from tests.engine.checkpoints import make_checkpoint
+from tests.engine.checkpoints import WIDE, make_checkpoint
 from tests.engine.local.driving import load
 
-WIDE = {
-    "hidden_size": 128,
-    "intermediate_size": 192,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 64,
-}
 SETTLED = 16
 """Tokens after which all is made, with ten portions."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kernels() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
-        patch.delenv("CHATDESK_LEAN")
-        assert COMPILER.wait()
-        yield COMPILER.kernels
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 def made(kernels: Any, weight: torch.Tensor, threads: int = 3) -> Compact | None:

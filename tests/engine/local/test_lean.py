@@ -5,7 +5,6 @@ import logging
 import os
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,33 +18,17 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.lean import assembly, race
 from chatdesk.engine.local.lean import step as steps
-from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
+from chatdesk.engine.local.lean.compiler import Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.lean.step import LeanStep
-from tests.engine.checkpoints import make_checkpoint
+from tests.engine.checkpoints import WIDE, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only
 from tests.engine.local.greedy import compare, prompt_of
 
 PROMPT = "Once upon a time there was a small model"
 LONGER = structs.replace(GREEDY, max_new_tokens=60)
-WIDE = {
-    "hidden_size": 128,
-    "intermediate_size": 192,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 64,
-}
+pytestmark = pytest.mark.usefixtures("kernels")
 CONFIG = {"mistral": {"sliding_window": None}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled() -> Iterator[None]:
-    """Once for the checkout: the first run takes about ten seconds longer."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHATDESK_CACHE", str(Path(__file__).parents[3] / ".pytest_cache"))
-        patch.delenv("CHATDESK_LEAN")
-        assert COMPILER.wait()
-        yield
 
 
 @pytest.fixture
