@@ -17,6 +17,7 @@ _TITLE_CHARS = 60
 _SHORT_TITLE_CHARS = 20
 _BACKTICKS = re.compile("`{3,}")
 _OPENING = re.compile(r"<think>\s*")
+_EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,3}|`+)(?![\s*`])(.+?)(?<=\S)\1(?![\w*`])")
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
@@ -116,7 +117,7 @@ def lines(text: Any) -> tuple[str, ...]:
 def title(text: str, reply: str = "") -> str:
     """The first line of a message as the title of its conversation, cut at a word; a short one with its reply's."""
     line = _first_line(text)
-    if len(line) < _SHORT_TITLE_CHARS and (said := _first_line(_THOUGHTS.sub("", reply)).lstrip("#>*- ")):
+    if len(line) < _SHORT_TITLE_CHARS and (said := _said(reply)):
         line = f"{line} – {said}"
     if len(line) <= _TITLE_CHARS:
         return line
@@ -145,6 +146,11 @@ def title_of_exchange(c: Conversations, reply: Message) -> None:
     said = subject(question.text, question.attachments)
     if home.title == title(said) and (better := title(said, reply.text)) != home.title:
         c.rename(home.id, better)
+
+
+def _said(reply: str) -> str:
+    """The first line behind its thoughts, without the signs of Markdown."""
+    return _EMPHASIS.sub(r"\2", _first_line(_THOUGHTS.sub("", reply))).lstrip("#>*- ")
 
 
 def _first_line(text: str) -> str:

@@ -239,6 +239,20 @@ def test_a_greeting_gets_its_title_from_the_first_exchange(desk: Desk) -> None:
     assert desk.last(changes.ListChanged).conversations[0].title == "Hi – Hello! What shall we talk about?"
 
 
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("What would you like to **talk** about?", "What would you like to talk about?"),
+        ("# **Head**", "Head"),
+        ("- *a* list of `code`", "a list of code"),
+        ("2*3*4, a ** b ** c, my_name", "2*3*4, a ** b ** c, my_name"),
+    ],
+)
+def test_a_title_has_no_signs_of_markdown(desk: Desk, reply: str, said: str) -> None:
+    desk.answer("Hi", reply)
+    assert desk.last(changes.Renamed).title == f"Hi – {said}"
+
+
 def test_a_title_of_ones_own_stays(desk: Desk) -> None:
     request = desk.send("Hi")
     desk.chat.rename(desk.chat.open_id, "Mine")
