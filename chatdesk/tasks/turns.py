@@ -150,7 +150,8 @@ def title_of_exchange(c: Conversations, reply: Message) -> None:
 
 def _said(reply: str) -> str:
     """The first line behind its thoughts, without the signs of Markdown."""
-    return _EMPHASIS.sub(r"\2", _first_line(_THOUGHTS.sub("", reply))).lstrip("#>*- ")
+    line = _first_line(_THOUGHTS.sub("", reply))[: 4 * _TITLE_CHARS]  # no more is shown, and stars can be many
+    return _EMPHASIS.sub(r"\2", line).lstrip("#>*- ")
 
 
 def _first_line(text: str) -> str:
