@@ -258,16 +258,23 @@ def test_what_is_typed_into_a_message_outlives_a_crash(desk: Desk, tmp_path: Pat
     again.close()
 
 
-def test_an_edit_that_the_disk_refuses_is_still_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def refused_edit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a message that was to become longer, on a full disk."""
     desk.load()
     desk.answer("Hi", "Hello")
-    home, question = desk.chat.open_id, desk.chat._open.turns[0].id
+    question = desk.chat._open.turns[0].id
     desk.chat.keep_edit(question, "Longer")
     desk.chat.tick()
     with monkeypatch.context() as patch:
         patch.setattr(Conversations, "edit", full)
         desk.chat.edit(question, "Longer")
         desk.settle()
+    return question
+
+
+def test_an_edit_that_the_disk_refuses_is_still_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = refused_edit(desk, monkeypatch)
+    home = desk.chat.open_id
     assert desk.store.submit(lambda c: c.get(home).settings).result() == {"edits": {question: "Longer"}}
     desk.chat.keep_edit(question, None)
     desk.chat.keep_edit(question, None)
@@ -291,15 +298,7 @@ def test_no_export_has_what_was_not_saved(desk: Desk, tmp_path: Path) -> None:
 def test_an_edit_that_the_disk_refused_stays_with_the_next_settings(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.load()
-    desk.answer("Hi", "Hello")
-    question = desk.chat._open.turns[0].id
-    desk.chat.keep_edit(question, "Longer")
-    desk.chat.tick()
-    with monkeypatch.context() as patch:
-        patch.setattr(Conversations, "edit", full)
-        desk.chat.edit(question, "Longer")
-        desk.settle()
+    question = refused_edit(desk, monkeypatch)
     desk.chat.set_setting("temperature", 0.25)
     assert stored(desk)[0].settings == {"temperature": 0.25, "edits": {question: "Longer"}}
     desk.chat.edit(question, "Longer")

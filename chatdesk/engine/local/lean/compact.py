@@ -11,8 +11,6 @@ three bits. A byte of those has, from above, a sign and the bits of one of the s
 and the bits of one of the first; turned by four bits as a whole it is the same the other way round (see `_pairs`).
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +51,6 @@ BYTES = 96
 _AHEAD = 1024  # bytes, that are fetched before they are needed
 _DEEP = 15  # how far down exponents are kept
 _FLOOR = 112  # the exponent that a kept 0 is read as: a multiple of 16 below that of 1
-_Product = tuple[int, int, Callable[[Any], Any]]
 _floats, _numbers, _bytes = vector(FLOAT, 16), vector(I32, 16), vector(I8, 64)
 _wide, _half, _words = vector(I64, 8), vector(I8, 32), vector(I16, 64)
 
@@ -93,48 +90,39 @@ def _pairs(builder: Any, address: Any) -> list[Any]:
     return found
 
 
-def _add(builder: Any, product: Any, total: Any) -> Any:
-    return builder.fadd(total, product, flags=FLAGS)
-
-
-def _add_pairs(builder: Any, multiply: Any, both: tuple[Any, Any], total: Any) -> Any:
-    return builder.call(multiply, [total, *both])
-
-
-def _products(builder: Any, here: Any, inputs: list[Any]) -> Iterator[_Product]:
-    """For each input and each vector of float32 numbers, what adds the product with weights to a sum."""
-    for part, pairs in enumerate(_pairs(builder, here)):
+def _vectors(builder: Any, here: Any, is_packed: bool) -> list[Any]:
+    """Sixty-four weights as what is multiplied: two vectors of pairs, or four of float32 numbers."""
+    if is_packed:
+        return [builder.bitcast(pairs, Bfloats()) for pairs in _pairs(builder, here)]
+    found = []
+    for pairs in _pairs(builder, here):
         numbers = builder.bitcast(pairs, _numbers)
-        widened = builder.shl(numbers, all_of(_numbers, 16)), builder.and_(numbers, all_of(_numbers, 0xFFFF0000))
-        for which, x in enumerate(inputs):
-            for half, weights in enumerate(widened):
-                place = 64 * (2 * part + half)
-                values = builder.load(at(builder, x, place, _floats), align=4)
-                product = builder.fmul(builder.bitcast(weights, _floats), values, flags=FLAGS)
-                yield which, 2 * part + half, partial(_add, builder, product)
+        found += [builder.shl(numbers, all_of(_numbers, 16)), builder.and_(numbers, all_of(_numbers, 0xFFFF0000))]
+    return [builder.bitcast(numbers, _floats) for numbers in found]
 
 
-def _paired_products(builder: Any, here: Any, inputs: list[Any]) -> Iterator[_Product]:
-    """The same for packed inputs."""
-    multiply = external(builder, "llvm.x86.avx512bf16.dpbf16ps.512", _floats, _floats, Bfloats(), Bfloats())
-    for part, pairs in enumerate(_pairs(builder, here)):
-        weights = builder.bitcast(pairs, Bfloats())
-        for which, x in enumerate(inputs):
-            values = builder.load(at(builder, x, 64 * part, Bfloats()), align=4)
-            yield which, part, partial(_add_pairs, builder, multiply, (weights, values))
+def _added(builder: Any, total: Any, weights: Any, x: Any, place: int) -> Any:
+    """A sum with the products of a vector of weights and as many inputs, so many bytes behind an address."""
+    values = builder.load(at(builder, x, place, weights.type), align=4)
+    if weights.type == _floats:
+        return builder.fadd(total, builder.fmul(weights, values, flags=FLAGS), flags=FLAGS)
+    name = "llvm.x86.avx512bf16.dpbf16ps.512"
+    return builder.call(external(builder, name, _floats, _floats, *[Bfloats()] * 2), [total, weights, values])
 
 
 def _totals(builder: Any, row: Any, inputs: list[Any], groups: Any, is_packed: bool) -> list[Any]:
     """The product of each of the inputs with a row, over the unit of the row."""
-    size, products, sums = (2, _paired_products, 2) if is_packed else (4, _products, 4 if len(inputs) == 1 else 2)
+    size, sums = (2, 2) if is_packed else (4, 4 if len(inputs) == 1 else 2)  # sums: as far as there are registers
     totals = [[build.alloca_once_value(builder, all_of(_floats, 0.0)) for _ in range(sums)] for _ in inputs]
     with loop(builder, groups) as (group, _):
         here = moved(builder, row, group, BYTES)
         for line in range(0, BYTES, 64):
             fetch(builder, here, _AHEAD + line)
-        for which, number, add in products(builder, here, [moved(builder, x, group, size * GROUP) for x in inputs]):
-            total = totals[which][number % sums]  # independent ones, as far as there are registers
-            builder.store(add(builder.load(total)), total)
+        places = [moved(builder, x, group, size * GROUP) for x in inputs]
+        for number, weights in enumerate(_vectors(builder, here, is_packed)):
+            for x, of_input in zip(places, totals, strict=True):
+                total = of_input[number % sums]
+                builder.store(_added(builder, builder.load(total), weights, x, 64 * number), total)
     found = []
     for of_input in totals:
         whole = builder.load(of_input[0])
