@@ -13,9 +13,11 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -114,10 +116,11 @@ class History:
                 self.fault = _fault(event)
 
     def _return_to(self, tokens: int) -> None:
-        """What came after so many tokens is told again."""
-        for points in (self.losses, self.held_out, self.rates, self.speeds):
-            while points and points[-1][0] > tokens:
-                points.pop()
+        """What came after so many tokens is told again. A list that a chart may still be drawing is not shortened."""
+        for name in ("losses", "held_out", "rates", "speeds"):
+            points = getattr(self, name)
+            if points and points[-1][0] > tokens:
+                setattr(self, name, points[: bisect_right(points, tokens, key=itemgetter(0))])
         self.samples = [sample for sample in self.samples if sample[0] <= tokens]
         self.tokens = min(self.tokens, tokens)
 
