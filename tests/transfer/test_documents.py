@@ -287,6 +287,15 @@ def test_thoughts_stand_apart_from_the_answer():
         assert ("<summary" in html.document([tree(("q", None, "Ask"), ("a", "q", text))])) == is_shown
 
 
+def test_thoughts_are_a_quotation_in_markdown():
+    said = tree(("q", None, "<think>mine</think>"), ("a", "q", "<think>\nHm.\n\n```\nopen\n</think>\n\n*Hello*"))
+    text = markdown.document([said])
+    assert "> **Thoughts**\n>\n> Hm.\n>\n> ```\n> open\n\n*Hello*\n" in text
+    assert text.count("think>") == 2
+    assert "<p><em>Hello</em></p>" in html.fragment(text)
+    assert "Thoughts" not in markdown.document([tree(("q", None, "Ask"), ("a", "q", "<think>\n</think>\nHello"))])
+
+
 def test_qt_reads_the_printable_page(qapp):
     from PySide6.QtGui import QTextDocument
 

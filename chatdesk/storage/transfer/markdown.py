@@ -1,4 +1,4 @@
-"""Trees as Markdown: a heading for each message, its text below as it was written.
+"""Trees as Markdown: a heading for each message, its text below as it was written, thoughts of a model as a quotation.
 
 Non-goal: making texts harmless. A text is its own source here; whoever renders it decides what is allowed.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatdesk.storage.transfer.files import write
-from chatdesk.storage.transfer.order import Labels, heading, lines, system_prompt
+from chatdesk.storage.transfer.order import Labels, heading, lines, system_prompt, thoughts_and_answer
 from chatdesk.storage.transfer.trees import Tree
 
 
@@ -26,20 +26,28 @@ def export_markdown(trees: Sequence[Tree], path: Path, labels: Labels = Labels()
 def _tree(tree: Tree, labels: Labels) -> list[str]:
     parts = [f"# {' '.join(tree.title.split()) or labels.untitled}\n"]
     if prompt := system_prompt(tree):
-        quoted = "\n".join(f"> {line}".rstrip() for line in prompt.splitlines())
-        parts.append(f"> **{labels.system_prompt}**\n>\n{quoted}\n")
+        parts.append(_quoted(labels.system_prompt, prompt))
     for line in lines(tree):
         written = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.node.created_at))
         said = " · ".join([written, *heading(line, labels)])
         parts.append(f"## {line.number}. {labels.speaker(line.node)}\n\n*{said}*\n")
         if line.node.damaged:
             parts.append(f"**{labels.damaged}**\n")
-        parts.append(f"{_closed(line.node.text)}\n")
+        thoughts, answer = thoughts_and_answer(line.node)
+        if thoughts.strip():
+            parts.append(_quoted(labels.thoughts, thoughts))
+        parts.append(f"{_closed(answer)}\n")
         for attachment in line.node.attachments:
             named = labels.attachment.format(name=" ".join(attachment.name.split()))
             fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", attachment.text))])
             parts.append(f"**{named}**\n\n{fence}\n{attachment.text}\n{fence}\n")
     return parts
+
+
+def _quoted(words: str, text: str) -> str:
+    """A text that stands apart; a code block that is open in it ends with the quotation."""
+    quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    return f"> **{words}**\n>\n{quoted}\n"
 
 
 def _closed(text: str) -> str:
