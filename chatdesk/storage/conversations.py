@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 
 from chatdesk.storage import rows
 from chatdesk.storage.documents import Documents
-from chatdesk.storage.records import Attachment, Conversation
+from chatdesk.storage.messages import ANSWER, REMOVED_AND_BELOW
+from chatdesk.storage.records import Attachment, Conversation, Removal
 from chatdesk.storage.replies import Replies
+from chatdesk.storage.rows import to_text, to_time
 from chatdesk.storage.search import Search
 from chatdesk.storage.tables import SELECT, new_id, storable, storable_attachments
 
@@ -92,6 +94,28 @@ class Conversations(Replies, Search):
         )
         return [rows.conversation(row) for row in found]
 
+    def removals(self) -> "tuple[Removal, ...]":
+        """The messages in the trash of conversations that are not there themselves, what went there last first."""
+        first = "min(messages.number)"  # of a group, the other columns are those of its row
+        found = self._database.query(
+            f"SELECT batch, conversation_id, title, substr({ANSWER}, 1, 80), count(*), at, {first} FROM removed "
+            "JOIN messages ON messages.id = message_id JOIN conversations ON conversations.id = conversation_id "
+            "WHERE deleted_at IS NULL GROUP BY batch ORDER BY at DESC"
+        )
+        return tuple(
+            Removal(batch, to_text(home), to_text(title), to_text(beginning), count, to_time(at))
+            for batch, home, title, beginning, count, at, _ in found
+        )
+
+    def purge_removal(self, batch: str) -> None:
+        """Remove messages in the trash, and what was deleted below them, for good; they are overwritten in the file."""
+        if not self._database.query("SELECT 1 FROM removed WHERE batch = ?", batch):
+            raise KeyError(batch)
+        doomed = REMOVED_AND_BELOW.format("batch = ?")
+        with self._database.transaction():
+            self._database.execute(f"DELETE FROM partials WHERE parent_id IN ({doomed})", batch)
+            self._purge_messages(f"id IN ({doomed})", batch)
+
     def purge(self, id: str) -> None:
         """Remove it with all its messages, for good; what they were is overwritten in the file."""
         with self._database.transaction():
@@ -107,8 +131,8 @@ class Conversations(Replies, Search):
         until = time.time() - TRASH_DAYS * _DAY_S
         self.documents.purge_expired(until)
         expired = [c.id for c in self.trash() if c.deleted_at is not None and c.deleted_at < until and not c.damaged]
-        removed = (
-            "id IN (SELECT message_id FROM removed WHERE at < ?) "
+        removed = (  # with what is below, which a clock that was ahead may have removed later
+            f"id IN ({REMOVED_AND_BELOW.format('at < ?')}) "
             "AND conversation_id NOT IN (SELECT conversation_id FROM partials)"
         )
         if not expired and not self._database.query(f"SELECT 1 FROM messages WHERE {removed} LIMIT 1", until):
@@ -116,9 +140,12 @@ class Conversations(Replies, Search):
         with self._database.transaction():
             for id in expired:
                 self._purge(id)
-            self._index.remove_messages(removed, until)
-            self._database.execute(f"DELETE FROM messages WHERE {removed}", until)
-            self._index.overwrite()
+            self._purge_messages(removed, until)
+
+    def _purge_messages(self, condition: str, value: str | float) -> None:
+        self._index.remove_messages(condition, value)
+        self._database.execute(f"DELETE FROM messages WHERE {condition}", value)
+        self._index.overwrite()
 
     def _purge(self, id: str) -> None:
         self._row("conversations", id)

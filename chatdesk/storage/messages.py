@@ -26,10 +26,15 @@ _BELOW = (
     "SELECT messages.id FROM messages JOIN below ON messages.parent_id = below.id) "
 )
 
-_ANSWER = (  # of a reply, what it says behind its thoughts
+ANSWER = (  # of a reply, what it says behind its thoughts
     "CASE WHEN role = 'assistant' AND ltrim(substr(text, 1, 20), ' ' || char(10)) LIKE '<think>%' "
     "AND instr(text, '</think>') > 0 "
     "THEN ltrim(substr(text, instr(text, '</think>') + 8), ' ' || char(10)) ELSE text END"
+)
+
+REMOVED_AND_BELOW = (  # to be followed by a condition: what was removed, and whatever hangs on it
+    "WITH RECURSIVE below (id) AS (SELECT message_id FROM removed WHERE {} UNION "
+    "SELECT messages.id FROM messages JOIN below ON messages.parent_id = below.id) SELECT id FROM below"
 )
 
 
@@ -161,7 +166,7 @@ class Messages(Tables):
     def tree(self, conversation_id: str) -> list[Node]:
         """All messages for a map of the branches, in the order of creation: each after its parent."""
         found = self._database.query(
-            f"SELECT id, parent_id, role, substr({_ANSWER}, 1, 80), created_at FROM messages "
+            f"SELECT id, parent_id, role, substr({ANSWER}, 1, 80), created_at FROM messages "
             f"WHERE conversation_id = ? AND {LIVE} ORDER BY number",
             conversation_id,
         )

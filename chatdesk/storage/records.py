@@ -69,6 +69,18 @@ class Node(Struct, frozen=True):
     is_on_branch: bool
 
 
+class Removal(Struct, frozen=True):
+    """Messages that were deleted at once and are in the trash. ``title``: their conversation's; ``beginning``: as of a
+    `Node`, of the first of them."""
+
+    batch: str
+    conversation_id: str
+    title: str
+    beginning: str
+    count: int
+    deleted_at: float
+
+
 class Shown(NamedTuple):
     """A message of the shown branch, which of its versions it is (counted from 1), of how many, and its origin."""
 

@@ -5,6 +5,7 @@ the opening went; if it failed, every piece of work fails with the same `UserErr
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -165,7 +166,7 @@ class Store:
     def _purge_expired(self, conversations: Conversations) -> None:
         try:
             conversations.purge_expired()
-        except UserError as error:  # no reason not to serve
+        except (UserError, sqlite3.Error) as error:  # no reason not to serve
             _log.warning("the trash is not emptied: %s", error)
 
     def _work(self, conversations: Conversations, timeout: float | None) -> bool:

@@ -252,8 +252,8 @@ class Chat:
             return
         if turn_id == ids[-1]:
             self._answer_again()
-            return
-        self._answer_at(turn_id)
+        else:
+            self._answer_at(turn_id)
 
     def _answer_at(self, turn_id: str, **how: Any) -> None:
         """Ask for another version of a reply anywhere; ``how``: see `OpenConversation.ask`."""
@@ -277,11 +277,8 @@ class Chat:
         if self._open.is_taken or not self._open.turns or self._open.turns[-1].id == turn_id:
             return
         home, tip = self.open_id, self._open.turns[-1].id
-
-        def then(_: object) -> None:
-            self._offer_undo("branch", home, lambda c: c.show_until(tip))
-
-        self._open.change_and_show(home, lambda c: c.show_until(turn_id), then)
+        offer = partial(self._offer_undo, "branch", home, lambda c: c.show_until(tip))
+        self._open.change_and_show(home, lambda c: c.show_until(turn_id), lambda _: offer())
 
     def _answer_again(self, drafts: int | None = None) -> None:
         found = self._open.turns
@@ -391,14 +388,17 @@ class Chat:
         if self._open.turns and not self._open.is_taken:
             self._remove(lambda c: c.clear(conversation_id))
 
+    def bring_back(self, conversation_id: str, batch: str) -> None:
+        """Take messages back from the trash and show them, as `undo` does with those deleted last."""
+        self._offer_removal(conversation_id, batch)
+        self.undo()
+
     def _remove(self, work: "Callable[[Conversations], str]") -> None:
-        if not (conversation_id := self.open_id):
-            return
+        if home := self.open_id:
+            self._open.change_and_show(home, work, partial(self._offer_removal, home))
 
-        def then(batch: str) -> None:
-            self._offer_undo("messages", conversation_id, lambda c: c.undo_removal(batch))
-
-        self._open.change_and_show(conversation_id, work, then)
+    def _offer_removal(self, conversation_id: str, batch: str) -> None:
+        self._offer_undo("messages", conversation_id, lambda c: c.undo_removal(batch))
 
     def pin_turn(self, turn_id: str, is_pinned: bool) -> None:
         """Pin a message: it stays in the prompt when older turns no longer fit."""

@@ -12,7 +12,7 @@ from chatdesk.errors import UserError
 from chatdesk.storage import backups
 from chatdesk.storage.backups import Backup
 from chatdesk.storage.conversations import Conversations
-from chatdesk.storage.records import Attachment, Conversation, Hit
+from chatdesk.storage.records import Attachment, Conversation, Hit, Removal
 from chatdesk.storage.store import Store
 from chatdesk.tasks.branches import Segment, segments
 from chatdesk.tasks.changes import Notice, NoticeChanged
@@ -80,9 +80,13 @@ class Shelf:
         """Keep a conversation at the top of the list, or no longer."""
         self._change(lambda c: c.set_pinned(conversation_id, is_pinned))
 
-    def trash(self, callback: Callable[[list[Conversation]], None]) -> None:
-        """The deleted conversations, the last one first."""
-        self._store.call(lambda c: c.trash(), callback)
+    def trash(self, callback: Callable[[list[Conversation | Removal]], None]) -> None:
+        """The deleted conversations, and the deleted messages of all others, what was deleted last first."""
+
+        def work(c: Conversations) -> list[Conversation | Removal]:
+            return sorted((*c.trash(), *c.removals()), key=lambda found: found.deleted_at or 0.0, reverse=True)
+
+        self._store.call(work, callback)
 
     def restore(self, conversation_id: str) -> None:
         """Take a conversation out of the trash."""
@@ -91,6 +95,14 @@ class Shelf:
     def purge(self, conversation_id: str) -> None:
         """Remove a conversation for good."""
         self._change(lambda c: c.purge(conversation_id))
+
+    def restore_messages(self, removal: Removal) -> None:
+        """Take messages out of the trash, and show them."""
+        self._chat.bring_back(removal.conversation_id, removal.batch)
+
+    def purge_messages(self, removal: Removal) -> None:
+        """Remove messages that are in the trash for good, with what was deleted below them."""
+        self._change(lambda c: c.purge_removal(removal.batch))
 
     def backups(self, callback: Callable[[list[Backup]], None]) -> None:
         """The copies that can be restored, the newest first."""

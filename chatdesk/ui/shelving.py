@@ -209,7 +209,7 @@ class Shelving(QObject):
             words = self.tr("1 was here already.") if known == 1 else self.tr("{count} were here already.")
             parts.append(words.format(count=known))
         if skipped := len(result.skipped):
-            parts.append(self.tr("{count} could not be read as they are:").format(count=skipped))
+            parts.append(self.tr("{count} did not come in as they are:").format(count=skipped))
         return "\n".join(parts)
 
     # -- the trash and the backups

@@ -248,6 +248,45 @@ def test_the_trash_begins_with_the_newest_and_empties_itself_after_thirty_days(t
     assert b"cobalt gone" not in (tmp_path / "chatdesk.db").read_bytes()
 
 
+def test_messages_in_the_trash_are_listed_and_can_go_for_good(tmp_path, monkeypatch):
+    with contextlib.closing(open_database(tmp_path / "chatdesk.db", tmp_path)) as database:
+        c = Conversations(database)
+        id = c.create("Colours").id
+        ask = c.add_message(id, None, "user", "cobalt ask")
+        reply = c.add_message(id, ask.id, "assistant", "<think>hm</think>\n\ncobalt reply")
+        other = c.add_message(id, ask.id, "assistant", "cobalt other")
+        first, second = c.delete_message(reply.id), c.clear(id)
+        found = [(each.batch, each.title, each.beginning, each.count) for each in c.removals()]
+        assert found == [(second, "Colours", "cobalt ask", 2), (first, "Colours", "cobalt reply", 1)]
+        c.delete(id)
+        assert c.removals() == ()  # they are with their conversation
+        c.restore(id)
+        c.purge_removal(first)
+        c.undo_removal(second)
+        assert [each.text for each in c.branch(id)] == [ask.text, other.text]
+        assert len(c.search("cobalt")) == 2
+        c.purge_removal(c.delete_message(ask.id))
+        assert (c.removals(), c.branch(id), c.search("cobalt")) == ((), [], [])
+        assert database.query("PRAGMA foreign_key_check") == []
+    assert b"cobalt" not in (tmp_path / "chatdesk.db").read_bytes()
+
+
+def test_a_reply_deleted_while_the_clock_was_ahead_goes_with_its_question(conversations, monkeypatch):
+    """Else the trash could not be emptied, and the program not be started."""
+    id = conversations.create().id
+    ask = conversations.add_message(id, None, "user", "ask")
+    reply = conversations.add_message(id, ask.id, "assistant", "reply")
+    now = time.time()
+    for message, days in ((reply, 400), (ask, 0)):
+        monkeypatch.setattr(time, "time", lambda days=days: now + days * 86400)
+        conversations.delete_message(message.id)
+    monkeypatch.setattr(time, "time", lambda: now + 31 * 86400)
+    conversations.purge_expired()
+    for message in (ask, reply):
+        with pytest.raises(KeyError):
+            conversations.message(message.id)
+
+
 @pytest.mark.parametrize(
     ("text", "beginning"),
     [

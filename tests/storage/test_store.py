@@ -39,6 +39,15 @@ def test_an_error_of_one_piece_of_work_is_its_own(tmp_path):
         assert good.result().title == ""
 
 
+def test_a_trash_that_cannot_be_emptied_keeps_nobody_from_working(tmp_path, monkeypatch):
+    def fails(_):
+        raise sqlite3.IntegrityError("FOREIGN KEY constraint failed")
+
+    monkeypatch.setattr(Conversations, "purge_expired", fails)
+    with Store(tmp_path / "chatdesk.db", tmp_path / "backups") as store:
+        assert store.submit(lambda c: c.list()).result() == []
+
+
 def test_work_that_was_cancelled_is_not_done(tmp_path):
     gate = threading.Event()
     done = []

@@ -6,6 +6,7 @@ trash, the shown branches are the model's, and what can be found is what is not 
 
 import contextlib
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -76,8 +77,12 @@ class Travels(Tree):
         state = imported.new if is_new else imported.grown if missing else imported.known
         assert state == (tree.id,)
         assert sum(map(len, (imported.new, imported.grown, imported.known))) == 1
-        assert {skipped.reason for skipped in imported.skipped} <= {Reason.IN_TRASH}
-        assert sum(skipped.count for skipped in imported.skipped) == len(refused - set(self.removed))
+        said = Counter({skipped.reason: skipped.count for skipped in imported.skipped})
+        assert said == +Counter({
+            Reason.IN_TRASH: len(refused - set(self.removed)),
+            Reason.REMOVED: sum(node.id in self.removed for node in tree.messages),
+            Reason.TRASHED: int(not is_new and self.heads[tree.id].is_deleted),
+        })  # fmt: skip
         if is_new:
             self.heads[tree.id] = Head(tree.title, tip=tree.tip, settings=tree.settings, folder=tree.folder)
         elif missing and self.heads[tree.id].tip is None:
@@ -177,6 +182,17 @@ class Travels(Tree):
         assert [c.id for c in self.real.list()] == [
             c.id for c in self.real.list(True) if not self.heads[c.id].is_deleted
         ]
+
+    @invariant()
+    def what_was_removed_is_listed(self):
+        found = {}
+        for id, (batch, _) in self.removed.items():
+            if not (head := self.heads[self.tree[id][0]]).is_deleted:
+                first = min(self.removed_with(batch), key=list(self.tree).index)
+                beginning = self.records[first].text.partition("\0")[0][:80]  # SQLite's substr ends there
+                found[batch] = (self.tree[id][0], head.title, beginning, len(self.removed_with(batch)))
+        listed = self.real.removals()
+        assert {each.batch: (each.conversation_id, each.title, each.beginning, each.count) for each in listed} == found
 
     @invariant()
     def everything_is_reached_or_in_the_trash(self):

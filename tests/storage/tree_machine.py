@@ -275,23 +275,40 @@ class Tree(RuleBasedStateMachine):
         self.removed |= {id: (batch, id == tip) for id in ids}
         return tip in ids
 
+    def removed_with(self, batch):
+        return {id for id, value in self.removed.items() if value[0] == batch}
+
     @precondition(lambda self: self.batches)
     @rule(place=PLACE)
     def undo(self, place):
         batch = at(place, self.batches)
-        back = [id for id, value in self.removed.items() if value[0] == batch]
+        back = self.removed_with(batch)
         if not back:
             with pytest.raises(KeyError):
                 self.real.undo_removal(batch)
             return
         self.real.undo_removal(batch)
-        head = self.heads[self.tree[back[0]][0]]
+        head = self.heads[self.tree[min(back)][0]]
         if shown := [id for id in back if self.removed[id][1]]:
             (head.tip,) = shown
         elif head.tip is None:
             head.tip = [id for id in self.tree if id in back][-1]
         for above in {above for id in back for above in self.line(id)}:
             self.removed.pop(above, None)
+
+    @precondition(lambda self: self.removed)
+    @rule(place=PLACE)
+    def purge_removed(self, place):
+        """For good, with what was removed below before, and with replies that were being written there."""
+        batch = at(place, self.removed.values())[0]
+        roots = self.removed_with(batch)
+        doomed = [id for id in self.tree if not roots.isdisjoint(self.line(id))]
+        self.real.purge_removal(batch)
+        for partial in [partial for partial, (_, parent, _) in self.unfinished.items() if parent in doomed]:
+            del self.unfinished[partial]
+        self.forget(doomed)
+        with pytest.raises(KeyError):
+            self.real.purge_removal(batch)
 
     @precondition(lambda self: len(self.every()) < len(self.records))
     @rule(place=PLACE, work=st.sampled_from(["edit", "choose", "show_until", "pin", "delete_message"]))

@@ -9,8 +9,9 @@ import pytest
 
 from chatdesk.errors import Fault
 from chatdesk.storage.documents import Documents
+from chatdesk.storage.records import Conversation, Removal
 from chatdesk.storage.transfer.store import Imported
-from chatdesk.tasks.changes import Found, ListChanged, Notice
+from chatdesk.tasks.changes import Found, ListChanged, Notice, UndoChanged
 from chatdesk.tasks.shelf import Shelf
 from tests.tasks.desk import Desk, answered
 
@@ -85,6 +86,41 @@ def test_trash(desk: Desk, shelf: Shelf) -> None:
     shelf.purge(conversation)
     desk.settle()
     assert answered(desk, shelf.trash) == []
+
+
+def test_deleted_messages_come_back_from_the_trash_into_sight(desk: Desk, shelf: Shelf) -> None:
+    """However long ago they were deleted, and whatever is shown: undo knows the last step alone."""
+    texts, home = desk.texts(), desk.chat.open_id
+    desk.chat.clear()
+    desk.settle()
+    desk.chat.new()
+    desk.answer("Another", "one")
+    [removal] = answered(desk, shelf.trash)
+    assert (removal.conversation_id, removal.count, removal.beginning) == (home, 2, texts[0])
+    shelf.restore_messages(removal)
+    desk.settle()
+    assert (desk.chat.open_id, desk.texts()) == (home, texts)
+    assert desk.last(UndoChanged) == UndoChanged("")
+    assert answered(desk, shelf.trash) == []
+
+
+def test_deleted_messages_go_for_good(desk: Desk, shelf: Shelf) -> None:
+    conversation = desk.chat.open_id
+    desk.chat.clear()
+    desk.settle()
+    [removal] = answered(desk, shelf.trash)
+    desk.chat.new()
+    desk.answer("Another", "one")
+    desk.chat.delete(desk.chat.open_id)
+    desk.settle()
+    assert [type(found) for found in answered(desk, shelf.trash)] == [Conversation, Removal]
+    shelf.purge_messages(removal)
+    assert [type(found) for found in answered(desk, shelf.trash)] == [Conversation]
+    desk.chat.undo()
+    desk.settle()
+    shelf.show(conversation)
+    desk.settle()
+    assert desk.texts() == []
 
 
 @pytest.mark.parametrize(("kind", "words"), [("markdown", "is raining"), ("html", "is raining"), ("json", "raining")])

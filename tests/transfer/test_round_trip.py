@@ -157,7 +157,8 @@ def test_twice_makes_no_doubles(make, read_document, conversations, database):
     assert (again.new, again.grown, again.known) == ((), (), first.new)
     assert everything(database) == before
     conversations.delete(first.new[0])
-    assert doors.store(conversations, read_document(make())).known == first.new
+    in_trash = doors.store(conversations, read_document(make()))
+    assert (in_trash.known, [skipped.reason for skipped in in_trash.skipped][-1]) == (first.new, Reason.TRASHED)
     assert conversations.list() == []
 
 
@@ -191,11 +192,12 @@ def test_what_is_in_the_trash_does_not_travel_and_nothing_grows_on_it(conversati
     whole = doors.whole(conversations, id)
     conversations.delete_message(third.id)
     assert [node.id for node in doors.whole(conversations, id).messages] == [first.id, second.id]
-    assert doors.store(conversations, passed_on([whole], tmp_path)).known == (id,)
+    imported = doors.store(conversations, passed_on([whole], tmp_path))
+    assert (imported.known, [(s.reason, s.count) for s in imported.skipped]) == ((id,), [(Reason.REMOVED, 2)])
     more = msgspec.structs.replace(whole.messages[-1], id="f" * 32, parent_id=below.id)
     longer = msgspec.structs.replace(whole, messages=(*whole.messages, more))
     imported = doors.store(conversations, passed_on([longer], tmp_path))
-    assert (imported.known, [skipped.reason for skipped in imported.skipped]) == ((id,), [Reason.IN_TRASH])
+    assert (imported.known, [s.reason for s in imported.skipped]) == ((id,), [Reason.REMOVED, Reason.IN_TRASH])
     assert conversations.get(id).tip == second.id
 
 

@@ -1,5 +1,7 @@
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QTextDocument
@@ -8,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from chatdesk.errors import Fault
 from chatdesk.storage.backups import Backup
 from chatdesk.storage.conversations import TRASH_DAYS
+from chatdesk.storage.records import Removal
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.storage.transfer.trees import Reason, Skipped
 from chatdesk.tasks.changes import Notice, Turn
@@ -107,7 +110,7 @@ def test_everything_in_the_format_that_is_chosen(desk, tmp_path, name, name_filt
         (Imported(("a",), (), (), ()), "1 conversation came in.", ""),
         (
             Imported(("a", "b"), ("c",), ("d",), (Skipped("x.json", Reason.NOT_JSON), Skipped("Plan", Reason.TOOL, 4))),
-            "2 conversations came in.\n1 got more messages.\n1 was here already.\n2 could not be read as they are:",
+            "2 conversations came in.\n1 got more messages.\n1 was here already.\n2 did not come in as they are:",
             "x.json: it is not JSON, or only a part of it is there\n"
             "Plan: messages from and to tools are not imported (× 4)",
         ),
@@ -243,7 +246,7 @@ def trash(desk):
 
 def test_restoring_from_the_trash(desk, trash):
     assert [line.split(",")[0] for line in entries(trash)] == ["First", "New chat"]
-    assert trash.words.text() == f"Deleted chats stay here for {TRASH_DAYS} days."
+    assert trash.words.text() == f"Deleted chats and messages stay here for {TRASH_DAYS} days."
     trash.restore_button.click()
     assert desk.shelf.said("restore") == [("a",)]
     desk.shelf.callbacks["trash"]([])
@@ -261,6 +264,24 @@ def test_deleting_for_good_asks_first(desk, trash):
     click(box, "Delete for good")
     assert desk.shelf.said("purge") == [("b",)]
     assert len(desk.shelf.said("trash")) == 2
+
+
+def test_deleted_messages_are_in_the_trash(desk, trash):
+    removal = Removal("batch", "a", "First", "How\nare you?", 3, time.time())
+    one = msgspec.structs.replace(removal, batch="other", title="", count=1)
+    desk.shelf.callbacks["trash"]([removal, one])
+    details = [trash.entries.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
+    for detail, words in zip(details, (("First", "3 messages"), ("New chat", "1 message")), strict=True):
+        assert all(word in detail for word in (*words, ": How are you?"))
+    trash.restore_button.click()
+    assert desk.shelf.said("restore_messages") == [(removal,)]
+    trash.view.setCurrentIndex(trash.entries.index(1))
+    trash.purge_button.click()
+    box = trash.findChild(QMessageBox)
+    assert box.text() == "Delete these messages of “New chat” for good?"
+    click(box, "Delete for good")
+    assert desk.shelf.said("purge_messages") == [(one,)]
+    assert (desk.shelf.said("restore"), desk.shelf.said("purge")) == ([], [])
 
 
 def test_a_late_list_for_a_closed_dialog_is_dropped(desk, trash, qtbot):

@@ -7,7 +7,7 @@ that `sheets` and we ourselves give, that is a forged file.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -105,12 +105,12 @@ def store(c: Conversations, found: Found) -> Imported:
             if set(owners.values()) - {tree.id}:
                 notes.add(tree.title or tree.id, Reason.TAKEN)
                 continue
-            missing = [node for node in tree.messages if node.id not in owners]
             if not c._database.query("SELECT 1 FROM conversations WHERE id = ?", tree.id):
+                missing = list(tree.messages)
                 _create(c, tree)
                 new[tree.id] = None
             else:
-                missing = _living(c, missing, tree, notes)
+                missing = _missing(c, tree, owners, notes)
                 (grown if missing else known)[tree.id] = None
                 if missing:
                     _grow(c, tree, missing)
@@ -121,19 +121,22 @@ def store(c: Conversations, found: Found) -> Imported:
     return Imported(tuple(new), tuple(grown), tuple(known), (*found.skipped, *notes.all()))
 
 
-def _living(c: Conversations, missing: list[Node], tree: Tree, notes: Notes) -> list[Node]:
-    """The messages that do not go on below one in the trash."""
-    if not missing:
-        return []
+def _missing(c: Conversations, tree: Tree, here: Container[str], notes: Notes) -> list[Node]:
+    """The messages that a conversation lacks, but those that go on below one in the trash; what is there is said."""
+    where = tree.title or tree.id
+    if c.get(tree.id).deleted_at is not None:
+        notes.add(where, Reason.TRASHED)
     removed = {id for (id,) in c._database.query("SELECT message_id FROM removed")}
-    living = []
-    for node in missing:  # parents first
-        if node.parent_id in removed:
+    missing = []
+    for node in tree.messages:  # parents first
+        if node.id in removed:
+            notes.add(where, Reason.REMOVED)
+        elif node.id not in here and node.parent_id in removed:
             removed.add(node.id)
-            notes.add(tree.title or tree.id, Reason.IN_TRASH)
-        else:
-            living.append(node)
-    return living
+            notes.add(where, Reason.IN_TRASH)
+        elif node.id not in here:
+            missing.append(node)
+    return missing
 
 
 def _grow(c: Conversations, tree: Tree, missing: list[Node]) -> None:

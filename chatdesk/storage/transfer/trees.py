@@ -73,6 +73,8 @@ class Reason(StrEnum):
     NO_PARENT = QT_TRANSLATE_NOOP("transfer", "a message answers one that is missing; it was put at the beginning")
     CYCLE = QT_TRANSLATE_NOOP("transfer", "messages answer one another in a circle; it was cut")
     IN_TRASH = QT_TRANSLATE_NOOP("transfer", "it goes on below a message in the trash; take that back first")
+    REMOVED = QT_TRANSLATE_NOOP("transfer", "a message of it is in the trash; restore it there")
+    TRASHED = QT_TRANSLATE_NOOP("transfer", "it is in the trash; restore it there")
     BAD_ATTACHMENT = QT_TRANSLATE_NOOP("transfer", "an attachment cannot be read")
     BAD_SETTINGS = QT_TRANSLATE_NOOP("transfer", "its settings cannot be read")
     BAD_PROVENANCE = QT_TRANSLATE_NOOP("transfer", "where a reply comes from cannot be read")

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QWidget
 
 from chatdesk.library.figures import short_bytes
 from chatdesk.storage.conversations import TRASH_DAYS
-from chatdesk.storage.records import Conversation
+from chatdesk.storage.records import Conversation, Removal
 from chatdesk.tasks.changes import Notice
 from chatdesk.ui import theme
 from chatdesk.ui.dates import exactly, when
@@ -87,7 +87,7 @@ class TrashDialog(_ListDialog):
     """What was deleted: bring it back, or delete it for good."""
 
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
-        words = self.tr("Deleted chats stay here for {days} days.").format(days=TRASH_DAYS)
+        words = self.tr("Deleted chats and messages stay here for {days} days.").format(days=TRASH_DAYS)
         super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
         self._shelf = shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
@@ -95,23 +95,43 @@ class TrashDialog(_ListDialog):
         self._fill()
 
     def _fill(self) -> None:
-        self._shelf.trash(lambda found: self.show_entries([self._entry(conversation) for conversation in found]))
+        self._shelf.trash(lambda found: self.show_entries([self._entry(each) for each in found]))
 
-    def _entry(self, found: Conversation) -> Entry:
-        deleted = self.tr("deleted {when}").format(when=when(found.deleted_at or found.changed_at))
-        return Entry(found, found.title or self.tr("New chat"), aside=deleted)
+    def _entry(self, found: Conversation | Removal) -> Entry:
+        deleted = self.tr("deleted {when}").format(when=when(found.deleted_at or 0.0))
+        return Entry(found, self._title(found), aside=deleted, detail=self._detail(found))
 
-    def _restore(self, conversation: Conversation) -> None:
-        self._shelf.restore(conversation.id)
+    def _title(self, found: Conversation | Removal) -> str:
+        return found.title or self.tr("New chat")
+
+    def _detail(self, found: Conversation | Removal) -> str:
+        """Of messages, how many there are and how they begin."""
+        if isinstance(found, Conversation):
+            return ""
+        words = self.tr("1 message: {beginning}") if found.count == 1 else self.tr("{count} messages: {beginning}")
+        return words.format(count=found.count, beginning=" ".join(found.beginning.split()))
+
+    def _restore(self, found: Conversation | Removal) -> None:
+        if isinstance(found, Removal):
+            self._shelf.restore_messages(found)
+        else:
+            self._shelf.restore(found.id)
         self._fill()
 
-    def _purge(self, conversation: Conversation) -> None:
+    def _purge(self, found: Conversation | Removal) -> None:
         def purge() -> None:
-            self._shelf.purge(conversation.id)
+            if isinstance(found, Removal):
+                self._shelf.purge_messages(found)
+            else:
+                self._shelf.purge(found.id)
             self._fill()
 
-        question = self.tr("Delete “{title}” for good?").format(title=conversation.title or self.tr("New chat"))
-        ask_whether(self, question, self.tr("It cannot be brought back."), self.tr("Delete for good"), purge)
+        if isinstance(found, Removal):
+            question = self.tr("Delete these messages of “{title}” for good?")
+        else:
+            question = self.tr("Delete “{title}” for good?")
+        words = question.format(title=self._title(found))
+        ask_whether(self, words, self.tr("It cannot be brought back."), self.tr("Delete for good"), purge)
 
 
 class BackupsDialog(_ListDialog):
