@@ -2721,8 +2721,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{count} 个已经有了。</translation>
     </message>
     <message>
-        <source>{count} could not be read as they are:</source>
-        <translation>{count} 项未能按原样读取：</translation>
+        <source>{count} did not come in as they are:</source>
+        <translation>{count} 项未能按原样导入：</translation>
     </message>
 </context>
 <context>
@@ -3148,8 +3148,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>回收站</translation>
     </message>
     <message>
-        <source>Deleted chats stay here for {days} days.</source>
-        <translation>删除的对话会在这里保留 {days} 天。</translation>
+        <source>Deleted chats and messages stay here for {days} days.</source>
+        <translation>删除的对话和消息在这里保留 {days} 天。</translation>
     </message>
     <message>
         <source>The trash is empty.</source>
@@ -3170,6 +3170,18 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>New chat</source>
         <translation>新对话</translation>
+    </message>
+    <message>
+        <source>1 message: {beginning}</source>
+        <translation>1 条消息：{beginning}</translation>
+    </message>
+    <message>
+        <source>{count} messages: {beginning}</source>
+        <translation>{count} 条消息：{beginning}</translation>
+    </message>
+    <message>
+        <source>Delete these messages of “{title}” for good?</source>
+        <translation>永久删除“{title}”中的这些消息？</translation>
     </message>
     <message>
         <source>Delete “{title}” for good?</source>
@@ -5075,6 +5087,14 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>it goes on below a message in the trash; take that back first</source>
         <translation>它接在回收站里的一条消息之后，请先恢复那条消息</translation>
+    </message>
+    <message>
+        <source>a message of it is in the trash; restore it there</source>
+        <translation>其中一条消息在回收站里；请在那里恢复</translation>
+    </message>
+    <message>
+        <source>it is in the trash; restore it there</source>
+        <translation>它在回收站里；请在那里恢复</translation>
     </message>
     <message>
         <source>an attachment cannot be read</source>
