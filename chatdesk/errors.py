@@ -107,6 +107,7 @@ class Fault(StrEnum):
     BAD_RECIPE = "bad_recipe"
     NO_TEXT = "no_text"
     TOO_LITTLE_TEXT = "too_little_text"
+    NO_REPLIES = "no_replies"
     BROKEN_TEXT = "broken_text"
     RUN_IN_USE = "run_in_use"
     RUN_NOT_SAVED = "run_not_saved"
@@ -388,6 +389,11 @@ SENTENCES: dict[Fault, str] = {
         "errors",
         "Of {path}, {documents} documents with {bytes} bytes are left to train on, and at least {least} bytes are "
         "needed. Add more text, or leave out a step of the cleaning.",
+    ),
+    Fault.NO_REPLIES: QT_TRANSLATE_NOOP(
+        "errors",
+        "{path} holds no replies, and the stage {stage} learns from replies alone. Choose text with dialogues, or let "
+        "it learn from everything.",
     ),
     Fault.BROKEN_TEXT: QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}."),
     Fault.RUN_IN_USE: QT_TRANSLATE_NOOP(

@@ -47,7 +47,8 @@ def read_curves(folder: Path) -> Curves:
     for event in read_events(file):
         match event:
             case Stepped():
-                steps = {tokens: each for tokens, each in steps.items() if tokens < event.tokens}
+                while steps and next(reversed(steps)) >= event.tokens:
+                    steps.popitem()
                 steps[event.tokens] = event
             case HeldOut():
                 held_out[event.stage, event.step] = event.loss

@@ -17,7 +17,7 @@ Inputs: TypeAlias = tuple[Tensor, Tensor, Tensor | None, Tensor]
 
 
 class Ready(NamedTuple):
-    """What `model.LossModel` takes, in host memory, and how many tokens of the whole batch count (at least 1)."""
+    """What `model.LossModel` takes, in host memory, and how many tokens of the whole batch count."""
 
     inputs: Inputs
     counted: int
@@ -35,7 +35,7 @@ def make_ready(batch: Batch, rows: slice, isolate: bool, device: torch.device) -
 
     positions = tensor(batch.positions[rows]) if isolate else None
     inputs = (tensor(batch.inputs[rows]), tensor(batch.targets[rows]), positions, tensor(batch.counted[rows]))
-    return Ready(inputs, max(1, int(batch.counted.sum())))
+    return Ready(inputs, int(batch.counted.sum()))
 
 
 def on_device(inputs: Inputs, device: torch.device) -> Inputs:

@@ -4,11 +4,14 @@ A stage's whole plan is laid down before its first step: for each row of each ba
 window of it. Within a source the windows are shuffled and each is used once before any is used again.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import Array, TokenArrays
 from chatdesk.training.recipe import Stage
 
@@ -25,8 +28,9 @@ class Batch(NamedTuple):
 class Order:
     """The batches of one stage.
 
-    A window is ``sequence + 1`` tokens. In prose windows lie end to end; in dialogues each begins with a dialogue, so
-    that the model learns to open one.
+    A window is ``sequence + 1`` tokens. In prose windows lie end to end. In dialogues each begins with a dialogue, so
+    that the model learns to open one: with the first that is not whole in the window before. Only of a dialogue that
+    is longer than a window the rest follows in further ones.
     """
 
     def __init__(self, stage: Stage, sources: Sequence[TokenArrays], seed: int) -> None:
@@ -50,18 +54,33 @@ class Order:
         return window(self._sources[self._choice[row]], int(self._start[row]), self._stage)
 
 
+def require_replies(stage: Stage, sources: Sequence[TokenArrays]) -> None:
+    """Raises ``NO_REPLIES`` where a stage learns replies alone, and one of all its sources (in order) holds none."""
+    for named, source in zip((*stage.sources, *stage.held_out), sources, strict=True):
+        if stage.loss == "replies" and not source.replies.any():
+            raise UserError(Fault.NO_REPLIES, path=named.file, stage=stage.name)
+
+
 def held_out_batches(stage: Stage, source: TokenArrays, windows: int) -> list[Batch]:
-    """The first ``windows`` windows of a source, one a batch."""
-    starts = window_starts(source, stage.sequence)[:windows]
-    return [_stack([window(source, int(start), stage)]) for start in starts]
+    """The first ``windows`` windows of a source in which a token counts, one a batch."""
+    rows = (window(source, int(start), stage) for start in window_starts(source, stage.sequence))
+    return [_stack([row]) for row in islice((row for row in rows if row.counted.any()), windows)]
 
 
 def window_starts(source: TokenArrays, sequence: int) -> Array:
     """First tokens of all windows, shape (windows,). A source shorter than a window has one, filled up when read."""
-    starts = np.arange(0, max(1, len(source) - 1), sequence)
     if source.is_dialogue:
-        starts = np.unique(source.starts[np.searchsorted(source.starts, starts, side="right") - 1])
-    return starts
+        return np.fromiter(_dialogue_windows(source.starts.tolist(), len(source), sequence), np.int64)
+    return np.arange(0, max(1, len(source) - 1), sequence)
+
+
+def _dialogue_windows(begins: list[int], total: int, sequence: int) -> Iterator[int]:
+    start = 0
+    yield start
+    while (end := start + sequence) < total - 1:  # the window's last token
+        begin = begins[bisect_right(begins, end + 1) - 1]
+        start = begin if begin > start else end
+        yield start
 
 
 def window(source: TokenArrays, start: int, stage: Stage) -> Batch:

@@ -53,7 +53,7 @@ from chatdesk.training.events import (
 from chatdesk.training.feed import Ready, ahead, make_ready, on_device, split
 from chatdesk.training.memory import SAMPLE_BYTES
 from chatdesk.training.model import LossModel, blocks_of, count_parameters, is_in_block, keep_less
-from chatdesk.training.order import Order, held_out_batches
+from chatdesk.training.order import Order, held_out_batches, require_replies
 from chatdesk.training.origins import FromCheckpoint, NewModel, Origin, stamp
 from chatdesk.training.process import told
 from chatdesk.training.recipe import Recipe, Source, Stage, checked_text, find_checkpoint, find_file, load_recipe
@@ -87,8 +87,8 @@ def train(
     need not be said again. When ``out`` holds a run of this recipe, it is resumed;
     when the recipe has changed, it is refused, or goes on with what is left of the new one under ``accept_changes``
     (the change is noted in run.json). Raises ``BAD_RECIPE``, ``FILE_NOT_FOUND``, ``BROKEN_TEXT``, ``NO_TEXT``,
-    ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``, ``RUN_DIVERGED`` when the loss is no
-    number any more, ``RUN_RECORD_DAMAGED``, ``RUN_STATE_DAMAGED``; what was saved before stays whole.
+    ``NO_REPLIES``, ``BASE_CHANGED``, ``RUN_IN_USE``, ``RUN_NOT_SAVED``, ``RUN_OUT_OF_MEMORY``, ``RUN_DIVERGED`` when
+    the loss is no number any more, ``RUN_RECORD_DAMAGED``, ``RUN_STATE_DAMAGED``; what was saved before stays whole.
     """
     read = load_recipe(recipe)
     if read.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
@@ -312,6 +312,7 @@ class _Run:
         with self._accelerator.main_process_first():
             arrays = [self._arrays(source, budget * share, seed) for source, share in _shares(stage)]
             unseen = [self._arrays(source, 4 * _HELD_OUT_TOKENS, seed) for source in stage.held_out]
+        require_replies(stage, [*arrays, *unseen])
         order = Order(stage, arrays, seed)
         held_out = self._held_out(stage, unseen)
         meter = _Meter(stage)
@@ -320,7 +321,7 @@ class _Run:
             rate = learning_rate(stage, step)
             loss = self._step(ready, rate, stage.accumulate, hash((seed, step, self._accelerator.process_index)))
             at = replace(at, stage=index, step=step + 1, tokens=at.tokens + stage.tokens_per_step)
-            meter.add(loss, rate, at)
+            meter.add(loss, ready.counted, rate, at)
             last = step + 1 == stage.step_count
             is_measured = last or (step + 1) % self._recipe.held_out_every_steps == 0
             if is_measured or meter.is_due():
@@ -406,7 +407,7 @@ class _Run:
         for group in self._groups():
             group["lr"] = rate * group["rate"]
         # several processes take the mean of their gradients, so that each part must weigh as many times more
-        weight = self._accelerator.num_processes / ready.counted
+        weight = self._accelerator.num_processes / max(1, ready.counted)
         parts = split(ready.inputs, accumulate)
         loss = torch.zeros((), device=self._accelerator.device)
         for number, inputs in enumerate(parts, 1):
@@ -452,12 +453,14 @@ class _Meter:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._losses: list[Tensor] = []
+        self._counted: list[int] = []
         self._rate, self._at = 0.0, Position()
         self._since = time.monotonic()
 
-    def add(self, loss: Tensor, rate: float, at: Position) -> None:
-        """Count a step in."""
+    def add(self, loss: Tensor, counted: int, rate: float, at: Position) -> None:
+        """Count a step in, with its mean loss over so many tokens."""
         self._losses.append(loss)
+        self._counted.append(counted)
         self._rate, self._at = rate, at
 
     def is_due(self) -> bool:
@@ -465,12 +468,13 @@ class _Meter:
         return time.monotonic() - self._since >= _REPORT_SECONDS
 
     def take(self) -> Stepped | None:
-        """The event of the steps since the last one; None when there are none."""
-        if not self._losses:
+        """The event of the steps since the last one; None when there are none in which a token counts."""
+        if not (total := sum(self._counted)):
             return None
-        mean, at = float(torch.stack(self._losses).mean()), self._at  # waits for the device
+        losses, at = torch.stack(self._losses), self._at
+        mean = float(losses @ losses.new_tensor(self._counted)) / total  # waits for the device
         speed = len(self._losses) * self._stage.tokens_per_step / max(time.monotonic() - self._since, 1e-9)
-        self._losses, self._since = [], time.monotonic()
+        self._losses, self._counted, self._since = [], [], time.monotonic()
         return Stepped(self._stage.name, at.step, self._stage.step_count, at.tokens, mean, self._rate, speed)
 
     def pause(self) -> None:

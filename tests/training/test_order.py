@@ -1,14 +1,16 @@
 """The order of the text is a pure function of (recipe, text): what a resumed run depends on."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from chatdesk.errors import Fault, UserError
 from chatdesk.training.corpus import TokenArrays, Turn, tokenise
-from chatdesk.training.order import Order, window, window_starts
+from chatdesk.training.order import Order, held_out_batches, require_replies, window, window_starts
 from chatdesk.training.recipe import Source, Stage
 from chatdesk.training.tokenizer import train_tokenizer
 
@@ -64,9 +66,43 @@ def test_every_window_once_before_any_twice(sources: list[TokenArrays]) -> None:
 
 
 def test_windows_of_dialogues_begin_with_a_dialogue(sources: list[TokenArrays]) -> None:
-    starts = window_starts(sources[1], 16)
+    starts = window_starts(sources[1], 64)
     assert set(starts.tolist()) <= set(sources[1].starts.tolist())
     assert starts.tolist() == sorted(set(starts.tolist()))
+
+
+@pytest.mark.parametrize("sequence", [7, 16, 64])
+def test_every_token_of_a_dialogue_is_learned(sources: list[TokenArrays], sequence: int) -> None:
+    """Of one longer than a window what follows, too; a shorter one is whole in some window."""
+    talks, stage = sources[1], _stage(sequence=sequence, loss="replies")
+    starts = window_starts(talks, sequence)
+    learned = np.zeros(len(talks), bool)
+    for start in starts:
+        row = window(talks, int(start), stage)
+        learned[start + 1 : start + 1 + sequence][row.counted[: len(talks) - start - 1]] = True
+    assert (learned == (talks.replies == 1)).all()
+    for begin, end in pairwise([*talks.starts, len(talks)]):
+        if end - begin <= sequence + 1:
+            assert any(start <= begin and end <= start + sequence + 1 for start in starts)
+
+
+def test_a_held_out_window_without_a_reply_is_not_measured(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    long = [(Turn("user", "Hello there " * 20), Turn("assistant", "Hi!"))] * 3
+    talks, stage = tokenise(long, tokenizer, tmp_path / "long"), _stage(loss="replies")
+    assert any(not window(talks, int(start), stage).counted.any() for start in window_starts(talks, 16))
+    batches = held_out_batches(stage, talks, 3)
+    assert len(batches) == 3
+    assert all(batch.counted.any() for batch in batches)
+
+
+def test_a_source_without_replies_is_refused(sources: list[TokenArrays], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    asked = tokenise([(Turn("user", "Hello"),)] * 3, tokenizer, tmp_path / "asked")
+    stage = _stage(loss="replies", held_out=(Source("asked.jsonl"),))
+    require_replies(stage, [*sources, sources[1]])
+    with pytest.raises(UserError) as told:
+        require_replies(stage, [*sources, asked])
+    assert (told.value.fault, told.value.fields["path"]) == (Fault.NO_REPLIES, "asked.jsonl")
+    require_replies(_stage(held_out=(Source("asked.jsonl"),)), [*sources, asked])
 
 
 def test_isolated_documents_begin_at_position_zero(sources: list[TokenArrays], tokenizer: Tokenizer) -> None:

@@ -21,8 +21,8 @@ from chatdesk.tasks.lab_runs import read_history
 from chatdesk.training.events import Began, Changed, Finished, HeldOut, Paused, Stepped, TrainEvent
 from chatdesk.training.model import new_model
 from chatdesk.training.recipe import ModelShape, load_recipe
-from chatdesk.training.run_folder import RunFolder
-from chatdesk.training.trainer import learning_rate, make_optimizers, train
+from chatdesk.training.run_folder import Position, RunFolder
+from chatdesk.training.trainer import _Meter, learning_rate, make_optimizers, train
 
 WriteRecipe = Callable[..., Path]
 CHILD = Path(__file__).with_name("kill_child.py")
@@ -232,3 +232,14 @@ def test_a_resumed_run_lets_go_of_its_state(write_recipe: WriteRecipe, text: Pat
     RunFolder(out).load(model, optimizers)
     assert all(optimizer.state for optimizer in optimizers)
     assert str(out / "state.safetensors") not in Path("/proc/self/maps").read_text()
+
+
+def test_a_loss_is_the_mean_over_the_tokens_that_count(write_recipe: WriteRecipe) -> None:
+    meter = _Meter(load_recipe(write_recipe()).stages[1])
+    for step, (loss, counted) in enumerate([(2.0, 10), (0.0, 0), (4.0, 30)], 1):
+        meter.add(torch.tensor(loss), counted, 0.1, Position(1, step, 64 * step))
+    told = meter.take()
+    assert told is not None
+    assert (told.loss, told.step) == (3.5, 3)
+    meter.add(torch.tensor(0.0), 0, 0.1, Position(1, 4, 256))
+    assert meter.take() is None  # nothing was learned yet that has a loss
