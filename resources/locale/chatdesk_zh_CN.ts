@@ -3981,6 +3981,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 只剩下 {documents} 个文档、{bytes} 字节可供训练，至少需要 {least} 字节。请添加更多文本，或少用一个清理步骤。</translation>
     </message>
     <message>
+        <source>{path} holds no replies, and the stage {stage} learns from replies alone. Choose text with dialogues, or let it learn from everything.</source>
+        <translation>{path} 中没有回复，而阶段 {stage} 只从回复中学习。请选择包含对话的文本，或让它从全部内容中学习。</translation>
+    </message>
+    <message>
         <source>{path} cannot be read: {reason}.</source>
         <translation>无法读取 {path}：{reason}。</translation>
     </message>
