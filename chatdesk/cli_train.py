@@ -24,7 +24,9 @@ _STEPS = f"A step of the cleaning, several times for several: {', '.join(STEPS)}
 
 @user_errors
 def prepare(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders: txt, md, jsonl, csv, docx, epub, html, pdf.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files and folders: txt, md, json, jsonl, csv, docx, epub, html, pdf.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path(),
     step: Annotated[list[str] | None, typer.Option(help=f"{_STEPS} Left out: {', '.join(USUAL)}.")] = None,
     language: Annotated[

@@ -10,6 +10,8 @@ Pure: nothing here knows engines in other processes or files of tables.
 
 import hashlib
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +23,11 @@ from chatdesk.errors import QT_TRANSLATE_NOOP, Fault, UserError
 
 MARK = "{text}"
 """Where the text stands in a prompt."""
+
+_UNSPACED = re.compile(  # Thai, Lao, Burmese, Khmer, Japanese, Chinese, and their signs
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+_VERSION = 2  # of how labels are scored: other results of the same words
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
 """Texts that say nothing, after which the labels' own likelihood shows."""
@@ -65,8 +72,9 @@ class Plan(Struct, frozen=True):
 
 
 def _joined(end: str, wording: str) -> str:
-    """A wording behind a prompt that ends with ``end``; between Latin words there is a space."""
-    needs = bool(end) and not end.isspace() and end.isascii() and wording[:1].isascii() and wording[:1].isalnum()
+    """A wording behind a prompt that ends with ``end``; between words there is a space, where the script has any."""
+    is_open = not end or end.isspace() or unicodedata.category(end) in ("Ps", "Pi")
+    needs = not is_open and wording[:1].isalnum() and not _UNSPACED.search(end + wording[:1])
     return f" {wording}" if needs else wording
 
 
@@ -154,7 +162,7 @@ def _normalised(logs: Sequence[float]) -> list[float]:
 
 def digest(plan: Plan, texts: Sequence[str], model: str) -> str:
     """One name for the plan, the texts and the model: work that was begun is found again by it."""
-    found = hashlib.sha256(msgspec.json.encode((plan, model)))
+    found = hashlib.sha256(msgspec.json.encode((_VERSION, plan, model)))
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         found.update(len(data).to_bytes(8, "big") + data)

@@ -43,10 +43,11 @@ _SHINGLE = 5
 _BANDS, _BAND = 16, 8  # documents that share 80 % of their shingles meet in a band with 94 %, at 50 % with 6 %
 _ALIKE = 0.8
 _WORDS = re.compile(r"[\u4e00-\u9fff\u3040-\u30ff]|[^\W\u4e00-\u9fff\u3040-\u30ff]+")
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LETTER = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # Chinese and Japanese stand beside words without a space
+_EMAIL = re.compile(rf"(?<!{_LETTER})(?<![.+-])(?:{_LETTER}|[.+-])+@(?:{_LETTER}|-)+(?:\.(?:{_LETTER}|-)+)+")
 _PHONE = re.compile(
-    r"(?<![\w.+/-])(?:(?:\+|00)\d(?:[ ()/.-]{0,2}\d){7,13}|0\d{2,4}[ /-]?\d(?:[ -]?\d){4,9}"
-    r"|\(?\d{3}\)?[ -]\d{3}-\d{4}|1[3-9]\d{9})(?![\w/-])"
+    rf"(?<!{_LETTER})(?<![.+/-])(?:(?:\+|00)\d(?:[ ()/.-]{{0,2}}\d){{7,13}}|0\d{{2,4}}[ /-]?\d(?:[ -]?\d){{4,9}}"
+    rf"|\(?\d{{3}}\)?[ -]\d{{3}}-\d{{4}}|1[3-9]\d{{9}})(?!{_LETTER})(?![/-])"
 )
 """With the code of a country or a town, as Americans write one, or a Chinese mobile one: digits alone are a number."""
 

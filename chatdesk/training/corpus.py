@@ -1,7 +1,8 @@
 """Text files in, token arrays out.
 
 Read are JSON lines (``.jsonl``: prose ``{"text"}``, dialogues ``{"turns": [{"speaker", "text"}]}``, pairs
-``{"question", "answer"}``) and plain text (``.txt``, ``.md``: one document), each also packed as ``.xz``.
+``{"question", "answer"}``, and what others call these, see `_Line`) and plain text (``.txt``, ``.md``: one document),
+each also packed as ``.xz``.
 
 A source is tokenised once into a folder: ``tokens.bin`` (uint16, or uint32 for a large vocabulary),
 ``replies.bin`` (uint8, 1 where the token counts under ``loss = "replies"``) and ``starts.npy`` (the first token of each
@@ -9,13 +10,14 @@ document). They are memory-mapped, so a corpus may be larger than memory. No mor
 will see; which ones is a pure function of (seed, line), and a small budget still samples the whole file.
 """
 
+import codecs
 import functools
 import json
 import lzma
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -35,7 +37,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 ROLES: dict[str, Role] = {
     "a": "user", "user": "user", "human": "user",
-    "b": "assistant", "assistant": "assistant",
+    "b": "assistant", "assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant",
     "system": "system",
 }  # fmt: skip
 END_OF_TEXT = "<|endoftext|>"
@@ -58,18 +60,39 @@ class Turn(Struct, frozen=True):
 Document: TypeAlias = str | tuple[Turn, ...]
 
 
+PAIRS = (
+    ("question", "answer"),
+    ("prompt", "response"),
+    ("prompt", "completion"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("input", "output"),
+)
+"""What a question and its answer are called."""
+
+_BESIDE = ("input", "context")  # what an instruction is about
+
+
 class _SpokenLine(Struct):
-    speaker: str
-    text: str
+    """``role`` and ``content`` as of chat APIs, ``from`` and ``value`` as of ShareGPT; the first that is there."""
+
+    speaker: str | None = None
+    text: str | None = None
+    role: str | None = None
+    content: str | None = None
+    sender: str | None = msgspec.field(name="from", default=None)
+    value: str | None = None
 
 
 class _Line(Struct):
-    """One JSON line of any of the three kinds; other keys (titles, topics) are let be."""
+    """One JSON line of any kind: ``text``, turns under one of three names, or else one of `PAIRS`; other keys (titles,
+    topics) are let be.
+    """
 
     text: str | None = None
     turns: list[_SpokenLine] | None = None
-    question: str | None = None
-    answer: str | None = None
+    messages: list[_SpokenLine] | None = None
+    conversations: list[_SpokenLine] | None = None
 
 
 def read_documents(path: Path) -> Iterator[Document]:
@@ -83,7 +106,7 @@ def read_documents(path: Path) -> Iterator[Document]:
             return
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield parse_line(line, path, number)
+                yield parse_line(line, path, f"line {number}")
 
 
 @contextmanager
@@ -105,25 +128,43 @@ def _decode(data: bytes, path: Path) -> str:
         raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"it is not UTF-8 (byte {error.start})") from None
 
 
-def parse_line(line: bytes, path: Path, number: int) -> Document:
-    """A JSON line, the ``number``-th of a file. Raises ``BROKEN_TEXT``."""
+def parse_line(line: bytes, path: Path, place: str) -> Document:
+    """A JSON object of a file. ``place``: where it stands, for the reader. Raises ``BROKEN_TEXT``."""
+    line = line.removeprefix(codecs.BOM_UTF8)
     try:
         read = msgspec.json.decode(line, type=_Line)
-    except msgspec.MsgspecError as error:
-        raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"line {number}: {error}") from None
-    if read.text is not None:
-        return read.text
-    if read.question is not None and read.answer is not None:
-        return (Turn("user", read.question), Turn("assistant", read.answer))
-    if not read.turns:
-        raise UserError(
-            Fault.BROKEN_TEXT, path=path, reason=f"line {number} has no text, no turns and no question with an answer"
-        )
-    for said in read.turns:
-        if said.speaker not in ROLES:
-            reason = f'line {number}: speaker "{said.speaker}" is none of {", ".join(ROLES)}'
-            raise UserError(Fault.BROKEN_TEXT, path=path, reason=reason)
-    return tuple(Turn(ROLES[said.speaker], said.text) for said in read.turns)
+        if read.text is not None:
+            return read.text
+        if turns := read.turns or read.messages or read.conversations:
+            return tuple(map(_turn, turns))
+        if (pair := exchange(msgspec.json.decode(line))) is not None:
+            return pair
+        reason = f"{place} has no text, no turns and no question with an answer"
+    except (msgspec.MsgspecError, ValueError) as error:
+        reason = f"{place}: {error}"
+    raise UserError(Fault.BROKEN_TEXT, path=path, reason=reason)
+
+
+def _turn(said: _SpokenLine) -> Turn:
+    """Raises `ValueError`."""
+    speaker = next((name for name in (said.speaker, said.role, said.sender) if name is not None), "")
+    text = next((each for each in (said.text, said.content, said.value) if each is not None), None)
+    if speaker not in ROLES:
+        raise ValueError(f'speaker "{speaker}" is none of {", ".join(ROLES)}')
+    if text is None:
+        raise ValueError(f'the speaker "{speaker}" says nothing')
+    return Turn(ROLES[speaker], text)
+
+
+def exchange(row: Mapping[str, Any]) -> Document | None:
+    """The first of `PAIRS` that a row has in words; behind an instruction what it is about."""
+    for asked, said in PAIRS:
+        question, answer = row.get(asked), row.get(said)
+        if isinstance(question, str) and isinstance(answer, str):
+            about = [row[name] for name in _BESIDE if asked == "instruction" and isinstance(row.get(name), str)]
+            question = "\n\n".join(filter(None, (question, *about)))
+            return (Turn("user", question), Turn("assistant", answer))
+    return None
 
 
 def size_bytes(document: Document) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LEAST_BYTES = 1000
 """Less text than this is refused: nothing can be learned from it."""
 
-_VERSION = 1
+_VERSION = 2
 _HALF = ".part"
 _LONGEST_REMARK = 1000  # letters
 _PARTS = ("train", "held-out")

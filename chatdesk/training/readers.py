@@ -1,4 +1,4 @@
-"""Files as people have them, read as documents: text, Markdown, JSON lines, tables, Word, EPUB, HTML, PDF.
+"""Files as people have them, read as documents: text, Markdown, JSON (lines or a list), tables, Word, EPUB, HTML, PDF.
 
 A name may end in ``.gz``, ``.xz`` or ``.zst`` besides. A text in another encoding than UTF-8 is recognised: UTF-16 by
 its mark, GB18030 by what it gives, and what is neither counts as Windows-1252; UTF-8 with a few wrong bytes stays it.
@@ -7,6 +7,7 @@ Readers of the formats come from the field's usual libraries and are imported wh
 Files may come from anywhere, so sizes are bounded: no more than `MOST_BYTES` of a file that is read at once, unpacked.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -21,14 +22,17 @@ from typing import IO, Any, cast
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+import msgspec
+
 from chatdesk.errors import Fault, UserError
-from chatdesk.training.corpus import Document, Turn, parse_line
+from chatdesk.training.corpus import Document, exchange, parse_line
 
 MOST_BYTES = 1 << 30
 
 _PACKED = (".gz", ".xz", ".zst")
 _TEXT_COLUMNS = ("text", "content", "body", "document")
-_PAIR_COLUMNS = (("question", "answer"), ("prompt", "response"), ("instruction", "output"), ("input", "output"))
+_JSON = (".jsonl", ".json")
+_TWO_BYTES = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HIDDEN = ("script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "svg", "head")
 _BLOCKS = re.compile(r"p|div|section|article|li|ul|ol|h[1-6]|blockquote|pre|table|tr|br|hr|dt|dd")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -42,7 +46,7 @@ def kind(path: Path) -> str:
     for packed in _PACKED:
         name = name.removesuffix(packed)
     found = Path(name).suffix
-    return found if found in READERS or found == ".jsonl" else ""
+    return found if found in READERS or found in _JSON else ""
 
 
 def files(paths: Iterable[Path]) -> list[tuple[Path, bool]]:
@@ -60,7 +64,7 @@ def files(paths: Iterable[Path]) -> list[tuple[Path, bool]]:
         elif not path.is_file():
             raise UserError(Fault.BROKEN_TEXT, path=path, reason="it is neither a file nor a folder")
         elif not kind(path):
-            known = ", ".join(sorted((*READERS, ".jsonl")))
+            known = ", ".join(sorted((*READERS, *_JSON)))
             raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"it is none of {known}, packed or not")
         else:
             found.append((path, True))
@@ -72,17 +76,37 @@ def read(path: Path) -> Iterator[Document]:
     found = kind(path)
     with _opened(path) as file:
         if found == ".jsonl":
-            for number, line in enumerate(iter(lambda: file.readline(MOST_BYTES + 1), b""), 1):
+            for number, line in enumerate(_lines(file), 1):
                 if len(line) > MOST_BYTES:
-                    reason = f"line {number} has more than {MOST_BYTES >> 30} GB"
-                    raise UserError(Fault.BROKEN_TEXT, path=path, reason=reason)
+                    raise ValueError(f"line {number} has more than {MOST_BYTES >> 30} GB")
                 if line.strip():
-                    yield parse_line(line, path, number)
+                    yield parse_line(line, path, f"line {number}")
             return
-        data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise UserError(Fault.BROKEN_TEXT, path=path, reason=f"it has more than {MOST_BYTES >> 30} GB")
-        yield from READERS[found](data)
+        data = _whole(file)
+        if found == ".json":
+            for number, entry in enumerate(msgspec.json.decode(decode(data), type=list[msgspec.Raw]), 1):
+                yield parse_line(bytes(entry), path, f"entry {number}")
+        else:
+            yield from READERS[found](data)
+
+
+def _whole(file: IO[bytes], begin: bytes = b"") -> bytes:
+    """All bytes of a file, of which ``begin`` has been read. Raises `ValueError` for too many."""
+    data = begin + file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES >> 30} GB")
+    return data
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file, those of UTF-16 as UTF-8; of one that is too long its beginning."""
+    line = file.readline(MOST_BYTES + 1)
+    if line.startswith(_TWO_BYTES):
+        yield from decode(_whole(file, line)).encode().split(b"\n")
+        return
+    while line:
+        yield line
+        line = file.readline(MOST_BYTES + 1)
 
 
 @contextmanager
@@ -139,7 +163,7 @@ def _text(data: bytes) -> Iterator[Document]:
 
 
 def _table(data: bytes) -> Iterator[Document]:
-    """A table with a heading: one document for each row, of a column of text, or of a question and its answer."""
+    """A table with a heading: one document for each row, of a question and its answer, or of a column of text."""
     text = decode(data)
     heading = text.partition("\n")[0]
     delimiter = max(",;\t", key=heading.count)
@@ -147,14 +171,11 @@ def _table(data: bytes) -> Iterator[Document]:
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     named = {name.strip().lower(): name for name in rows.fieldnames or () if name}
     column = next((named[name] for name in _TEXT_COLUMNS if name in named), None)
-    pair = next(((named[q], named[a]) for q, a in _PAIR_COLUMNS if q in named and a in named), None)
-    if column is None and pair is None:
+    if column is None and exchange(dict.fromkeys(named, "")) is None:
         raise ValueError("its first line names no column “text”, nor “question” and “answer”")
     for row in rows:
-        if pair is not None:
-            yield Turn("user", row[pair[0]] or ""), Turn("assistant", row[pair[1]] or "")
-        else:
-            yield row[column or ""] or ""
+        pair = exchange({name: row[own] or "" for name, own in named.items()})
+        yield pair if pair is not None else row[column or ""] or ""
 
 
 def _word(data: bytes) -> Iterator[Document]:

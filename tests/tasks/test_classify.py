@@ -80,6 +80,11 @@ def test_a_wording_follows_its_prompt_as_it_is_written() -> None:
     assert continuation("{text} is: ", "good") == continuation("{text}\n", "good") == "good"
     assert continuation("{text}是", "好的") == "好的"
     assert continuation("{text}:", "!") == "!"
+    assert continuation("Отзыв {text} —", "хорошо") == " хорошо"
+    assert continuation("{text}, été", "élevé") == " élevé"
+    assert continuation("{text}:", "좋아요") == " 좋아요"
+    assert continuation("{text}:", "好的") == continuation("{text}：", "好的") == "好的"
+    assert continuation("{text} (", "good") == continuation("{text} “", "good") == "good"
     assert Plan("<{text}>", PLAN.labels).choices("a {text} b").prompt == "<a {text} b>"
 
 

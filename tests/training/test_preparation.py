@@ -64,7 +64,10 @@ def test_text_is_repaired_and_normalised() -> None:
     [
         ("Write to a.b+c@mail.example.org today", "Write to [e-mail] today"),
         ("call +49 (170) 123-4567 or 0171 2345678", "call [phone] or [phone]"),
-        ("(555) 123-4567, 手机13812345678", "[phone], 手机13812345678"),
+        ("(555) 123-4567, 手机13812345678", "[phone], 手机[phone]"),
+        ("电话是13812345678，010-62345678也行", "电话是[phone]，[phone]也行"),
+        ("我的邮箱是zhang.san@mail.example.com谢谢", "我的邮箱是[e-mail]谢谢"),
+        ("订单A13812345678号、138123456789", "订单A13812345678号、138123456789"),
         ("打 13812345678 吧", "打 [phone] 吧"),
         (
             "0 1 2 3 4 5 6 7 8 9, 0.0.2-3.30.0.2.3, 2436204.5 (1 January 1958)",

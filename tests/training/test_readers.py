@@ -74,6 +74,25 @@ KINDS = {
         b'{"text": "one"}\n\n{"question": "Q", "answer": "A"}\n',
         ["one", (Turn("user", "Q"), Turn("assistant", "A"))],
     ),
+    "chat.jsonl": (
+        b'{"prompt": "x", "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}\n'
+        b'{"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]}\n'
+        b'{"prompt": "Q", "completion": "A"}\n{"instruction": "Q", "input": "", "output": "A"}\n',
+        [(Turn("user", "Q"), Turn("assistant", "A"))] * 4,
+    ),
+    "marked.jsonl": (b'\xef\xbb\xbf{"text": "one"}\n{"text": "two"}\n', ["one", "two"]),
+    "wide.jsonl": ('{"text": "one"}\r\n{"text": "天"}\r\n'.encode("utf-16"), ["one", "天"]),
+    "list.json": (
+        b'[{"text": "one"},\n {"instruction": "Translate.", "input": "hi", "output": "salut"}]',
+        ["one", (Turn("user", "Translate.\n\nhi"), Turn("assistant", "salut"))],
+    ),
+    "instructions.csv": (
+        b"instruction,input,output\nTranslate.,hi,salut\nGreet.,,hi\n",
+        [
+            (Turn("user", "Translate.\n\nhi"), Turn("assistant", "salut")),
+            (Turn("user", "Greet."), Turn("assistant", "hi")),
+        ],
+    ),
     "f.csv": (b'id,Text\n1,"a, b"\n2,c\n', ["a, b", "c"]),
     "g.tsv": (b"prompt\tresponse\nHi\tHello\n", [(Turn("user", "Hi"), Turn("assistant", "Hello"))]),
     "h.docx": (word(), ["First.\n\nleft\tright\n\nLast."]),
@@ -113,6 +132,9 @@ def test_packed(name: str, packing: str, tmp_path: Path) -> None:
         ("a.txt.xz", lzma.compress(b"x" * 5000)[:-20], "end-of-stream"),
         ("a.txt.zst", b"nothing", "Unknown frame"),
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', "line 2"),
+        ("a.json", b'[{"text": "x"}, {"name": "y"}]', "entry 2 has no text"),
+        ("a.json", b'{"name": "y"}', "Expected `array`"),
+        ("a.json", b'[{"messages": [{"role": "user", "content": null}]}]', 'entry 1: the speaker "user" says nothing'),
     ],
 )
 def test_a_damaged_file_is_one_sentence(name: str, data: bytes, reason: str, tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ class TextStep(QWidget):
         self.remove_button.clicked.connect(lambda: self._remove(self.paths.currentRow()))
         self.empty = Label(
             self.tr(
-                "Drop files or folders here: txt, md, jsonl, csv, docx, epub, html, pdf, packed or not. One megabyte "
-                "teaches a tiny model to spell; with five it begins to write sentences."
+                "Drop files or folders here: txt, md, json, jsonl, csv, docx, epub, html, pdf, packed or not. One "
+                "megabyte teaches a tiny model to spell; with five it begins to write sentences."
             ),
             kind="soft",
             wrap=True,
