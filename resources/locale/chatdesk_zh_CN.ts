@@ -2867,10 +2867,6 @@ Edit a message or write a reply anew to make another.</source>
         <translation>移除</translation>
     </message>
     <message>
-        <source>Drop files or folders here: txt, md, jsonl, csv, docx, epub, html, pdf, packed or not. One megabyte teaches a tiny model to spell; with five it begins to write sentences.</source>
-        <translation>把文件或文件夹拖到这里：txt、md、jsonl、csv、docx、epub、html、pdf，压缩与否均可。一兆字节能让微型模型学会拼写；有五兆字节时，它开始写出句子。</translation>
-    </message>
-    <message>
         <source>Held out</source>
         <translation>留出</translation>
     </message>
@@ -2901,6 +2897,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>Cleaning</source>
         <translation>清理</translation>
+    </message>
+    <message>
+        <source>Drop files or folders here: txt, md, json, jsonl, csv, docx, epub, html, pdf, packed or not. One megabyte teaches a tiny model to spell; with five it begins to write sentences.</source>
+        <translation>把文件或文件夹拖到这里：txt、md、json、jsonl、csv、docx、epub、html、pdf，压缩与否均可。一兆字节能让微型模型学会拼写；有五兆字节时，它开始写出句子。</translation>
     </message>
     <message>
         <source>Documents the model never trains on: they say whether it learns or only remembers.</source>
