@@ -193,6 +193,21 @@ class Lab:
             raise UserError(Fault.LAB_BUSY, name=path.name)
         self._take_plan(path, plan)
 
+    def take_own(self, path: Path, error: UserError | None) -> None:
+        """The person's own texts have been written for a run, or not; whatever is shown by now."""
+        run = self.run(path)
+        if run is None or run.has_begun or run.plan.size is None:
+            return
+        self.complaints.pop(path, None)
+        try:
+            if error is not None:
+                raise error
+            wanted = dict.fromkeys((*run.plan.paths, str(self.own_texts)))
+            self.change_plan(path, msgspec.structs.replace(run.plan, paths=tuple(wanted), text=""))
+        except UserError as wrong:
+            self.complaints[path] = wrong
+            self.on_change()
+
     def _take_plan(self, path: Path, plan: Plan) -> None:
         run = self.run(path)
         if run is None or run.has_begun:

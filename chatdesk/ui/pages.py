@@ -198,14 +198,14 @@ class Pages(QStackedWidget):
             self._add(self.lab)
         return self.lab
 
-    def _export_own_texts(self, file: Path) -> None:
-        """Write the person's conversations and documents for the lab: its runs never open the store."""
+    def _export_own_texts(self, path: Path) -> None:
+        """Write the person's conversations and documents for a run of the lab: runs never open the store."""
+        lab = self._tasks.lab
 
         def wrote(notice: Notice | None) -> None:
-            if self.lab is not None:
-                self.lab.take_own(None if notice is None else UserError(Fault(notice.fault), **notice.fields))
+            lab.take_own(path, None if notice is None else UserError(Fault(notice.fault), **notice.fields))
 
-        self._tasks.shelf.export_own_texts(file, wrote)
+        self._tasks.shelf.export_own_texts(lab.own_texts, wrote)
 
     def _enter(self, page: "SettingsPage | ModelsPage | WritingPage | InspectPage | ClassifyPage | LabPage") -> None:
         self.setCurrentWidget(page)

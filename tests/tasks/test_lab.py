@@ -52,6 +52,18 @@ def bench(tmp_path):
     bench.lab.close()
 
 
+def test_own_texts_go_to_the_run_they_were_written_for(bench):
+    one, other = bench.lab.create("one"), bench.lab.create("other")
+    bench.lab.take_own(one, None)  # another run was chosen, or the page built anew, while they were written
+    assert bench.lab.run(one).plan.paths == (str(bench.lab.own_texts),)
+    assert bench.lab.run(other).plan.paths == ()
+    bench.lab.prepare(one)
+    bench.lab.take_own(one, None)  # while a child works with what was chosen
+    assert bench.lab.complaints[one].fault is Fault.LAB_BUSY
+    bench.lab.take_own(bench.folder / "gone", None)
+    assert [run.path for run in bench.lab.runs] == [other, one]
+
+
 def test_no_recipe_is_left_of_choices_that_give_none(bench):
     run = bench.planned()
     assert run.recipe.model.layers == Size().layers

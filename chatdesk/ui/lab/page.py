@@ -41,7 +41,7 @@ _LIST_PX, _BESIDE_PX, _MOST_PX = 260, 760, 16_777_215
 
 
 class LabPage(QWidget):
-    """Signals: ``back_wanted``; ``talk_wanted(path)``; ``own_wanted(file)``, to be answered by `take_own`.
+    """Signals: ``back_wanted``; ``talk_wanted(path)``; ``own_wanted(path)``, for a run; see `Lab.take_own`.
 
     Attributes: ``back_button``; ``view`` and ``model`` of the runs;
     ``new_button``, ``open_button``; ``tabs`` and ``steps``, by "text", "model", "train", "use" and "compare"; ``name``;
@@ -110,7 +110,7 @@ class LabPage(QWidget):
             step.changed.connect(self._change)
         text.prepare_wanted.connect(lambda: self._try(self._lab.prepare))
         text.next_wanted.connect(lambda: self.show_step("model"))
-        text.own_wanted.connect(lambda: self.own_wanted.emit(self._lab.own_texts))
+        text.own_wanted.connect(lambda: self._try(self.own_wanted.emit))
         text.report_shown.connect(self._show_report)
         model.weigh_wanted.connect(lambda: self._try(self._lab.weigh))
         model.next_wanted.connect(lambda: self.show_step("train"))
@@ -366,13 +366,6 @@ class LabPage(QWidget):
 
     def _complain(self, error: UserError) -> None:
         self._said = error
-        self.follow()
-
-    def take_own(self, error: UserError | None) -> None:
-        """The person's own texts have been written, or not."""
-        self._said = error
-        if error is None:
-            self.steps["text"].add([str(self._lab.own_texts)])
         self.follow()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

@@ -47,6 +47,7 @@ class WritingHeader(QFrame):
         self.title.setPlaceholderText(self.tr("Untitled"))
         self.title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.title.editingFinished.connect(self._on_title_left)
+        self.title.setReadOnly(True)  # until a document is shown
         self._document, self._stored_title = "", ""
         self.continue_button = TextButton(self.tr("Continue"), kind="primary")
         self.continue_button.setToolTip(shortcuts.hint("send_anyway", self.tr("Continue at the cursor")))
@@ -134,9 +135,10 @@ class WritingHeader(QFrame):
             button.setVisible(room >= 0)
 
     def show_document(self, id: str, title: str) -> None:
-        """Name another document; what is being typed is the title of the one before."""
+        """Name another document, or none; what is being typed is the title of the one before."""
         self._on_title_left()
         self._document, self._stored_title = id, title
+        self.title.setReadOnly(not id)
         self._show_title()
 
     def set_title(self, title: str) -> None:

@@ -198,6 +198,8 @@ class WritingPage(QWidget):
             case changes.DocumentsChanged(documents, deleted):
                 self.list.set_documents(documents, deleted)
                 self.editor.setReadOnly(not self.open_id)
+                if not self.open_id:
+                    self.header.show_document("", "")
             case changes.DocumentRenamed(title):
                 self.header.set_title(title)
                 self.list.set_open(self.open_id)

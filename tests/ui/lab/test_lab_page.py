@@ -382,12 +382,14 @@ def test_own_texts_are_added_once_they_are_written(bench):
     bench.page.new_button.click()
     with bench.qtbot.waitSignal(bench.page.own_wanted) as asked:
         bench.page.steps["text"].add_own.click()
-    [file] = asked.args
-    bench.page.take_own(UserError(Fault.NO_TEXT, path=file.name))
-    assert file.name in bench.page.complaint.text()
+    assert asked.args == [bench.page.path]
+    bench.lab.take_own(bench.page.path, UserError(Fault.NO_TEXT, path="own.jsonl"))
+    bench.page.follow()
+    assert "own.jsonl" in bench.page.complaint.text()
     assert bench.page.run.plan.paths == ()
-    bench.page.take_own(None)
-    assert bench.page.run.plan.paths == (str(file),)
+    bench.lab.take_own(bench.page.path, None)
+    bench.page.follow()
+    assert bench.page.run.plan.paths == (str(bench.lab.own_texts),)
     assert not bench.page.complaint.isVisible()
 
 

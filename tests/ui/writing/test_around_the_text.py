@@ -14,6 +14,7 @@ from chatdesk.ui.chat.exact_prompt import ExactPromptDialog
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.widgets.raw_text import raw_text
 from chatdesk.ui.writing.history import HistoryDialog
+from chatdesk.ui.writing.page import WritingPage
 from chatdesk.ui.writing.trash import TrashDialog
 from tests.ui.writing.test_writing_page import Desk
 
@@ -31,6 +32,24 @@ def desk(tmp_path, qtbot):
 def titles(desk):
     desk.settle()
     return sorted(each.title for each in desk.store.submit(lambda c: c.documents.list()).result())
+
+
+def test_a_title_is_typed_for_a_document_that_is_there(desk):
+    page = WritingPage(desk.writing, desk.models, desk.settings)
+    desk.qtbot.addWidget(page)
+    title = page.header.title
+    QTest.keyClicks(title, "Too early")
+    assert (title.isReadOnly(), title.text()) == (True, "")
+    desk.settle()
+    assert not title.isReadOnly()
+    QTest.keyClicks(title, "Mine")
+    desk.writing.delete(page.open_id)
+    desk.posted.get(timeout=20)()  # the document is gone, and the next one not there yet
+    assert (title.isReadOnly(), title.text()) == (True, "")
+    desk.settle()
+    assert titles(desk) == [""]
+    desk.writing.undo()
+    assert titles(desk) == ["", "Mine"]
 
 
 def test_a_title_that_is_typed_is_that_of_its_document_whatever_is_opened_then(desk):
