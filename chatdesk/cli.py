@@ -34,21 +34,14 @@ from chatdesk.engine.api import (
     Started,
     TokenEvent,
 )
-from chatdesk.errors import Fault, UserError
+from chatdesk.errors import UserError
 from chatdesk.paths import Profile
 from chatdesk.remarks import REMARKS, Remark
 from chatdesk.tasks.adapters import called
 from chatdesk.tasks.completion import Completion
-from chatdesk.terminal import notes, open_streams, shown, user_errors, written
+from chatdesk.terminal import note, notes, open_streams, shown, user_errors, written
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-cli.add_typer(cli_models.cli, name="models")
-cli.command()(cli_bench.bench)
-cli.command("classify")(cli_classify.classify)
-cli.command()(cli_train.prepare)
-cli.command()(cli_train.estimate)
-cli.command("eval")(cli_eval.evaluate)
-cli.command()(cli_compare.compare)
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. Default: the checkpoint's own, else 0.7.")]
 TopP = Annotated[float | None, typer.Option(help="Nucleus of this share; 1 is off.")]
@@ -56,6 +49,8 @@ TopK = Annotated[int | None, typer.Option(help="Only the K likeliest tokens; 0 i
 MinP = Annotated[float | None, typer.Option(help="Least probability next to the likeliest token; 0 is off.")]
 Repetition = Annotated[float | None, typer.Option(help="Above 1 repeats less; 1 is off.")]
 NewTokens = Annotated[int | None, typer.Option(help="Most new tokens. Default: 512, or the checkpoint's own.")]
+Alternatives = Annotated[int, typer.Option(help="How many drafts; they share one reading of the prompt.")]
+Logprobs = Annotated[int, typer.Option(help="With --json: list this many alternative tokens each.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Random if left out.")]
 
 
@@ -83,54 +78,6 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(app.run_window(context.obj))
-
-
-@cli.command()
-@user_errors
-def complete(
-    prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
-    model: ModelOption = None,
-    adapter: AdapterOption = None,
-    draft_model: DraftOption = None,
-    temperature: Temperature = None,
-    max_new_tokens: NewTokens = None,
-    max_length: Annotated[int | None, typer.Option(help="Most tokens of prompt and new text together.")] = None,
-    top_p: TopP = None,
-    top_k: TopK = None,
-    min_p: MinP = None,
-    repetition_penalty: Repetition = None,
-    seed: Seed = None,
-    alternatives: Annotated[int, typer.Option(help="How many drafts; they share one reading of the prompt.")] = 1,
-    logprobs: Annotated[int, typer.Option(help="With --json: list this many alternative tokens each.")] = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be given several times.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Continue a text: raw completion, no chat template."""
-    text = sys.stdin.read() if prompt == "-" else prompt
-    sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
-    with_it = checked_adapter(adapter, model)
-    with opened_engine(model, device, dtype, quiet=as_json, draft=draft_model) as (engine, info):
-        result = Completion(max(alternatives, 1))
-        request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
-        for event in engine.run(request):
-            result.take(event)
-            if isinstance(event, Started):
-                _say_dropped(event)
-            if isinstance(event, TokenEvent) and alternatives == 1 and not as_json:
-                print(shown(event.text), end="", flush=True)
-    if as_json:
-        print(json.dumps(result.to_builtins(info, with_it), ensure_ascii=False))
-    elif alternatives == 1:
-        streamed = sum(len(token.text) for token in result.drafts[0].tokens)
-        print(shown(result.drafts[0].text[streamed:]))
-    else:
-        for number, draft in enumerate(result.drafts, 1):
-            print(shown(f"{number}. {text}{draft.text}\n"))
-    if not as_json and result.finished is not None:
-        _say_remarks(info, is_chat=False)
-        _say_speed(result.finished)
 
 
 @cli.command()
@@ -177,40 +124,60 @@ def chat(
 
 @cli.command()
 @user_errors
-def train(
-    context: typer.Context,
-    recipe: Annotated[Path | None, typer.Argument(help="The recipe: a TOML file.")] = None,
-    text: Annotated[Path | None, typer.Option(help="Folder that the recipe's files are in.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; in the profile if left out.")] = None,
-    accept_changes: Annotated[bool, typer.Option(help="Go on although the recipe's open stages have changed.")] = False,
-    example: Annotated[bool, typer.Option("--example", help="Print a recipe that explains all its keys.")] = False,
+def complete(
+    prompt: Annotated[str, typer.Argument(help="Text to continue, as it is; - reads it from standard input.")],
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    draft_model: DraftOption = None,
+    temperature: Temperature = None,
+    max_new_tokens: NewTokens = None,
+    max_length: Annotated[int | None, typer.Option(help="Most tokens of prompt and new text together.")] = None,
+    top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
+    repetition_penalty: Repetition = None,
+    seed: Seed = None,
+    alternatives: Alternatives = 1,
+    logprobs: Logprobs = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be given several times.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Train a model by a recipe. Ctrl+C saves and stops; a run that was stopped goes on where it was.
+    """Continue a text: raw completion, no chat template."""
+    text = sys.stdin.read() if prompt == "-" else prompt
+    sampling = Sampling(temperature, top_p, top_k, min_p, repetition_penalty, max_new_tokens, max_length)
+    with_it = checked_adapter(adapter, model)
+    with opened_engine(model, device, dtype, quiet=as_json, draft=draft_model) as (engine, info):
+        result = Completion(alternatives)
+        request = Generate(2, text, sampling, seed, alternatives, tuple(stop or ()), logprobs, adapter=with_it)
+        for event in engine.run(request):
+            result.take(event)
+            if isinstance(event, Started):
+                _say_dropped(event)
+            if isinstance(event, TokenEvent) and alternatives == 1 and not as_json:
+                print(shown(event.text), end="", flush=True)
+    if as_json:
+        print(json.dumps(result.to_builtins(info, with_it), ensure_ascii=False))
+    elif alternatives == 1:
+        streamed = sum(len(token.text) for token in result.drafts[0].tokens)
+        print(shown(result.drafts[0].text[streamed:]))
+    else:
+        for number, draft in enumerate(result.drafts, 1):
+            print(shown(f"{number}. {text}{draft.text}\n"))
+    if not as_json and result.finished is not None:
+        _say_remarks(info, is_chat=False)
+        _say_speed(result.finished)
 
-    A recipe to begin with: chatdesk train --example > recipe.toml
-    """
-    if example:
-        from chatdesk.training.example import EXAMPLE
 
-        print(EXAMPLE, end="")
-        return
-    if recipe is None:
-        raise UserError(Fault.BAD_VALUE, name="the recipe", value="missing", allowed="a TOML file; see --example")
-    import threading
-
-    from chatdesk.training.process import step_back, stopped_by_signals
-
-    step_back()
-    from chatdesk.training import trainer  # torch: only when it is wanted
-    from chatdesk.training.report import Terminal
-
-    folder = out or context.obj.runs / recipe.stem
-    stop = threading.Event()
-    with Terminal(notes) as terminal, stopped_by_signals(stop):
-        checkpoint = trainer.train(recipe, text, folder, terminal.show, accept_changes, stop)
-    if checkpoint is None:
-        raise typer.Exit(130)
-    print(checkpoint)
+cli.command()(cli_classify.classify)
+cli.command("eval")(cli_eval.evaluate)
+cli.command()(cli_compare.compare)
+cli.command()(cli_bench.bench)
+cli.command()(cli_train.prepare)
+cli.command()(cli_train.estimate)
+cli.command()(cli_train.train)
+cli.add_typer(cli_models.cli, name="models")
 
 
 def _lines(is_terminal: bool) -> Iterator[str]:
@@ -248,19 +215,15 @@ def _answer(engine: Engine, request: Generate) -> ChatMessage:
 def _say_remarks(info: ModelInfo, is_chat: bool) -> None:
     for remark in map(Remark, info.remarks):
         if is_chat or remark != Remark.NO_CHAT_TEMPLATE:
-            _note(REMARKS[remark])
+            note(REMARKS[remark])
 
 
 def _say_dropped(started: Started) -> None:
     if started.dropped_tokens:
-        _note(f"The prompt is longer than the context: its first {started.dropped_tokens} tokens were left out.")
+        note(f"The prompt is longer than the context: its first {started.dropped_tokens} tokens were left out.")
     if started.dropped_messages:
-        _note(f"The context is full: the model no longer sees the first {started.dropped_messages} messages.")
+        note(f"The context is full: the model no longer sees the first {started.dropped_messages} messages.")
 
 
 def _say_speed(finished: Finished) -> None:
-    _note(f"{finished.new_tokens} tokens, {finished.tokens_per_s:.0f} tokens/s, first after {finished.ttft_s:.2f} s")
-
-
-def _note(text: str) -> None:
-    notes.print(text, style="dim", soft_wrap=True)
+    note(f"{finished.new_tokens} tokens, {finished.tokens_per_s:.0f} tokens/s, first after {finished.ttft_s:.2f} s")

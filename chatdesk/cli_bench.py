@@ -2,38 +2,38 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from chatdesk import app
-from chatdesk.engine.api import Device, Dtype, Engine, Failed, Measure, Measured, ModelInfo
+from chatdesk.cli_engine import AsJson, DeviceOption, DtypeOption, ModelOption
+from chatdesk.engine.api import Engine, Failed, Measure, Measured, ModelInfo
 from chatdesk.engine.api import Progress as Step
 from chatdesk.engine.speeds import Speeds
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.figures import short_bytes
 from chatdesk.paths import starter
 from chatdesk.tasks.speed import Pair, Report, number
-from chatdesk.terminal import load, notes, user_errors
+from chatdesk.terminal import load, note, notes, print_table, user_errors
 
 _WAYS = {"graph": "a captured graph", "kernels": "compiled kernels", "plain": "the model's own forward"}
 
 
 @user_errors
 def bench(
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Checkpoint folder; the model in the box if left out.")
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where to run.")] = "auto",
-    dtype: Annotated[Dtype, typer.Option(help="Precision of the weights.")] = "auto",
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
     rounds: Annotated[int, typer.Option(help="How often everything is measured; at least 5.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure how fast a model is on this machine, in turns with plain transformers, and say what limits it."""
+    """Measure how fast a model is here, and say what limits it.
+
+    In turns with plain transformers over the same weights.
+    """
     path = model or starter()
     engine = app.piped_engine()
     try:
@@ -84,14 +84,12 @@ def _print(report: Report) -> None:
     if rate is not None and share is not None:
         rates = f"{short_bytes(rate)}/s", f"{short_bytes(report.bandwidth)}/s"
         table.add_row("weights read by decoding", *rates, f"{100 * share:.0f} %", "a plain read of this memory")
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    print_table(table)
     print(f"\n{report.sentence()}")
-    notes.print(
+    note(
         f"Decoded by {_WAYS[found.way]}: {found.new_tokens} tokens after {found.short_tokens}. Prompt of "
         f"{found.prompt_tokens} tokens; next turn of {found.turn_tokens} behind it, of which {found.reused_tokens} "
-        "were kept.",
-        style="dim",
-        soft_wrap=True,
+        "were kept."
     )
 
 

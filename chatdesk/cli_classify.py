@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
@@ -26,7 +25,7 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.classify import SETS, Label, Plan, Report, Result, report
 from chatdesk.tasks.classify_files import TEXT, Table, read, written
 from chatdesk.tasks.classify_run import Run
-from chatdesk.terminal import notes, shown, user_errors
+from chatdesk.terminal import note, notes, print_table, shown, user_errors
 
 _SHOWN = 60  # characters of a text
 
@@ -103,7 +102,7 @@ def _work(engine: Engine, run: Run, quiet: bool) -> None:
         transient=True, disable=quiet or not sys.stderr.isatty(),
     )  # fmt: skip
     if run.resumed > sum(not text.strip() for text in run.texts):
-        notes.print(f"{run.resumed} of {len(run.texts)} texts were done before.", style="dim")
+        note(f"{run.resumed} of {len(run.texts)} texts were done before.")
     number = 10
     with bar:
         task = bar.add_task("", total=len(run.texts), completed=run.done)
@@ -162,4 +161,4 @@ def _print_report(found: Report) -> None:
     grid = Grid("true \\ said", *found.labels, box=None)
     for name, row in zip(found.labels, found.confusion, strict=True):
         grid.add_row(name, *map(str, row))
-    Console(markup=False, highlight=False, emoji=False).print(grid)
+    print_table(grid)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from chatdesk import app
+from chatdesk.cli_engine import AsJson
 from chatdesk.engine.api import DeviceMemory, Survey, Surveyed
 from chatdesk.errors import Fault, UserError
 from chatdesk.library import catalogue, removing, safety, tokens
@@ -26,7 +26,7 @@ from chatdesk.settings.store import Settings
 from chatdesk.storage.lock import acquire_lock
 from chatdesk.tasks.checkpoints import Checkpoints, with_first
 from chatdesk.tasks.downloads import Rate
-from chatdesk.terminal import notes, shown, user_errors
+from chatdesk.terminal import note, notes, print_table, shown, user_errors
 
 if TYPE_CHECKING:
     from chatdesk.library.connection import Connection
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from chatdesk.library.hub import Repository
 
 cli = typer.Typer(help="The checkpoints on this machine, and those of a model hub.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 _WORDS = {
     Word.ON_CPU: "layers on the CPU: slow",
@@ -47,7 +45,10 @@ _WORDS = {
 @cli.command("list")
 @user_errors
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the model in the box, the folders opened before, and the Hugging Face cache."""
+    """List the checkpoints on this machine.
+
+    The model in the box, the folders opened before, and the Hugging Face cache.
+    """
     settings = Settings(context.obj.settings)
     found = catalogue.with_uses(catalogue.find(starter(), map(Path, settings["folders"])), settings["uses"])
     if as_json:
@@ -61,7 +62,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
         kind = "chat" if each.has_chat_template else "base"
         size, length = short_bytes(each.disk_bytes), str(each.context_length or "")
         table.add_row(each.name, each.architecture, size, length, kind, str(each.path))
-    _print(table)
+    print_table(table)
 
 
 @cli.command()
@@ -133,7 +134,10 @@ def plan(
     model: Annotated[Path | None, typer.Argument(help="Checkpoint folder; the model in the box if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a checkpoint fits into the memory of this machine, and how, before anything is loaded."""
+    """Say whether a checkpoint fits into memory, and how.
+
+    From its headers alone: nothing is loaded.
+    """
     devices = _devices()
     checked = safety.check(model or starter())
     ways = plans_of(checked, catalogue.name_and_source(checked, starter())[0], devices)
@@ -162,7 +166,7 @@ def _print_plans(ways: Iterable[Plan]) -> None:
         sizes = map(short_bytes, (each.weight_bytes, each.cache_bytes, each.work_bytes, each.needed, each.place.free))
         notes = "; ".join(_WORDS[word] for word in each.words)
         table.add_row(each.place.name, each.precision, where, str(each.context), *sizes, notes)
-    _print(table)
+    print_table(table)
 
 
 @cli.command()
@@ -176,7 +180,10 @@ def search(
     limit: Annotated[int, typer.Option(help="Most models to look through.", min=1, max=1000)] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Search the model hub for checkpoints that this program can run, the most fetched first."""
+    """Search the model hub for what this program can run.
+
+    The most fetched come first.
+    """
     from chatdesk.library import hub  # and with it the HTTP client: only when it is wanted
 
     connection = app.connect(Settings(context.obj.settings))
@@ -194,9 +201,9 @@ def search(
         access = "gated" if each.is_gated else ""
         is_for = "chat" if each.is_chat else "base"
         table.add_row(each.name, each.architecture, size, is_for, each.licence, f"{each.downloads:,}", access)
-    _print(table)
+    print_table(table)
     if not found:
-        _note(f"Nothing on {connection.host} that this program can run has this in its name.")
+        note(f"Nothing on {connection.host} that this program can run has this in its name.")
 
 
 @cli.command()
@@ -207,21 +214,24 @@ def download(
     revision: Annotated[str, typer.Option(help="A branch, a tag or a commit.")] = "main",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files, and say whether it fits.")] = False,
 ) -> None:
-    """Download a checkpoint into the Hugging Face cache and print its folder. Stopped, it goes on where it was."""
+    """Download a checkpoint and print its folder.
+
+    It goes into the Hugging Face cache. Stopped, it goes on where it was.
+    """
     from chatdesk.library import hub
     from chatdesk.library.download import download
 
     connection = app.connect(Settings(context.obj.settings))
     try:
         found = hub.repository(connection, name, revision)
-        _note(f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}")
+        note(f"{found.name}, {short_bytes(found.size_bytes)}, licence: {found.licence or 'not named'}")
         if dry_run:
             _preview(connection, found)
             return
         with _Progress(found.size_bytes) as progress:
             folder = download(connection, found, catalogue.hub_cache(), progress.show)
     except KeyboardInterrupt:
-        _note("Stopped. The same command goes on where it was.")
+        note("Stopped. The same command goes on where it was.")
         raise
     finally:
         connection.close()
@@ -235,19 +245,18 @@ def token(
     context: typer.Context,
     remove: Annotated[bool, typer.Option("--remove", help="Remove it from the keyring.")] = False,
 ) -> None:
-    """Keep an access token for the model hub in the system's keyring: typed unseen, or from standard input."""
+    """Keep an access token for the model hub.
+
+    It is typed unseen, or read from standard input, and lies in the system's keyring.
+    """
     connection = app.connect(Settings(context.obj.settings))
     if remove:
         tokens.forget(connection.host)
-        _note(f"There is no token for {connection.host} in the keyring now.")
+        note(f"There is no token for {connection.host} in the keyring now.")
         return
     is_terminal = sys.stdin.isatty()
     tokens.keep(connection.host, getpass("Token: ") if is_terminal else sys.stdin.readline())
-    _note(f"The token for {connection.host} is in the keyring.")
-
-
-def _note(text: str) -> None:
-    notes.print(text, style="dim", soft_wrap=True)
+    note(f"The token for {connection.host} is in the keyring.")
 
 
 def _preview(connection: "Connection", found: "Repository") -> None:
@@ -257,7 +266,7 @@ def _preview(connection: "Connection", found: "Repository") -> None:
     files = _table("file", "size")
     for file in found.files:
         files.add_row(file.path, short_bytes(file.size))
-    _print(files)
+    print_table(files)
     print()
     _print_plans(plans_of(hub.preview(connection, found), found.name, _devices()))
 
@@ -287,7 +296,7 @@ class _Progress:
         if left is not None:
             figures += f", {timedelta(seconds=round(left))} left"
         if step.trouble is not None:
-            _note(f"{step.trouble} (trying again in {step.wait_s:.0f} s)")
+            note(f"{step.trouble} (trying again in {step.wait_s:.0f} s)")
         words = {"fetching": step.file, "checking": f"checking {step.file}", "waiting": "waiting"}[step.state]
         self._bar.update(self._task, completed=step.done, description=words, figures=figures)
 
@@ -298,11 +307,6 @@ def _table(*columns: str) -> Table:
         table.add_column(column, no_wrap=True)
     table.add_column(columns[-1], overflow="fold")
     return table
-
-
-def _print(table: Table) -> None:
-    """As wide as the terminal; in a pipe as wide as it gets."""
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _entry(entry: catalogue.Entry) -> dict[str, Any]:

@@ -306,7 +306,7 @@ SENTENCES: dict[Fault, str] = {
         "errors", "The disk with {path} is full. Free some space; what you typed is kept in the window until then."
     ),
     Fault.CANNOT_WRITE: QT_TRANSLATE_NOOP(
-        "errors", "{path} cannot be written: {reason}. Check the folder's permissions or choose another profile."
+        "errors", "{path} cannot be written: {reason}. Check the folder's permissions, or choose another place."
     ),
     Fault.DATABASE_NEWER: QT_TRANSLATE_NOOP(
         "errors",

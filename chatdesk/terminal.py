@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from chatdesk.engine.api import Device, Dtype, Engine, Failed, Load, Loaded, ModelInfo
 from chatdesk.engine.api import Progress as LoadProgress
@@ -23,7 +24,7 @@ R = TypeVar("R")
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """For progress and remarks: stdout is for text alone."""
 
-
+_OPTIONS = {"drafts": "alternatives", "top_logprobs": "logprobs"}
 _REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
@@ -64,6 +65,16 @@ def shown(text: str) -> str:
     return text.translate(_CONTROLS) if sys.stdout.isatty() else text
 
 
+def note(text: str) -> None:
+    """A remark beside the text, on stderr."""
+    notes.print(text, style="dim", soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """As wide as the terminal; in a pipe as wide as it gets."""
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
+
+
 def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool, draft: str = "") -> ModelInfo:
     """Load a checkpoint as request 1, with a bar on a terminal unless ``quiet``. Raises `UserError`."""
     bar = Progress(
@@ -83,6 +94,12 @@ def load(engine: Engine, path: Path, device: Device, dtype: Dtype, quiet: bool, 
     raise AssertionError("a load ends with Loaded or Failed")
 
 
+def _sentence(error: UserError) -> str:
+    """What is wrong, by the name of the option where the protocol has another one."""
+    name = error.fields.get("name", "")
+    return str(UserError(error.fault, **{**error.fields, "name": _OPTIONS.get(name, name)}))
+
+
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Turn a `UserError` into its sentence and exit code 2, and Ctrl+C into exit code 130."""
 
@@ -91,7 +108,7 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except UserError as error:
-            print(f"chatdesk: {error}", file=sys.stderr)
+            print(f"chatdesk: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None

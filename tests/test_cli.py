@@ -39,6 +39,14 @@ def test_version() -> None:
     assert run("--version").stdout == f"chatdesk {__version__}\n"
 
 
+@pytest.mark.parametrize("of", [(), ("models",)])
+def test_the_list_of_commands_says_of_each_what_it_does(of: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*of, "--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(lines) >= 7
+    assert [line for line in lines if line.endswith("...") or not line.endswith(".")] == []
+
+
 def test_complete_prints_the_text_alone_on_stdout(model: str, profile: Path) -> None:
     args = ("complete", "once upon", "--model", model, "--seed", "3", "--max-new-tokens", "8")
     shown, told = run("--profile", str(profile), *args), run(*args, "--json")
@@ -105,7 +113,9 @@ def test_chat_answers_a_pipe_line_by_line(model: str) -> None:
         (["complete", ""], "The prompt is empty"),
         (["complete", "x", "--temperature", "-1"], "temperature is -1.0"),
         (["complete", "x", "--max-length", "9", "--max-new-tokens", "9"], "not both"),
-        (["complete", "x", "--alternatives", "0"], "drafts is 0"),
+        (["complete", "x", "--alternatives", "0"], "alternatives is 0"),
+        (["complete", "x", "--logprobs", "101"], "logprobs is 101"),
+        (["complete", "x", "--max-new-tokens", "0"], "a whole number from 1 to 1000000."),
         (["complete", "x", "--device", "cuda"], "no device cuda"),
         (["chat", "--top-p", "7"], "top_p is 7.0"),
     ],
@@ -148,6 +158,9 @@ def test_eval_prints_what_it_measured(model: str, tmp_path: Path) -> None:
     assert told["bits_per_byte"] > 0
     assert told["stride"] > 0
     assert "perplexity" in run("eval", str(text), "--model", model).stdout
+    unwritable = run("eval", str(text), "--model", model, "--html", str(tmp_path / "none" / "report.html"))
+    assert (unwritable.exit_code, "cannot be written" in unwritable.stderr) == (2, True)
+    assert "perplexity" in unwritable.stdout, "what was measured is lost with the report"
 
 
 def test_eval_of_nothing(model: str, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Option:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.low is not None and self.high is not None:
-            return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:g} to {self.high:g}"
+            return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:.9g} to {self.high:.9g}"
         return {bool: "true or false", str: "a text", int: "a whole number", tuple: "a list of texts"}.get(
             self.kind, "a number"
         )

@@ -195,7 +195,7 @@ class NumberRow(OptionRow):
         text = self.tr("A whole number from {low} to {high}.")
         if self.option.kind is float:
             text = self.tr("A number from {low} to {high}.")
-        return text.format(low=f"{self.option.low:g}", high=f"{self.option.high:g}")
+        return text.format(low=f"{self.option.low:.9g}", high=f"{self.option.high:.9g}")
 
     def _on_field_left(self) -> None:
         self._show_in_field()
