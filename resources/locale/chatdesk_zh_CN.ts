@@ -3881,8 +3881,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{path} 所在的磁盘已满。请腾出一些空间；在那之前，你输入的内容会留在窗口里。</translation>
     </message>
     <message>
-        <source>{path} cannot be written: {reason}. Check the folder&apos;s permissions or choose another profile.</source>
-        <translation>无法写入 {path}：{reason}。请检查文件夹权限，或换一个数据目录。</translation>
+        <source>{path} cannot be written: {reason}. Check the folder&apos;s permissions, or choose another place.</source>
+        <translation>无法写入 {path}：{reason}。请检查文件夹权限，或换一个位置。</translation>
     </message>
     <message>
         <source>{path} was written by a newer chatdesk (schema {found}, this one knows {known}). Install the newer program; the file was not touched.</source>
