@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from chatdesk.engine.api import Device, Dtype, Load
 from chatdesk.engine.local.adapters import Adapters
-from chatdesk.engine.local.cache import last_places
 from chatdesk.engine.local.loading import Checkpoint, load
+from chatdesk.engine.local.runner import last_places
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.adapters import name_of
 from chatdesk.training.corpus import Document, read_documents, size_bytes

@@ -15,8 +15,8 @@ from msgspec import Struct
 from torch.nn import functional
 
 from chatdesk.engine.local.branches import common_prefix
-from chatdesk.engine.local.cache import last_places
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.runner import last_places
 from chatdesk.errors import Fault, UserError
 from chatdesk.training.cleaning import texts
 from chatdesk.training.corpus import read_documents

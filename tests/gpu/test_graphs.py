@@ -5,10 +5,10 @@ import torch
 from msgspec import structs
 
 from chatdesk.engine.api import Event, Finished, TokenEvent
-from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.fused.maker import SWITCH
 from chatdesk.engine.local.graphs import Step
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.runner import Runner
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of
 

@@ -7,7 +7,7 @@ import torch
 
 from chatdesk.engine.api import Load
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.cache import Runner
+from chatdesk.engine.local.runner import Runner
 from chatdesk.library import safety
 from chatdesk.library.footprint import Footprint, Layer, measure
 from chatdesk.library.headers import Tensor

@@ -94,6 +94,11 @@ class Adapters:
             raise adapters.does_not_fit(adapter, self._info.name, adapters.other_size(name, wanted, _size(layer)))
 
 
+def has_adapter(model: nn.Module) -> bool:
+    """Whether one hangs on a model's matrices; the turning of positions has hooks of its own."""
+    return any(module._forward_hooks for module in model.modules() if not hasattr(module, "rope_type"))
+
+
 def _is_same(copy: Tensor, weight: Tensor) -> bool:
     """Whether a copy of a matrix is that matrix, up to what bfloat16 rounds away."""
     return copy.shape == weight.shape and torch.allclose(

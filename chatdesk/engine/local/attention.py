@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from chatdesk.engine.api import MAX_ATTENTION_TOKENS, Attend, Attended, AttentionMap, Event
-from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.detokenize import pieces
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.runner import Runner
 from chatdesk.errors import Fault, UserError
 
 _SIDE = 48
@@ -63,6 +63,7 @@ class Attention:
     def _weights(self, ids: Sequence[int]) -> list[torch.Tensor]:
         """Of each layer float32 ``[heads, tokens, tokens]`` on the CPU; ``[0, …]`` for a layer without attention."""
         model, row = self._runner.model, torch.tensor([list(ids)], device=self._runner.device)
+        self._runner.rope.set_for(len(ids))
         with _plainly(model):
             try:
                 output = model(input_ids=row, output_attentions=True, return_dict=True)

@@ -16,7 +16,8 @@ from operator import eq
 
 import torch
 
-from chatdesk.engine.local.cache import Batch, Runner
+from chatdesk.engine.local.cache import Batch
+from chatdesk.engine.local.runner import Runner
 from chatdesk.remarks import Remark
 
 _SHORTEST_TAIL = 16
@@ -27,11 +28,15 @@ _SHARE_OF_FREE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Tail:
-    """The keys and values of the tokens of ``ids`` from ``start`` on; they are true behind ``ids[:start]`` only."""
+    """The keys and values of the tokens of ``ids`` from ``start`` on; they are true behind ``ids[:start]`` only.
+
+    ``is_long``: which way their positions are turned, see `longrope`; the tokens before have to be turned alike.
+    """
 
     ids: list[int]
     start: int
     layers: list[tuple[torch.Tensor, torch.Tensor]]
+    is_long: bool
 
     @property
     def nbytes(self) -> int:
@@ -74,16 +79,16 @@ class PrefixCache:
 
         It stays kept for the next request, with what is added to it until then.
         """
-        wanted = list(prompt[:-1])
+        wanted, is_long = list(prompt[:-1]), self.runner.rope.is_long_for(len(prompt))
         live = self._live
-        common = common_prefix(live.rows[0], wanted) if live else 0
-        chain = self._chain(common, wanted)
+        common = common_prefix(live.rows[0], wanted) if live and live.is_long == is_long else 0
+        chain = self._chain(common, wanted, is_long)
         if live is not None:
             self._set_aside(live, common)
-        is_of_use = live is not None and (common > 0 or live.can_start_again)
+        is_of_use = live is not None and (common > 0 or live.can_start_again) and live.is_long == is_long
         if live is None or not (is_of_use and live.can_continue and live.trim(common)):
             self._live = None  # free the old one before there is a new one
-            live = self._live = Batch(self.runner)
+            live = self._live = Batch(self.runner, is_long)
             chain = chain if chain and chain[0].start == 0 else []
         for tail in chain:
             first, last = live.length, common_prefix(tail.ids, wanted)
@@ -93,16 +98,18 @@ class PrefixCache:
 
     def note(self, batch: Batch, row: int) -> None:
         """Keep a draft that ended in a row of a copy of the live batch, for it may be the one that is gone on with."""
-        if self._live is not None and batch.can_part:
-            self._keep(batch, common_prefix(self._live.rows[0], batch.rows[row]), row)
+        live = self._live
+        if live is not None and batch.can_part:
+            is_alike = live.is_long == batch.is_long
+            self._keep(batch, common_prefix(live.rows[0], batch.rows[row]) if is_alike else 0, row)
 
     def forget(self) -> None:
         """Free all that is kept."""
         self._live, self._tails = None, []
 
-    def _chain(self, reach: int, wanted: list[int]) -> list[Tail]:
+    def _chain(self, reach: int, wanted: list[int], is_long: bool) -> list[Tail]:
         """Tails that go on with a text from ``reach`` on, each from within the one before."""
-        reaches = [(common_prefix(tail.ids, wanted), tail) for tail in self._tails]
+        reaches = [(common_prefix(tail.ids, wanted), tail) for tail in self._tails if tail.is_long == is_long]
         chain: list[Tail] = []
         while usable := [(end, tail) for end, tail in reaches if tail.start <= reach < end]:
             reach, tail = max(usable, key=lambda each: each[0])
@@ -118,15 +125,17 @@ class PrefixCache:
         ids = batch.rows[row]
         if len(ids) - start < _SHORTEST_TAIL or not self._budget:
             return
-        if any(tail.start <= start and tail.ids[: len(ids)] == ids for tail in self._tails):
+        alike = [tail for tail in self._tails if tail.is_long == batch.is_long]
+        if any(tail.start <= start and tail.ids[: len(ids)] == ids for tail in alike):
             return
         try:
             layers = batch.tail(start, row)
         except torch.OutOfMemoryError:
             self._tails = []
             return
-        inside = [tail for tail in self._tails if tail.start >= start and ids[: len(tail.ids)] == tail.ids]
-        self._tails = [tail for tail in self._tails if tail not in inside] + [Tail(list(ids), start, layers)]
+        inside = [tail for tail in alike if tail.start >= start and ids[: len(tail.ids)] == tail.ids]
+        others = [tail for tail in self._tails if tail not in inside]
+        self._tails = [*others, Tail(list(ids), start, layers, batch.is_long)]
         self._make_room()
 
     def _use(self, chain: list[Tail]) -> None:

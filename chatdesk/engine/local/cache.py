@@ -3,7 +3,7 @@
 `branches` keeps them from one request to the next. A sliding window that is full cannot forget its last
 tokens: it is used again only where the new prompt continues the old one. Recurrent layers read a prompt at one go
 and nothing after it but single tokens, so theirs is built anew each time. A model without any cache sees its whole
-text again at every step.
+text again at every step. Where all positions are turned anew beyond some length (`longrope`), the text is read again.
 
 A forward pass can be stopped between two layers, so that a cancel waits neither for a long chunk of a prompt nor for
 a slow step; the cache then forgets what the layers before had taken in.
@@ -12,180 +12,29 @@ The single tokens of a decode go through steps, `graphs.Step` on a GPU and `lean
 into the same buffers; what the layers say about their length is put right before anything else looks at them.
 """
 
-import inspect
+import sys
 import time
-from collections.abc import Callable
 from collections.abc import Sequence as Items
 from contextlib import suppress
 from copy import copy, deepcopy
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from chatdesk.engine.local import chunk_attention
-from chatdesk.engine.local.brake import Brake, Stopped
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.graphs import Step, StepMaker, bucket
+from chatdesk.engine.local.growing import GrowingLayer
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
-from chatdesk.engine.local.padding import Padding
+from chatdesk.engine.local.runner import ATTENTION_LAYERS, Runner, shares
 from chatdesk.engine.local.sampling import Sampler
 
-_SPARE_TOKENS = 64
 _TOKENS_AT_ONCE = 8
+_PART = 256  # tokens of each row that are read again at once
 _SEVERAL, _SINGLE = 0, 1  # keys of the lean steps that take several tokens and one: they serve all lengths
 _KEPT_ROOM = 8192
 """Tokens up to which buffers stay for an unrelated prompt, and the steps over them with them."""
-
-
-class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """A layer's keys and values ``[rows, heads, tokens, size]`` in buffers with room to spare.
-
-    A new token is written behind the others; joining it to a copy of them all, as the base class does, takes longer
-    than the attention itself once a text is long. What the base class crops stays in the buffer, to be written over.
-    ``expected``: tokens that are to come at least, so that there is room for them from the beginning.
-    """
-
-    def __init__(self, room: Callable[[int], int]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.expected = 0
-        self._room = room
-        self._key_buffer: torch.Tensor | None = None
-        self._value_buffer: torch.Tensor | None = None
-
-    @property
-    def buffers(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """The keys and values with the room behind them, where they lie in it."""
-        if self._key_buffer is None or self._value_buffer is None:
-            return None
-        return self._key_buffer, self._value_buffer
-
-    def show(self, tokens: int) -> None:
-        """Count the first so many tokens of the buffers in, whoever wrote them."""
-        if self._key_buffer is not None and self._value_buffer is not None:
-            self.keys, self.values = self._key_buffer[..., :tokens, :], self._value_buffer[..., :tokens, :]
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """All keys and values, with the new ones at the end."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        self._key_buffer, self.keys = _append(self._key_buffer, self.keys, key_states, self._room_for)
-        self._value_buffer, self.values = _append(self._value_buffer, self.values, value_states, self._room_for)
-        return self.keys, self.values
-
-    def _room_for(self, tokens: int) -> int:
-        return self._room(max(tokens, self.expected))
-
-
-def _append(
-    buffer: torch.Tensor | None, kept: Any, new: torch.Tensor, room: Callable[[int], int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Write ``new`` behind ``kept``: in the buffer if ``kept`` lies in it and there is room, else in a new one."""
-    start = kept.shape[-2] if kept.numel() else 0
-    end = start + new.shape[-2]
-    is_inside = (
-        buffer is not None
-        and buffer.shape[0] == new.shape[0]
-        and (start == 0 or kept.data_ptr() == buffer.data_ptr())  # nothing lies nowhere
-    )
-    if buffer is None or not is_inside or buffer.shape[-2] < end:
-        buffer = new.new_zeros((*new.shape[:-2], room(end), new.shape[-1]))
-        if start:
-            buffer[..., :start, :] = kept
-    buffer[..., start:end, :] = new
-    return buffer, buffer[..., :end, :]
-
-
-def _spare(tokens: int) -> int:
-    """The room that a text of so many tokens is given on the CPU."""
-    return tokens + max(_SPARE_TOKENS, tokens // 16)
-
-
-_ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
-
-
-class Runner:
-    """A model's forward pass with the arguments that its class takes.
-
-    ``brake``: stops it in the middle. ``steps``: makes the steps of a decode on a device of `STEP_DEVICES`.
-    """
-
-    STEP_DEVICES = ("cuda",)
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        takes = inspect.signature(model.forward).parameters
-        self.cache_name = next((name for name in ("past_key_values", "cache_params") if name in takes), None)
-        self._extra: dict[str, Any] = {"use_cache": True} if self.cache_name and "use_cache" in takes else {}
-        if "logits_to_keep" in takes:
-            self._extra["logits_to_keep"] = 1
-        self.device: torch.device = next(model.parameters()).device
-        self.brake = Brake(model)
-        self.padding = Padding(model)
-        if self.device.type == "cuda":
-            torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length: 12 ms a layer on an H100
-        if self.device.type == "cpu":
-            chunk_attention.install()
-        has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
-        is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
-        self.steps = (
-            LeanMaker(model, self.brake.check)
-            if is_lean
-            else StepMaker(model, has_places and self.device.type in self.STEP_DEVICES)
-        )
-
-    @property
-    def chooses(self) -> bool:
-        """Whether the device can choose tokens by itself: see `Batch.ahead`."""
-        return isinstance(self.steps, StepMaker) and self.steps.fused.chooser is not None
-
-    def new_cache(self) -> Any:
-        """An empty cache of the kind that the model's layers need; None for a model without one."""
-        if self.cache_name is None:
-            return None
-        cache = DynamicCache(config=self.model.config)
-        room = bucket if self.steps.is_on else _spare
-        cache.layers = [GrowingLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
-        return cache
-
-    @torch.inference_mode()
-    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1, spare: int = 0) -> torch.Tensor:
-        """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``.
-
-        With ``spare`` tokens, which stand behind those; `Batch` then forgets them.
-        """
-        return self._logits(rows.to(self.device), cache, {}, last, spare)
-
-    def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
-        """As a call for the last token alone, ``[rows, vocabulary]``, with more arguments and all on the device."""
-        return self._logits(ids, cache, more, 1)[:, 0]
-
-    def _logits(
-        self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int, spare: int = 0
-    ) -> torch.Tensor:
-        given, end = self._extra | more, ids.shape[1] - spare
-        if "logits_to_keep" in given:
-            given["logits_to_keep"] = last_places(ids, last, spare)
-            end = last
-        if self.cache_name is not None:
-            given[self.cache_name] = cache
-        output = self.model(input_ids=ids, return_dict=True, **given)
-        logits: torch.Tensor = output.logits[:, end - last : end, :].float()
-        return logits
-
-
-def last_places(ids: torch.Tensor, last: int, spare: int = 0) -> int | torch.Tensor:
-    """The places of the ``last`` of ``ids`` ``[rows, tokens]`` before some spare ones, as ``logits_to_keep``.
-
-    On the CPU they are named one by one, as then the hidden states of them lie side by side: with a slice, torch copies
-    the head's whole matrix for each row.
-    """
-    end = ids.shape[1] - spare
-    is_named = ids.shape[1] > last and ids.device.type == "cpu"
-    return torch.arange(end - last, end) if is_named else last
 
 
 class Batch:
@@ -195,8 +44,9 @@ class Batch:
     fewer rows would have to be made anew. ``_places`` are the places of `rows` among the rows of the cache.
     """
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner, is_long: bool = False) -> None:
+        """``is_long``: which way its positions are turned, see `longrope`."""
+        self._runner, self.is_long = runner, is_long
         self._cache = runner.new_cache()
         self.rows: list[list[int]] = [[]]
         self._places, self._cache_rows = [0], 1
@@ -233,6 +83,8 @@ class Batch:
 
     def _feed(self, columns: Items[Items[int]], last: int) -> torch.Tensor:
         self._settle()
+        if self._short_room < len(columns[0]):
+            self._read_again()
         before = self.length
         spare = self._runner.padding.of(len(columns[0]), before) if self.can_part else 0
         if self._step_room() < before + len(columns[0]) + spare:
@@ -240,6 +92,7 @@ class Batch:
         for row, new in zip(self.rows, columns, strict=True):
             row.extend(new)
         fed = [[*row, *[row[-1]] * spare] for row in (columns if self._runner.cache_name else self.rows)]
+        self._runner.rope.is_long = self.is_long
         try:
             logits = self._runner(torch.tensor(fed, dtype=torch.long), self._cache, last, spare)
         except Stopped:
@@ -248,6 +101,19 @@ class Batch:
         for layer in self._cache.layers if spare else []:
             layer.crop(-spare)
         return logits
+
+    @property
+    def _short_room(self) -> int:
+        """How many tokens more there may be before all positions are turned in the other way."""
+        return sys.maxsize if self.is_long else self._runner.rope.limit - self.length
+
+    def _read_again(self) -> None:
+        """All that there is so far, in the way of long texts. Raises `Stopped`; the batch is then empty."""
+        rows, tokens = self.rows, self.length
+        self._cache, self._steps, self.is_long = self._runner.new_cache(), {}, True
+        self.rows = [[] for _ in rows]
+        for first in range(0, tokens, _PART):
+            self._feed([row[first : first + _PART] for row in rows], 1)
 
     def expect(self, tokens: int) -> None:
         """Make room for a text of so many tokens when there is to be new room anyway."""
@@ -260,9 +126,10 @@ class Batch:
     def most_at_once(self) -> int:
         """Tokens that `read` takes at once without taking much longer than for one."""
         maker = self._runner.steps
+        most = max(1, min(_TOKENS_AT_ONCE, self._short_room))
         if not isinstance(maker, LeanMaker) or not self._steps:
-            return _TOKENS_AT_ONCE
-        return LEAN_TOKENS if maker.races[1].is_over else 1
+            return most
+        return min(most, LEAN_TOKENS) if maker.races[1].is_over else 1
 
     @property
     def reads_as_ever(self) -> bool:
@@ -327,6 +194,8 @@ class Batch:
 
     def _ready(self) -> Step | LeanStep | None:
         """The step for the next token, where it is made."""
+        if self._short_room < 1:
+            return None
         if not isinstance(self._runner.steps, LeanMaker):
             return self._steps.get(bucket(self.length + 1))
         return self._steps.get(_SINGLE) if self.length < self._step_room() else None
@@ -334,6 +203,7 @@ class Batch:
     def _by(self, step: Step | LeanStep, ids: Items[int]) -> torch.Tensor:
         """As `step`, over the buffers."""
         self._runner.brake.check()
+        self._runner.rope.is_long = self.is_long
         given = [0] * step.rows
         for place, row, new in zip(self._places, self.rows, ids, strict=True):
             given[place] = new
@@ -356,7 +226,7 @@ class Batch:
         if not isinstance(step, Step) or not isinstance(maker, StepMaker):
             return None
         fed = dict(zip(self._places, zip(drafts, ids, strict=True), strict=True))
-        return maker.ahead(step, sampler, fed, self.length, most)
+        return maker.ahead(step, sampler, fed, self.length, min(most, self._short_room))
 
     def fed(self, ahead: Ahead, ids: Items[int]) -> list[tuple[int, float, float]]:
         """These tokens, one for each row, were fed by ``ahead``; what was chosen after them."""
@@ -416,7 +286,7 @@ class Batch:
     def _go_back(self, length: int) -> None:
         """Forget what some of the layers took in."""
         layers = self._cache.layers if self._cache is not None else []
-        if not all(type(layer) in _ATTENTION_LAYERS and _can_crop(layer) for layer in layers):
+        if not all(type(layer) in ATTENTION_LAYERS and _can_crop(layer) for layer in layers):
             self._cache, length = self._runner.new_cache(), 0
             self._steps, layers = {}, []
         for layer in layers:
@@ -436,7 +306,7 @@ class Batch:
         if self._cache is not None:
             twin._cache = copy(self._cache)
             twin._cache.layers = [
-                copy(layer) if type(layer) in _ATTENTION_LAYERS else deepcopy(layer) for layer in self._cache.layers
+                copy(layer) if type(layer) in ATTENTION_LAYERS else deepcopy(layer) for layer in self._cache.layers
             ]
             twin._pick([0] * rows)
         return twin
@@ -487,11 +357,6 @@ class Batch:
             self._cache.crop(-surplus)
         del self.rows[0][length:]
         return True
-
-
-def shares(cache: Any) -> bool:
-    """Whether several tokens may be fed after those of a cache; None is none."""
-    return cache is not None and all(type(layer) in _ATTENTION_LAYERS for layer in cache.layers)
 
 
 def _can_crop(layer: Any) -> bool:

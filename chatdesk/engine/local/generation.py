@@ -34,7 +34,7 @@ from chatdesk.engine.local.attention import Attention
 from chatdesk.engine.local.bias import TokenBias, check_biases
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Batch, Runner
+from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.decoding import ChunkSize, Step, decode, prefill
 from chatdesk.engine.local.detokenize import Detokenizer, StopStrings, pieces
 from chatdesk.engine.local.lean.compiler import COMPILER
@@ -42,6 +42,7 @@ from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.placement import free_now
 from chatdesk.engine.local.prompts import Around, Prompt, PromptMaker
 from chatdesk.engine.local.reading import Reader
+from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.sampling import (
     MAX_DRAFTS,
     MAX_SEED,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from chatdesk.engine.api import Event, Progress, Read, Sampling, TokenReading, TokensRead
-from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.detokenize import Detokenizer
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.prompts import PromptMaker, without_opening
+from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.sampling import FLOOR, MAX_TOP_LOGPROBS, candidates, check_range, resolve
 from chatdesk.engine.local.scoring import Forward
 from chatdesk.errors import Fault, UserError
@@ -24,7 +24,7 @@ class Reader:
 
     def __init__(self, checkpoint: Checkpoint, runner: Runner, prompts: PromptMaker) -> None:
         self._checkpoint, self._prompts = checkpoint, prompts
-        self._forward = Forward(runner)
+        self._forward, self._rope = Forward(runner), runner.rope
 
     @torch.inference_mode()
     def run(self, request: Read) -> Iterator[Event]:
@@ -78,6 +78,7 @@ class Reader:
     def _logits(self, ids: Sequence[int], start: int) -> Iterator[tuple[int, torch.Tensor]]:
         """Logits ``[tokens, vocabulary]`` after the tokens from a place on; those before ``start - 1`` may lack."""
         last = len(ids) - 1  # what comes after the last token is not asked for
+        self._rope.set_for(len(ids))
         if not self._forward.shares:
             yield 0, self._forward(self._forward.tensor([ids]), None, len(ids))[0]
             return

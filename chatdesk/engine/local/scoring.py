@@ -19,8 +19,8 @@ import torch
 
 from chatdesk.engine.api import Choices, ChoiceScores, Event, Progress, Score, Scored
 from chatdesk.engine.local.branches import common_prefix
-from chatdesk.engine.local.cache import Runner, last_places, shares
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.runner import Runner, last_places, shares
 from chatdesk.errors import Fault, UserError
 
 _MOST_TOKENS = 4096
@@ -83,7 +83,7 @@ class Scorer:
     def __init__(self, checkpoint: Checkpoint, runner: Runner) -> None:
         self._checkpoint, self._tokens = checkpoint, checkpoint.tokens
         self._context = checkpoint.info.context_length
-        self._forward = Forward(runner)
+        self._forward, self._rope = Forward(runner), runner.rope
 
     @torch.inference_mode()
     def run(self, request: Score) -> Iterator[Event]:
@@ -95,6 +95,7 @@ class Scorer:
         done = len(items) - len(fitting)
         score = self._shared if self._forward.shares else self._whole
         for group in self._groups(fitting):
+            self._rope.set_for(group[0].longest)
             score(group)
             done += len(group)
             yield Progress(request.id, done, len(items))
@@ -126,7 +127,8 @@ class Scorer:
                 shortest = len(group[0].prefix)
                 most = shortest * _PADDING + 4 if self._forward.pads else shortest
                 rows = (len(group) + 1) * len(item.endings)
-                if len(item.prefix) > most or rows * item.longest > _MOST_TOKENS:
+                is_alike = self._rope.is_long_for(item.longest) == self._rope.is_long_for(group[0].longest)
+                if len(item.prefix) > most or rows * item.longest > _MOST_TOKENS or not is_alike:
                     yield group
                     group = []
             group.append(item)

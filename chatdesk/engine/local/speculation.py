@@ -15,9 +15,10 @@ import torch
 
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.branches import PrefixCache
-from chatdesk.engine.local.cache import Batch, Runner
+from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.decoding import ChunkSize, Step, prefill
 from chatdesk.engine.local.loading import Checkpoint
+from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.sampling import Choice
 from chatdesk.engine.local.tokens import Tokens
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from chatdesk.engine.api import ChatMessage, Failed, Finished, Generate, Started
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.cache import Runner
+from chatdesk.engine.local.runner import Runner
 from chatdesk.errors import Fault
 from tests.engine.adapters import TARGETS, change_config, change_tensors, make_adapter, model_of, with_adapter
 from tests.engine.local.driving import GREEDY, generate, ids_of, load, only

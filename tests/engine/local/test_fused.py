@@ -10,12 +10,12 @@ from msgspec import structs
 
 from chatdesk.engine.api import Sampling
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.fused import driver, maker
 from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.fused.program import Product, Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.sampling import Sampler
 from chatdesk.errors import Fault, UserError
 from tests.engine.adapters import make_adapter

@@ -8,8 +8,8 @@ from msgspec import structs
 
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
-from chatdesk.engine.local.cache import Runner
 from chatdesk.engine.local.graphs import OwnForward, Step, bucket
+from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.speculation import Pace
 from tests.engine.checkpoints import SIZES, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only

@@ -48,7 +48,7 @@ def test_who_is_not_read_so():
     """Four bytes; positions that end or are not known, or depend on the length."""
     assert of_model().of(70, 0) == 2
     assert of_model(dtype=torch.float32).of(70, 0) == 0
-    assert of_model(rope="longrope").of(70, 0) == 0
+    assert of_model(rope="dynamic").of(70, 0) == 0
     assert of_model(positions=None).of(70, 0) == 0
     assert of_model(positions=100).of(70, 28) == 2
     assert of_model(positions=100).of(70, 29) == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from chatdesk.engine.local.adapters import has_adapter
 from chatdesk.engine.local.fused.driver import COMPILER, Options
 from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Kernels, Program, lay_by_rows
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -57,7 +58,7 @@ class FusedMaker:
         rows, architecture = len(buffers[0][0]), self._architecture
         if not self._is_on or architecture is None or rows in self.refused or rows > MOST_ROWS:
             return None
-        if any(module._forward_hooks for module in self._model.modules()):
+        if has_adapter(self._model):
             return None
         COMPILER.begin(self._options(rows))
         kernels = COMPILER.kernels(self._options(rows))

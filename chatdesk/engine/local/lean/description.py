@@ -112,8 +112,8 @@ ACTIVATIONS = {
 }
 """By the name of the class, the number that all kernels have for it."""
 
-STEADY_ROPES = ("default", "linear", "llama3", "yarn")
-"""Ways of turning that do not look at how long the text is."""
+STEADY_ROPES = ("default", "linear", "llama3", "yarn", "longrope")
+"""Ways of turning that do not look at how long the text is; the last is told (`longrope`)."""
 
 
 class NotServed(Exception):

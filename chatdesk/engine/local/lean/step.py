@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from chatdesk.engine.local.adapters import has_adapter
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
@@ -170,7 +171,7 @@ class LeanMaker:
         return step
 
     def _can_make(self) -> bool:
-        return self._compiler.kernels is not None and not _has_hooks(self._model)
+        return self._compiler.kernels is not None and not has_adapter(self._model)
 
     def _checked(
         self,
@@ -211,7 +212,3 @@ class LeanMaker:
         """How much less of the weights a token reads than lie in the model."""
         found = self.compaction
         return found.saved_bytes if found is not None and found.has_won else 0
-
-
-def _has_hooks(model: torch.nn.Module) -> bool:
-    return any(module._forward_hooks for module in model.modules())

@@ -1,0 +1,112 @@
+"""A model's forward pass as the engine calls it, and the caches that it fills."""
+
+import inspect
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from chatdesk.engine.local import chunk_attention
+from chatdesk.engine.local.brake import Brake
+from chatdesk.engine.local.graphs import StepMaker, bucket
+from chatdesk.engine.local.growing import GrowingLayer
+from chatdesk.engine.local.lean.step import LeanMaker
+from chatdesk.engine.local.longrope import LongRope
+from chatdesk.engine.local.padding import Padding
+
+ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
+"""Layers that several tokens may be fed to after others."""
+
+_SPARE_TOKENS = 64
+
+
+class Runner:
+    """A model's forward pass with the arguments that its class takes.
+
+    ``brake``: stops it in the middle. ``steps``: makes the steps of a decode on a device of `STEP_DEVICES`.
+    """
+
+    STEP_DEVICES = ("cuda",)
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        takes = inspect.signature(model.forward).parameters
+        self.cache_name = next((name for name in ("past_key_values", "cache_params") if name in takes), None)
+        self._extra: dict[str, Any] = {"use_cache": True} if self.cache_name and "use_cache" in takes else {}
+        if "logits_to_keep" in takes:
+            self._extra["logits_to_keep"] = 1
+        self.device: torch.device = next(model.parameters()).device
+        self.brake = Brake(model)
+        self.padding = Padding(model)
+        self.rope = LongRope(model)
+        if self.device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length: 12 ms a layer on an H100
+        if self.device.type == "cpu":
+            chunk_attention.install()
+        has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
+        is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
+        self.steps = (
+            LeanMaker(model, self.brake.check)
+            if is_lean
+            else StepMaker(model, has_places and self.device.type in self.STEP_DEVICES)
+        )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the device can choose tokens by itself: see `Batch.ahead`."""
+        return isinstance(self.steps, StepMaker) and self.steps.fused.chooser is not None
+
+    def new_cache(self) -> Any:
+        """An empty cache of the kind that the model's layers need; None for a model without one."""
+        if self.cache_name is None:
+            return None
+        cache = DynamicCache(config=self.model.config)
+        room = bucket if self.steps.is_on else _spare
+        cache.layers = [GrowingLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        return cache
+
+    @torch.inference_mode()
+    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1, spare: int = 0) -> torch.Tensor:
+        """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``.
+
+        With ``spare`` tokens, which stand behind those; `Batch` then forgets them.
+        """
+        return self._logits(rows.to(self.device), cache, {}, last, spare)
+
+    def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
+        """As a call for the last token alone, ``[rows, vocabulary]``, with more arguments and all on the device."""
+        return self._logits(ids, cache, more, 1)[:, 0]
+
+    def _logits(
+        self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int, spare: int = 0
+    ) -> torch.Tensor:
+        given, end = self._extra | more, ids.shape[1] - spare
+        if "logits_to_keep" in given:
+            given["logits_to_keep"] = last_places(ids, last, spare)
+            end = last
+        if self.cache_name is not None:
+            given[self.cache_name] = cache
+        output = self.model(input_ids=ids, return_dict=True, **given)
+        logits: torch.Tensor = output.logits[:, end - last : end, :].float()
+        return logits
+
+
+def last_places(ids: torch.Tensor, last: int, spare: int = 0) -> int | torch.Tensor:
+    """The places of the ``last`` of ``ids`` ``[rows, tokens]`` before some spare ones, as ``logits_to_keep``.
+
+    On the CPU they are named one by one, as then the hidden states of them lie side by side: with a slice, torch copies
+    the head's whole matrix for each row.
+    """
+    end = ids.shape[1] - spare
+    is_named = ids.shape[1] > last and ids.device.type == "cpu"
+    return torch.arange(end - last, end) if is_named else last
+
+
+def _spare(tokens: int) -> int:
+    """The room that a text of so many tokens is given on the CPU."""
+    return tokens + max(_SPARE_TOKENS, tokens // 16)
+
+
+def shares(cache: Any) -> bool:
+    """Whether several tokens may be fed after those of a cache; None is none."""
+    return cache is not None and all(type(layer) in ATTENTION_LAYERS for layer in cache.layers)
