@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chatdesk.tasks.lab import Lab
     from chatdesk.tasks.models import Models
     from chatdesk.tasks.ports import Post
+    from chatdesk.tasks.shelf import Shelf
     from chatdesk.tasks.writing import Writing
     from chatdesk.tasks.writing_prompts import WritingPrompts
     from chatdesk.ui.main_window import MainWindow
@@ -97,6 +98,7 @@ class Desk:
     downloads: "Downloads"
     writing: "Writing"
     lab: "Lab"
+    shelf: "Shelf"
 
     def run(self) -> int:
         """Show the window until it is closed; then close everything. Returns the exit status."""
@@ -118,7 +120,7 @@ class Desk:
         What fails to end keeps none of the others from it.
         """
         with ExitStack() as ending:
-            for part in (self.store, self.engine, self.downloads, self.lab, self.writing, self.chat):
+            for part in (self.store, self.engine, self.downloads, self.lab, self.writing, self.chat, self.shelf):
                 ending.callback(part.close)  # the last one first
 
 
@@ -171,7 +173,7 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing, inspect, classifier, lab)
     window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
-    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing, lab)
+    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing, lab, shelf)
 
 
 def _checkpoints(profile: Profile, folders: "Sequence[str]") -> "list[Entry]":

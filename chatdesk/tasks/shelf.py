@@ -17,6 +17,7 @@ from chatdesk.storage.store import Store
 from chatdesk.tasks.branches import Segment, segments
 from chatdesk.tasks.changes import Notice, NoticeChanged
 from chatdesk.tasks.chat import Chat
+from chatdesk.tasks.importing import Importing
 from chatdesk.tasks.ports import Post, StoreLink, aside
 
 if TYPE_CHECKING:  # what files out and in need is imported when it is wanted: the window starts without it
@@ -44,6 +45,7 @@ class Shelf:
         self._backups = backups_folder
         self._post = post
         self._query = 0
+        self._importing: Importing | None = None
         self.leave_documents: Callable[[], Callable[[], None]] = lambda: lambda: None
 
     def search(self, text: str, callback: Callable[[list[Hit]], None]) -> None:
@@ -187,24 +189,36 @@ class Shelf:
             lambda error: callback(""),
         )
 
-    def import_file(self, path: Path, callback: "Callable[[Imported | Notice], None]") -> None:
-        """Bring in the conversations of a file, a zip or a folder: all that can be read, in one transaction."""
+    def import_file(
+        self,
+        path: Path,
+        callback: "Callable[[Imported | Notice], None]",
+        say: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Callable[[], None]:
+        """Bring in the conversations of a file, a zip or a folder: all that can be read, in one transaction.
 
+        ``say``: how many of how many are stored. Returns what stops it: nothing has changed then, and the notice is
+        CANCELLED.
+        """
         from chatdesk.storage.transfer import reading
         from chatdesk.storage.transfer.store import store
+
+        run = self._importing = Importing(self._post, say)
 
         def took(imported: "Imported") -> None:
             self._chat.refresh()
             callback(imported)
 
         def keep(found: "Found") -> None:
-            self._store.call(lambda c: store(c, found), took, lambda error: callback(_notice(error)))
+            self._store.call(lambda c: store(c, found, run.store), took, lambda error: callback(_notice(error)))
 
-        self._aside(
-            lambda: reading.read(path),
-            keep,
-            callback,
-        )
+        self._aside(lambda: reading.read(path, run.go_on), keep, callback)
+        return run.stop
+
+    def close(self) -> None:
+        """Stop an import that is under way: the program's end waits for no large file."""
+        if self._importing is not None:
+            self._importing.stop()
 
     def save(self, file: Attachment, target: Path, callback: Callable[[Notice | None], None]) -> None:
         """Write a file that goes or went with a message, in UTF-8."""

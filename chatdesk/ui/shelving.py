@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, Qt
 from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.settings.store import Settings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from chatdesk.ui.search.box import DocumentPlace
 
 _MOST_LISTED = 200
+_SHORT_MS = 400
 
 
 class Shelving(QObject):
@@ -178,16 +180,32 @@ class Shelving(QObject):
         """Bring in conversations of this and other programs."""
         from chatdesk.ui.widgets.dialogs import choose_source
 
-        def take(path: Path) -> None:
-            self._busy()
-            self._shelf.import_file(path, self._imported)
+        choose_source(self._window, is_folder, self._import)
 
-        choose_source(self._window, is_folder, take)
+    def _import(self, path: Path) -> None:
+        """What is short is not worth a dialog."""
+        from chatdesk.ui.settings.records import ImportDialog
+
+        dialog = ImportDialog(self._window, path.name)
+
+        def then(result: "Imported | Notice") -> None:
+            QGuiApplication.restoreOverrideCursor()
+            if isValid(dialog):
+                dialog.close()
+            self._imported(result)
+
+        def say(done: int, total: int) -> None:
+            if isValid(dialog):
+                dialog.show_progress(done, total)
+
+        self._busy()
+        dialog.stop = self._shelf.import_file(path, then, say)
+        QTimer.singleShot(_SHORT_MS, dialog, dialog.open)
 
     def _imported(self, result: "Imported | Notice") -> None:
-        QGuiApplication.restoreOverrideCursor()
         if isinstance(result, Notice):
-            self._complain(result)
+            if result.fault is not Fault.CANCELLED:
+                self._complain(result)
             return
         from chatdesk.ui.settings.records import ReportDialog
 

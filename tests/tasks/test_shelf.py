@@ -12,6 +12,7 @@ from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Conversation, Removal
 from chatdesk.storage.transfer.store import Imported
 from chatdesk.tasks.changes import Found, ListChanged, Notice, UndoChanged
+from chatdesk.tasks.importing import Importing
 from chatdesk.tasks.shelf import Shelf
 from tests.tasks.desk import Desk, answered
 
@@ -158,6 +159,34 @@ def test_what_was_exported_comes_in_elsewhere_once(desk: Desk, shelf: Shelf, tmp
     assert (len(again.new), len(again.known)) == (0, 2)
     other.settle()
     assert len(other.last(ListChanged).conversations) == 2
+    other.close()
+
+
+@pytest.mark.parametrize("step", ["go_on", "store"])
+def test_a_stopped_import_leaves_nothing(
+    desk: Desk, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """While the file is read, and when one of two conversations is stored: `Shelf.close` stops it as well."""
+    target = tmp_path / "all.json"
+    answered(desk, lambda done: shelf.export(target, "all", "json", "", done))
+    other = Desk(tmp_path / "other")
+    there = Shelf(other.store, other.chat, tmp_path / "other" / "backups", other._posted.put)
+    steps, whole = [], getattr(Importing, step)
+
+    def take(run: Importing, *how_far: int) -> None:
+        steps.append(how_far)
+        if len(steps) == 2:
+            there.close()
+        whole(run, *how_far)
+
+    monkeypatch.setattr(Importing, step, take)
+    said: list[tuple[int, int]] = []
+    notice = answered(other, lambda done: there.import_file(target, done, lambda *how_far: said.append(how_far)))
+    assert (notice.fault, len(steps)) == (Fault.CANCELLED, 2)
+    assert other.store.submit(lambda c: c.list(True)).result() == []
+    monkeypatch.undo()
+    assert len(answered(other, lambda done: there.import_file(target, done)).new) == 2
+    assert said == ([(0, 2)] if step == "store" else [])
     other.close()
 
 

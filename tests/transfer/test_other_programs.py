@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.storage.transfer import files
+from chatdesk.storage.transfer import files, stepwise
 from chatdesk.storage.transfer.reading import read
 from chatdesk.storage.transfer.store import store
 from chatdesk.storage.transfer.trees import Reason
@@ -206,11 +206,26 @@ def test_a_damaged_zip(tmp_path):
 
 @pytest.mark.parametrize(("name", "make"), FILES.values())
 def test_a_file_that_was_cut_is_refused_with_a_reason(tmp_path, name, make):
+    """Where no conversation is whole; of a list the whole ones come in, and the rest is said."""
     path = tmp_path / name
     whole = json.dumps(make()).encode()
     for size in {*range(0, len(whole), 41), *range(len(whole) - 3, len(whole))}:
         path.write_bytes(whole[:size])
-        assert refusal(path).fields["reason"] in (Reason.NOT_JSON, Reason.UNKNOWN_FORMAT)
+        if whole.startswith(b"[") and size == len(whole) - 1:
+            found = read(path)
+            assert (len(found.conversations), counts(found)[Reason.NOT_JSON]) == (1, 1)
+        else:
+            assert refusal(path).fields["reason"] in (Reason.NOT_JSON, Reason.UNKNOWN_FORMAT)
+
+
+def test_memory_that_ends_is_said(tmp_path, monkeypatch):
+    (tmp_path / "conversations.json").write_text(json.dumps(chatgpt()), encoding="utf-8")
+
+    def ends(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(stepwise, "loads", ends)
+    assert refusal(tmp_path / "conversations.json").fields["reason"] == Reason.NO_MEMORY
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])

@@ -125,10 +125,11 @@ class ScriptedShelf:
         self.calls: list[tuple[Any, ...]] = []
         self.callbacks: dict[str, Callable[[Any], None]] = {}
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        def note(*args: Any) -> None:
+    def __getattr__(self, name: str) -> Callable[..., Callable[[], None]]:
+        def note(*args: Any) -> Callable[[], None]:
             self.callbacks[name] = next((arg for arg in args if callable(arg)), print)
             self.calls.append((name, *(arg for arg in args if not callable(arg))))
+            return lambda: self.calls.append((f"stop {name}",))
 
         return note
 

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QTextDocument
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+from shiboken6 import isValid
 
 from chatdesk.errors import Fault
 from chatdesk.storage.backups import Backup
@@ -15,7 +16,7 @@ from chatdesk.storage.transfer.store import Imported
 from chatdesk.storage.transfer.trees import Reason, Skipped
 from chatdesk.tasks.changes import Notice, Turn
 from chatdesk.ui.pdf import PdfExport, _Document, pieces
-from chatdesk.ui.settings.records import BackupsDialog, ReportDialog, TrashDialog
+from chatdesk.ui.settings.records import BackupsDialog, ImportDialog, ReportDialog, TrashDialog
 from tests.ui.scripted import conversation
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
@@ -126,6 +127,46 @@ def test_what_an_import_brought(desk, tmp_path, result, words, lines):
     assert (report.words.text(), report.lines.toPlainText()) == (words, lines)
     assert report.lines.isHidden() is not bool(lines)
     assert QGuiApplication.overrideCursor() is None
+
+
+def begin_import(desk, tmp_path):
+    """An import that takes its time, and its dialog."""
+    desk.window.show_page("settings")
+    desk.window.shelving.import_from()
+    choose(desk, tmp_path / "conversations.json")
+    return desk.window.findChild(ImportDialog)
+
+
+def test_a_long_import_says_how_far_it_is_and_can_be_stopped(desk, qtbot, tmp_path):
+    dialog = begin_import(desk, tmp_path)
+    qtbot.waitUntil(dialog.isVisible)
+    assert dialog.words.text() == "Reading conversations.json…"
+    dialog.show_progress(3, 12)
+    assert dialog.words.text() == "3 of 12 conversations are stored. Until all are, none is kept."
+    assert (dialog.progress.value(), dialog.progress.maximum()) == (3, 12)
+    assert desk.shelf.said("stop import_file") == []
+    dialog.close_button.click()
+    qtbot.waitUntil(lambda: not isValid(dialog))
+    assert desk.shelf.said("stop import_file") == [()]
+    assert QGuiApplication.overrideCursor() is not None  # until it has stopped
+    desk.shelf.callbacks["import_file"](Notice(Fault.CANCELLED, {}))
+    assert QGuiApplication.overrideCursor() is None
+    assert desk.window.findChildren(QMessageBox) == []
+
+
+def test_the_dialog_of_an_import_goes_when_that_ends(desk, qtbot, tmp_path):
+    """Also one that ended before it was shown; what came in although it was stopped is said."""
+    for is_stopped in (False, True, None):
+        dialog = begin_import(desk, tmp_path)
+        if is_stopped is not None:
+            qtbot.waitUntil(dialog.isVisible)
+        if is_stopped:
+            dialog.reject()
+        desk.shelf.callbacks["import_file"](Imported(("a",), (), (), ()))
+        report = desk.window.findChild(ReportDialog)
+        assert report.words.text() == "1 conversation came in."
+        report.accept()
+        qtbot.waitUntil(lambda dialogs=(dialog, report): not any(map(isValid, dialogs)))
 
 
 def test_an_import_of_thousands_of_faults_is_cut(desk):

@@ -49,6 +49,7 @@ from chatdesk.storage.transfer.trees import Node, Notes, Reason, Tree
 SOURCE = "chatdesk"
 FORMAT = "chatdesk-export"
 VERSION = 1
+CONVERSATIONS = "conversations"
 
 _ROLES = ("user", "assistant", "system")
 _ID = re.compile("[0-9a-f]{32}")
@@ -57,7 +58,7 @@ _DEEPEST = 16  # objects and arrays in one another, in settings and provenance
 
 def document(trees: Sequence[Tree]) -> bytes:
     """The JSON document, UTF-8, indented."""
-    fields = {"format": FORMAT, "version": VERSION, "exported_at": time.time(), "conversations": trees}
+    fields = {"format": FORMAT, "version": VERSION, "exported_at": time.time(), CONVERSATIONS: trees}
     return msgspec.json.format(msgspec.json.encode(fields), indent=1)
 
 
@@ -71,12 +72,11 @@ def knows(document: dict[str, Any]) -> bool:
     return document.get("format") == FORMAT
 
 
-def entries(document: dict[str, Any]) -> list[Any]:
-    """Its conversations, not checked yet. Raises `Unreadable` for a newer version."""
+def refuse_newer(document: dict[str, Any]) -> None:
+    """Raises `Unreadable` for a newer version than is known here."""
     version = document.get("version")
     if isinstance(version, int) and version > VERSION:
         raise Unreadable(Reason.NEWER_FORMAT)
-    return as_list(document.get("conversations"))
 
 
 def tree(entry: dict[str, Any], name: str, now: float, notes: Notes) -> Tree:

@@ -1,55 +1,59 @@
 """A file, a zip or a folder of another program or of ours: what it holds, and what cannot be read.
 
-Pure: nothing here knows the store, so it runs on any thread. One broken file among many is noted and the rest comes in;
-when nothing comes in, the first thing that was wrong is said.
+Pure: nothing here knows the store, so it runs on any thread. One broken file among many is noted and the rest comes in,
+of a file that ends too early what stands before; when nothing comes in, the first thing that was wrong is said.
 """
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.storage.transfer import chatgpt, jan, lm_studio, native, open_webui, sheets
+from chatdesk.storage.transfer import chatgpt, jan, lm_studio, native, open_webui, sheets, stepwise
 from chatdesk.storage.transfer.files import Files, Unreadable, opened
 from chatdesk.storage.transfer.sheets import as_dict, as_list
 from chatdesk.storage.transfer.trees import Found, Notes, Reason, Tree
 
 _FOREIGN = (chatgpt, open_webui, lm_studio, jan)
 _THREAD, _MESSAGES = "thread.json", "messages.jsonl"
+_TAKEN = object()  # stands for a conversation that was added
 
 
-def read(path: Path) -> Found:
-    """Everything at a path that can be read.
+def read(path: Path, go_on: Callable[[], object] = lambda: None) -> Found:
+    """Everything at a path that can be read. ``go_on`` is called between steps, and may raise to end it.
 
     Raises ``FILE_NOT_FOUND``, ``IMPORT_TOO_LARGE``, or ``IMPORT_UNREADABLE`` when there is no conversation in it.
     """
     if path.name in (_THREAD, _MESSAGES):  # the two belong together
         path = path.parent
     notes = Notes()
-    reading = _Reading(notes)
-    first: Unreadable | None = None
+    reading = _Reading(notes, go_on)
+    first: Reason | None = None
     with opened(path) as files:
         for name in sorted(files):
             try:
                 reading.file(name, files)
-            except Unreadable as error:
-                first = first or error
-                notes.add(name, error.reason)
+            except (Unreadable, MemoryError) as error:
+                reason = error.reason if isinstance(error, Unreadable) else Reason.NO_MEMORY
+                first = first or reason
+                notes.add(name, reason)
     if not reading.trees:
-        reason = first.reason if first else next((skipped.reason for skipped in notes.all()), Reason.NO_CONVERSATION)
-        raise UserError(Fault.IMPORT_UNREADABLE, path=path, reason=reason)
+        first = first or next((skipped.reason for skipped in notes.all()), Reason.NO_CONVERSATION)
+        raise UserError(Fault.IMPORT_UNREADABLE, path=path, reason=first)
     return Found(tuple(reading.trees), notes.all(), reading.source)
 
 
 class _Reading:
     """The trees of all files so far."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, go_on: Callable[[], object]) -> None:
         self.trees: list[Tree] = []
         self.source = ""
         self._notes = notes
+        self._go_on = go_on
         self._now = time.time()
         self._known: dict[str, list[Tree]] = {}
 
@@ -60,7 +64,7 @@ class _Reading:
             if f"{folder}{slash}{_THREAD}" not in files:
                 raise Unreadable(Reason.UNKNOWN_FORMAT)
             return
-        document: Any = _parsed(self._text(name, files[name]()))
+        document: Any = self._parsed(name, files[name]())
         if base == _THREAD and isinstance(document, dict):
             document = {"id": folder.rpartition("/")[2], "object": "thread", **document}
             if lines := files.get(f"{folder}{slash}{_MESSAGES}"):
@@ -68,22 +72,31 @@ class _Reading:
         self._document(name, document)
 
     def _document(self, name: str, document: Any) -> None:
+        key, above, entries = "", {}, as_list(document) or [document]
         if native.knows(as_dict(document)):
-            for entry in native.entries(document):
-                if isinstance(entry, dict):
-                    self._add(native.SOURCE, native.tree(entry, name, self._now, self._notes))
-                else:
-                    self._notes.add(name, Reason.NOT_A_CONVERSATION)
-            return
-        entries = as_list(document) or [document]
-        readers = [next((reader for reader in _FOREIGN if reader.knows(as_dict(entry))), None) for entry in entries]
-        if not any(readers):
+            native.refuse_newer(document)
+            key, above, entries = native.CONVERSATIONS, document, as_list(document.get(native.CONVERSATIONS))
+        others = [entry for entry in entries if self._taken(name, entry, key, above) is not _TAKEN]
+        if len(others) == len(entries) and not above:
             raise Unreadable(Reason.NO_CONVERSATION if document in ([], {}) else Reason.UNKNOWN_FORMAT)
-        for entry, reader in zip(entries, readers, strict=True):
-            if reader is None:
-                self._notes.add(name, Reason.NOT_A_CONVERSATION)
-            elif tree := sheets.tree(reader.sheet(entry, name, self._notes), self._now, self._notes):
-                self._add(reader.SOURCE, tree)
+        for _ in others:
+            self._notes.add(name, Reason.NOT_A_CONVERSATION)
+
+    def _taken(self, name: str, entry: Any, key: str, above: dict[str, Any]) -> Any:
+        """Add a conversation as soon as it is read, to hold no more of it than its tree; what is none is returned."""
+        self._go_on()
+        if not isinstance(entry, dict):
+            return entry
+        if key == native.CONVERSATIONS and native.knows(above):
+            native.refuse_newer(above)
+            self._add(native.SOURCE, native.tree(entry, name, self._now, self._notes))
+            return _TAKEN
+        reader = None if key else next((reader for reader in _FOREIGN if reader.knows(entry)), None)
+        if reader is None:
+            return entry
+        if tree := sheets.tree(reader.sheet(entry, name, self._notes), self._now, self._notes):
+            self._add(reader.SOURCE, tree)
+        return _TAKEN
 
     def _add(self, source: str, tree: Tree) -> None:
         """Add it, unless it was there before; one that went on meanwhile is joined when it is stored."""
@@ -112,15 +125,14 @@ class _Reading:
         for line in self._text(name, data).split("\n"):
             if line.strip():
                 try:
-                    yield _parsed(line)
-                except Unreadable:
+                    yield json.loads(line)
+                except (ValueError, RecursionError):
                     self._notes.add(name, Reason.NOT_A_MESSAGE)
 
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise Unreadable(Reason.TOO_DEEP) from error
-    except ValueError as error:  # broken, or a number of thousands of digits
-        raise Unreadable(Reason.NOT_JSON) from error
+    def _parsed(self, name: str, data: bytes) -> Any:
+        try:
+            return stepwise.loads(self._text(name, data), partial(self._taken, name))
+        except RecursionError as error:
+            raise Unreadable(Reason.TOO_DEEP) from error
+        except ValueError as error:  # broken, or a number of thousands of digits
+            raise Unreadable(Reason.NOT_JSON) from error

@@ -7,7 +7,7 @@ that `sheets` and we ourselves give, that is a forged file.
 """
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -90,17 +90,19 @@ def _node(message: Message, provenance: Provenance | None) -> Node:
 # -- in
 
 
-def store(c: Conversations, found: Found) -> Imported:
-    """Take over what was found, all of it or nothing.
+def store(c: Conversations, found: Found, step: Callable[[int, int], object] = lambda done, total: None) -> Imported:
+    """Take over what was found, all of it or nothing. ``step(done, total)`` is called before each conversation.
 
-    Raises ``DISK_FULL`` or ``CANNOT_WRITE``, and whatever else the database raises; nothing has changed then.
+    Raises ``DISK_FULL`` or ``CANNOT_WRITE``, and whatever else the database or ``step`` raises; nothing has changed
+    then.
     """
     new: dict[str, None] = {}  # as an ordered set: a conversation may stand in two files, grown in the second
     grown: dict[str, None] = {}
     known: dict[str, None] = {}
     notes = Notes()
     with c._database.transaction():
-        for tree in found.conversations:
+        for done, tree in enumerate(found.conversations):
+            step(done, len(found.conversations))
             owners = _owners(c, tree.messages)
             if set(owners.values()) - {tree.id}:
                 notes.add(tree.title or tree.id, Reason.TAKEN)

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     NO_CONVERSATION = QT_TRANSLATE_NOOP("transfer", "there is no conversation in it")
     BROKEN_ZIP = QT_TRANSLATE_NOOP("transfer", "the zip file is damaged or encrypted")
     ZIP_BOMB = QT_TRANSLATE_NOOP("transfer", "it unpacks to more than it should")
+    NO_MEMORY = QT_TRANSLATE_NOOP("transfer", "there is not enough memory to read it")
     TOO_LARGE = QT_TRANSLATE_NOOP("transfer", "it is larger than 1 GB")
     # a part of it
     DAMAGED_BYTES = QT_TRANSLATE_NOOP("transfer", "some bytes are not UTF-8 and were replaced by \ufffd")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QProgressBar, QWidget
 
 from chatdesk.library.figures import short_bytes
 from chatdesk.storage.conversations import TRASH_DAYS
@@ -174,6 +174,32 @@ class BackupsDialog(_ListDialog):
         tell(self._window, done if notice is None else sentence(notice.fault, notice.fields))
         if notice is None and not self._is_gone:
             self.accept()
+
+
+class ImportDialog(Dialog):
+    """While an import is under way; to close it is to stop that.
+
+    Attributes: ``progress``; ``stop``, set by the owner.
+    """
+
+    def __init__(self, parent: QWidget, name: str) -> None:
+        super().__init__(parent, self.tr("Import"), self.tr("Reading {name}…").format(name=name))
+        self.stop: Callable[[], object] = lambda: None
+        self.finished.connect(lambda _: self.stop())
+        self.close_button.setText(self.tr("Cancel"))
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, 0)
+        self.progress.setAccessibleName(self.tr("Import"))
+        self.body.addWidget(self.progress)
+        self.resize(theme.scaled(400), self.sizeHint().height())
+
+    def show_progress(self, done: int, total: int) -> None:
+        """``done`` of ``total`` conversations are stored."""
+        words = self.tr("{done} of {total} conversations are stored. Until all are, none is kept.")
+        self.words.setText(words.format(done=done, total=total))
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
 
 
 class ReportDialog(Dialog):

@@ -11,7 +11,7 @@ from chatdesk.ui.widgets.labels import Label
 class Dialog(QDialog):
     """A heading, a sentence, room for more, and a line of buttons that ends with Close.
 
-    Attributes: ``words``, the sentence; ``body``, the room; ``buttons``, the line.
+    Attributes: ``words``, the sentence; ``body``, the room; ``buttons``, the line; ``close_button``.
     """
 
     def __init__(self, parent: QWidget, title: str, words: str) -> None:
@@ -24,8 +24,8 @@ class Dialog(QDialog):
         self.buttons.setSpacing(theme.scaled(8))
         self.buttons.addStretch()
         self.body = QVBoxLayout()
-        close = TextButton(self.tr("Close"))
-        close.clicked.connect(self.accept)
+        self.close_button = TextButton(self.tr("Close"))
+        self.close_button.clicked.connect(self.accept)
         column = QVBoxLayout(self)
         margin = theme.scaled(24)
         column.setContentsMargins(margin, margin, margin, margin)
@@ -34,4 +34,4 @@ class Dialog(QDialog):
         column.addWidget(self.words)
         column.addLayout(self.body, 1)
         column.addLayout(self.buttons)
-        self.buttons.addWidget(close)
+        self.buttons.addWidget(self.close_button)
