@@ -1611,6 +1611,25 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>ImportDialog</name>
+    <message>
+        <source>Import</source>
+        <translation type="unfinished">导入</translation>
+    </message>
+    <message>
+        <source>Reading {name}…</source>
+        <translation>正在读取 {name}…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation type="unfinished">取消</translation>
+    </message>
+    <message>
+        <source>{done} of {total} conversations are stored. Until all are, none is kept.</source>
+        <translation>已保存 {total} 个对话中的 {done} 个。全部完成之前不会保留任何一个。</translation>
+    </message>
+</context>
+<context>
     <name>InspectPage</name>
     <message>
         <source>Type or paste a text to look at</source>
@@ -5027,6 +5046,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>it unpacks to more than it should</source>
         <translation>解压后过大</translation>
+    </message>
+    <message>
+        <source>there is not enough memory to read it</source>
+        <translation>内存不足，无法读取</translation>
     </message>
     <message>
         <source>it is larger than 1 GB</source>
