@@ -99,10 +99,10 @@ def test_what_cannot_be_kept_is_not_called_kept(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("CHATDESK_PROFILE", str(tmp_path / "profile"))
     folder = make_checkpoint(tmp_path / "mine", "llama")
 
-    def full(path: Path, values: object) -> None:
-        raise UserError(Fault.DISK_FULL, path=path)
+    def full(*_: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="settings.toml")
 
-    monkeypatch.setattr("chatdesk.settings.toml_file.replace", full)
+    monkeypatch.setattr("chatdesk.settings.toml_file.TomlFile.replace", full)
     added = CliRunner().invoke(cli, ["models", "add", str(folder)])
     assert added.exit_code == 2
     assert "is full" in added.stderr

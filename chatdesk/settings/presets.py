@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.settings import toml_file
 from chatdesk.settings.options import CHAT, WRITING, Option
+from chatdesk.settings.toml_file import TomlFile
 
 NAMES = tuple(name for name in CHAT if name not in ("seed", "overflow"))
 """The options a preset of the chat is about: what is said before and how words are chosen."""
@@ -59,8 +59,10 @@ class Presets:
         options: Mapping[str, Option] = CHAT,
     ) -> None:
         self._path, self.names, self._options = path, names, options
-        self._supplied = [self._made(entry, language) for entry in toml_file.read(supplied)[0]["preset"]]
+        self._file = TomlFile(path)
+        self._supplied = [self._made(entry, language) for entry in TomlFile(supplied).read()[0]["preset"]]
         self._own: dict[str, Preset] = {}
+        self._left_out: list[Any] = []  # what cannot be used as it is; it stays in the file, with the person's words
         self._default = ""
         self.complaints: list[UserError] = []
         self._read()
@@ -98,7 +100,7 @@ class Presets:
         self._write()
 
     def _read(self) -> None:
-        found, self.complaints = toml_file.read(self._path)
+        found, self.complaints = self._file.read()
         default, entries = found.get("default", ""), found.get("preset", [])
         self._default = default if isinstance(default, str) else ""
         for entry in entries if isinstance(entries, list) else []:
@@ -107,10 +109,12 @@ class Presets:
                 self._own[name] = Preset(own_key(name), name, self._checked(entry["values"]))
             except (UserError, KeyError, TypeError, AttributeError) as error:
                 self.complaints.append(UserError(Fault.BROKEN_TEXT, path=self._path, reason=error))
+                self._left_out.append(entry)
 
     def _write(self) -> None:
         own = [{"name": preset.name, "values": preset.values} for preset in self._own.values()]
-        toml_file.replace(self._path, {"default": self._default, "preset": own})
+        left_out = [each for each in self._left_out if not (isinstance(each, dict) and each.get("name") in self._own)]
+        self._file.replace({"default": self._default, "preset": own + left_out})
 
     def _made(self, entry: dict[str, Any], language: str) -> Preset:
         """A supplied one, with its words in a language."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.settings import toml_file
 from chatdesk.settings.options import APPLICATION
+from chatdesk.settings.toml_file import TomlFile
 
 _log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ class Settings:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = TomlFile(path)
         self._values: dict[str, Any] = {}
         self._watchers: list[Callable[[str], None]] = []
-        found, self.complaints = toml_file.read(path)
+        found, self.complaints = self._file.read()
         self._take(found)
 
     def __getitem__(self, name: str) -> Any:
@@ -65,7 +65,7 @@ class Settings:
 
     def _write(self) -> None:
         known = {name: list(v) if isinstance(v, tuple) else v for name, v in self._values.items()}
-        toml_file.replace(self._path, known)
+        self._file.replace(known)
 
 
 def _refuse_no_text(name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from chatdesk.engine.api import ChatMessage
-from chatdesk.settings import toml_file
+from chatdesk.settings.toml_file import TomlFile
 
 Kind: TypeAlias = Literal["selection", "template"]
 _END = "\n###\n"
@@ -48,9 +48,9 @@ class WritingPrompts:
     """
 
     def __init__(self, folder: Path, path: Path, language: str = "en") -> None:
-        self._path, self._language = path, language
+        self._file, self._language = TomlFile(path), language
         self._supplied = {prompt.key: prompt for prompt in _supplied(folder, language)}
-        self._changes, self.complaints = toml_file.read(path)
+        self._changes, self.complaints = self._file.read()
 
     def all(self, kind: Kind) -> list[WritingPrompt]:
         """The prompts of a kind, in the order of a menu, with the person's changes."""
@@ -77,7 +77,7 @@ class WritingPrompts:
         if not (instruction.strip() or beginning.strip()):
             del own[key]
         changes = {**self._changes, self._language: own}
-        toml_file.replace(self._path, changes)
+        self._file.replace(changes)
         self._changes = changes
 
     def _own(self) -> dict[str, Any]:

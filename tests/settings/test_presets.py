@@ -93,6 +93,19 @@ def test_one_bad_entry_does_not_cost_the_others(path):
     assert len(presets.complaints) == 1
 
 
+def test_what_is_left_out_stays_in_the_file(path):
+    """With its prompt, typed by hand or by a newer program, until one of its name is saved."""
+    Presets(SUPPLIED, path).save("Mine", {"temperature": 0.5, "system_prompt": "Long and my own."})
+    path.write_text(path.read_text("utf-8").replace("0.5", "50"), "utf-8")
+    presets = Presets(SUPPLIED, path)
+    presets.save("Other", {})
+    assert "Long and my own." in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace("50", "0.5"), "utf-8")
+    assert [preset.name for preset in Presets(SUPPLIED, path).all()][5:] == ["Mine", "Other"]
+    presets.save("Mine", {"temperature": 1.0})
+    assert "Long and my own." not in path.read_text("utf-8")
+
+
 def test_a_file_that_cannot_be_written_is_said_and_the_preset_holds(tmp_path):
     (tmp_path / "file").write_text("")
     presets = Presets(SUPPLIED, tmp_path / "file" / "presets.toml")

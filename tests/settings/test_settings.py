@@ -1,5 +1,6 @@
 """The settings file: atomic, forgiving to read, strict to write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,45 @@ def test_a_file_cut_at_any_byte_never_stops_the_program(tmp_path: Path) -> None:
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
         assert Settings(path)["theme"] in ("dark", "system")
+
+
+@pytest.mark.parametrize("may_move", [True, False])
+def test_a_file_that_was_held_by_another_program_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_move: bool
+) -> None:
+    """As an antivirus or a sync program may, for a moment, when the program starts."""
+    path = tmp_path / "settings.toml"
+    Settings(path)["folders"] = ("/models",)
+    whole = path.read_bytes()
+
+    def held(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", held)
+        settings = Settings(path)
+        if not may_move:
+            patched.setattr(os, "replace", held)
+            with pytest.raises(UserError):
+                settings["theme"] = "dark"
+    assert "Permission denied" in str(settings.complaints[0])
+    if may_move:
+        settings["theme"] = "dark"
+        settings["theme"] = "light"
+        assert (tmp_path / "settings.unread.toml").read_bytes() == whole
+        assert Settings(path)["theme"] == "light"
+    else:
+        assert path.read_bytes() == whole
+    assert len(list(tmp_path.iterdir())) == 1 + may_move
+
+
+def test_a_second_damaged_file_is_kept_beside_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for text in ("first", "second"):
+        path.write_text(text)
+        assert Settings(path).complaints
+    kept = [tmp_path / f"settings.damaged{number}.toml" for number in ("", "-1")]
+    assert [each.read_text() for each in kept] == ["first", "second"]
 
 
 def test_a_damaged_file_is_kept_aside_and_said(tmp_path: Path) -> None:

@@ -168,10 +168,10 @@ def test_lines_of_settings_that_a_person_broke_count_for_nothing(tmp_path: Path)
 def test_a_full_disk_keeps_the_choice_for_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(tmp_path / "settings.toml")
 
-    def full(path: Path, values: object) -> None:
-        raise UserError(Fault.DISK_FULL, path=path)
+    def full(*_: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="settings.toml")
 
-    monkeypatch.setattr("chatdesk.settings.toml_file.replace", full)
+    monkeypatch.setattr("chatdesk.settings.toml_file.TomlFile.replace", full)
     adapters.choose(settings, "/base", "/adapter")
     assert adapters.taken_before(settings, "/base") == ("/adapter",)
     adapters.forget_within(settings, Path("/base"))

@@ -14,8 +14,8 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.library import download
 from chatdesk.library.connection import Connection, Limits
 from chatdesk.library.partial import STEP
-from chatdesk.settings import toml_file
 from chatdesk.settings.store import Settings
+from chatdesk.settings.toml_file import TomlFile
 from chatdesk.tasks.downloads import Downloads
 from tests.engine.checkpoints import make_checkpoint
 from tests.library.hub_models import IMPATIENT, noise, wrong_bytes
@@ -112,17 +112,17 @@ def run(folder, seeds, monkeypatch):
     failed = []
     monkeypatch.setattr(threading, "excepthook", failed.append)
     monkeypatch.setattr(download, "Patience", lambda: IMPATIENT)
-    replace = toml_file.replace
+    replace = TomlFile.replace
     for seed in seeds:
         with serve() as server:
             monkey = Monkey(folder / str(seed), server, seed, files)
 
-            def maybe(path, values, monkey=monkey):
+            def maybe(file, values, monkey=monkey):
                 if monkey.is_full:
-                    raise UserError(Fault.DISK_FULL, path=path)
-                replace(path, values)
+                    raise UserError(Fault.DISK_FULL, path="settings.toml")
+                replace(file, values)
 
-            monkeypatch.setattr(toml_file, "replace", maybe)
+            monkeypatch.setattr(TomlFile, "replace", maybe)
             try:
                 monkey.play(40)
                 monkey.end()

@@ -12,7 +12,6 @@ from msgspec import structs
 from chatdesk.engine.api import DeviceMemory, Failed, Load, Loaded, Progress, Survey, Surveyed
 from chatdesk.errors import Fault, UserError
 from chatdesk.paths import starter
-from chatdesk.settings import toml_file
 from chatdesk.settings.store import Settings
 from chatdesk.tasks import models
 from chatdesk.tasks.changes import ModelChanged, NoticeChanged
@@ -277,7 +276,7 @@ def test_settings_that_cannot_be_written_hold_nothing_up(desk: Desk, monkeypatch
     def full(*_: object) -> None:
         raise UserError(Fault.DISK_FULL, path="settings.toml")
 
-    monkeypatch.setattr(toml_file, "replace", full)
+    monkeypatch.setattr("chatdesk.settings.toml_file.TomlFile.replace", full)
     desk.models.load("/models/tiny")
     desk.chat.send("Hello")
     desk.settle()
