@@ -1614,7 +1614,7 @@ Edit a message or write a reply anew to make another.</source>
     <name>ImportDialog</name>
     <message>
         <source>Import</source>
-        <translation type="unfinished">导入</translation>
+        <translation>导入</translation>
     </message>
     <message>
         <source>Reading {name}…</source>
@@ -1622,7 +1622,7 @@ Edit a message or write a reply anew to make another.</source>
     </message>
     <message>
         <source>Cancel</source>
-        <translation type="unfinished">取消</translation>
+        <translation>取消</translation>
     </message>
     <message>
         <source>{done} of {total} conversations are stored. Until all are, none is kept.</source>
