@@ -120,6 +120,7 @@ _SIZES = frozenset(
     ]
 )
 _CONTEXT_KEYS = ["max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_seq_len", "seq_length"]
+_NO_JSON = ("Infinity", "-Infinity", "NaN")
 _GENERATION_KEYS = frozenset(
     [
         "do_sample",
@@ -163,7 +164,18 @@ def parse_json(name: str, raw: bytes) -> dict[str, Any]:
         raise _broken(name, "it holds no JSON object")
     for key, item in _walk(name, value, "", 1):
         _refuse_code(name, key, item)
-    return value
+    return {key: _with_infinities(item) for key, item in value.items()}
+
+
+def _with_infinities(value: Any) -> Any:
+    """With numbers in place of what transformers writes for those that JSON does not know."""
+    if isinstance(value, list):
+        return [_with_infinities(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"__float__"} and value["__float__"] in _NO_JSON:
+        return float(value["__float__"])
+    return {key: _with_infinities(item) for key, item in value.items()}
 
 
 def check_text(path: Path) -> None:

@@ -32,6 +32,7 @@ _GROUPED = {**_SMALL, "num_key_value_heads": 2}
 _GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
 
 SIZES: dict[str, dict[str, Any]] = {
+    "bamba": {**_GROUPED, "attn_layer_indices": [1], "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8},
     "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
     "codegen": {**_GPT2, "rotary_dim": 4, "n_head": 4, "n_ctx": 512},
     "cohere": _GROUPED,

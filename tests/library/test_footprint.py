@@ -42,7 +42,7 @@ def _compare(folder: Path) -> None:
     cache = runner.new_cache()
     kept = 0
     if cache is not None:
-        runner(torch.arange(TOKENS).remainder(300)[None], cache)
+        runner(torch.arange(TOKENS).remainder(300)[None], cache, 0)
         layers = [layer for layer in cache.layers if getattr(layer, "keys", None) is not None]
         kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
     assert size.cache_bytes("float32", TOKENS) == kept

@@ -186,9 +186,11 @@ def test_the_class_follows_from_the_type(make: Any, named: list[str] | None) -> 
     assert safety.check(folder.path).architecture == "GPT2LMHeadModel"
 
 
-def test_infinity_in_a_config(make: Any) -> None:
-    folder = make()
-    folder.text("config.json", '{"model_type": "mamba2", "time_step_limit": [0.0, Infinity], "num_hidden_layers": 2}')
+@pytest.mark.parametrize("infinity", ["Infinity", '{"__float__": "Infinity"}'])
+def test_infinity_in_a_config(make: Any, infinity: str) -> None:
+    """As older transformers wrote it, and as newer ones do."""
+    folder, size = make(), '"num_hidden_layers": 2'
+    folder.text("config.json", f'{{"model_type": "mamba2", "time_step_limit": [0.0, {infinity}], {size}}}')
     assert safety.check(folder.path).config["time_step_limit"] == [0.0, float("inf")]
 
 

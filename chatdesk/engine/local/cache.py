@@ -91,10 +91,11 @@ class Batch:
             self._steps = {}  # before there are new buffers beside the old ones
         for row, new in zip(self.rows, columns, strict=True):
             row.extend(new)
-        fed = [[*row, *[row[-1]] * spare] for row in (columns if self._runner.cache_name else self.rows)]
+        shown, start = (columns, before) if self._runner.cache_name else (self.rows, 0)
+        fed = torch.tensor([[*row, *[row[-1]] * spare] for row in shown], dtype=torch.long)
         self._runner.rope.is_long = self.is_long
         try:
-            logits = self._runner(torch.tensor(fed, dtype=torch.long), self._cache, last, spare)
+            logits = self._runner(fed, self._cache, start, last, spare)
         except Stopped:
             self._go_back(before)
             raise

@@ -43,7 +43,8 @@ class Runner:
             torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length: 12 ms a layer on an H100
         if self.device.type == "cpu":
             chunk_attention.install()
-        has_places = {"past_key_values", "position_ids", "attention_mask"} <= takes.keys()
+        self._takes_places = "position_ids" in takes
+        has_places = self._takes_places and {"past_key_values", "attention_mask"} <= takes.keys()
         is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
         self.steps = (
             LeanMaker(model, self.brake.check)
@@ -66,12 +67,16 @@ class Runner:
         return cache
 
     @torch.inference_mode()
-    def __call__(self, rows: torch.Tensor, cache: Any, last: int = 1, spare: int = 0) -> torch.Tensor:
+    def __call__(self, rows: torch.Tensor, cache: Any, start: int, last: int = 1, spare: int = 0) -> torch.Tensor:
         """Logits after the ``last`` of some new tokens ``[rows, tokens]``: float32 ``[rows, last, vocabulary]``.
 
-        With ``spare`` tokens, which stand behind those; `Batch` then forgets them.
+        ``start``: the position of the first, said as `generate` says it, for some models count from 0 each time. With
+        ``spare`` tokens, which stand behind those; `Batch` then forgets them.
         """
-        return self._logits(rows.to(self.device), cache, {}, last, spare)
+        more = {}
+        if self._takes_places:
+            more["position_ids"] = torch.arange(start, start + rows.shape[1], device=self.device).expand(rows.shape)
+        return self._logits(rows.to(self.device), cache, more, last, spare)
 
     def forward(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor]) -> torch.Tensor:
         """As a call for the last token alone, ``[rows, vocabulary]``, with more arguments and all on the device."""
