@@ -60,7 +60,7 @@ class Downloads:
         self._post = post
         self._downloads: dict[str, Download] = {}
         self._run: _Run | None = None
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, Download] = {}
         self._discarding: set[str] = set()
         self._real_names: dict[str, str] = {}  # of models that have moved: what the cache knows them by
         self.on_change: Callable[[Change], None] = lambda change: None
@@ -82,7 +82,7 @@ class Downloads:
             if known.revision == revision:
                 return
             self._stop(name)
-        self._given_up.discard(name)
+        self._given_up.pop(name, None)
         done, total = (known.done, known.total) if known is not None and known.revision == revision else (0, 0)
         self._downloads.pop(name, None)
         self._set(Download(name, revision, "waiting", done, total))
@@ -103,14 +103,16 @@ class Downloads:
         self._set(replace(known, state="paused", bytes_per_s=0.0, seconds_left=None, notice=None))
 
     def cancel(self, name: str) -> None:
-        """Give a download up, and remove what has come of it. One that is done only leaves the list."""
+        """Give a download up, and remove what has come of it. One that is done only leaves the list, and one that was
+        whole before it heard of this comes back as done: there may be a model that was on this machine before.
+        """
         known = self._downloads.pop(name, None)
         if known is None:
             return
         if known.state != "done":
-            self._given_up.add(name)
+            self._given_up[name] = known
             if not self._stop(name):
-                self._discard(known)
+                self._discard(self._given_up.pop(name))
         self._keep_list()
         self._say()
 
@@ -164,8 +166,9 @@ class Downloads:
             return
         self._run = None
         self._learn_name(run)
-        known = self._downloads.get(run.name)
-        if run.name in self._given_up:
+        given_up = self._given_up.pop(run.name, None)
+        known = self._downloads.get(run.name, given_up)
+        if given_up is not None and not isinstance(result, catalogue.Entry):
             self._discard(Download(run.name, run.revision, "paused"))
         elif known is None or known.revision != run.revision:
             pass  # another one is wanted by now
@@ -196,7 +199,6 @@ class Downloads:
                 self._set(replace(given_up, state="failed", notice=_notice(error, "")))
             ended()
 
-        self._given_up.discard(name)
         self._discarding.add(name)
         aside(self._post, work, lambda _: ended(), failed)
 

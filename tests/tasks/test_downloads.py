@@ -183,6 +183,22 @@ def test_cancel_removes_what_has_come(desk: Desk) -> None:
     desk.until(lambda: desk.state() == "done")
 
 
+def test_one_that_was_whole_before_it_was_cancelled_is_done(desk: Desk) -> None:
+    """Else it would lie in the cache unseen, or a model that was there before would be removed."""
+    desk.downloads.get("owner/a")
+    run = desk.downloads._run
+    assert run is not None
+    run.thread.join(20)  # what it says has not been heard yet
+    desk.downloads.cancel("owner/a")
+    assert desk.state() == ""
+    desk.until(lambda: desk.downloads._run is None)
+    assert (desk.state(), [entry.path.parent.parent.name for entry in desk.entries]) == ("done", ["models--owner--a"])
+    assert (desk.entries[0].path / "config.json").is_file()
+    desk.downloads.cancel("owner/a")
+    assert (desk.downloads.all, desk.settings["downloads"]) == ((), ())
+    assert (desk.entries[0].path / "config.json").is_file()
+
+
 def test_cancel_of_a_paused_one_and_at_once_again(desk: Desk) -> None:
     desk.server.bytes_per_s = 3 * STEP
     desk.downloads.get("owner/a")
