@@ -97,6 +97,7 @@ class Desk:
     hub: "Hub"
     downloads: "Downloads"
     writing: "Writing"
+    classifier: "Classifier"
     lab: "Lab"
     shelf: "Shelf"
 
@@ -120,7 +121,9 @@ class Desk:
         What fails to end keeps none of the others from it.
         """
         with ExitStack() as ending:
-            for part in (self.store, self.engine, self.downloads, self.lab, self.writing, self.chat, self.shelf):
+            for part in (
+                self.store, self.engine, self.downloads, self.lab, self.classifier, self.writing, self.chat, self.shelf
+            ):  # fmt: skip
                 ending.callback(part.close)  # the last one first
 
 
@@ -173,7 +176,9 @@ def assemble(profile: Profile, engine_command: "Sequence[str] | None" = None) ->
     tasks = Tasks(chat, models, shelf, prompts, hub, downloads, bench, writing, inspect, classifier, lab)
     window = MainWindow(tasks, settings, profile)
     chat.on_change = models.on_change = downloads.on_change = bench.on_change = window.apply
-    return Desk(qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing, lab, shelf)
+    return Desk(
+        qt, window, chat, models, engine, store, settings, profile, hub, downloads, writing, classifier, lab, shelf
+    )
 
 
 def _checkpoints(profile: Profile, folders: "Sequence[str]") -> "list[Entry]":

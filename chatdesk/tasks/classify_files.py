@@ -22,6 +22,7 @@ TEXT, LABEL = "text", "label"
 """What the columns are called where nobody says otherwise."""
 
 _SEPARATORS = ",;\t"
+_LOOKED_AT = 100  # rows
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Table:
             return self.columns[0]
         self.column(wanted or TEXT)
         return wanted or TEXT
+
+    def likely_text_column(self) -> str:
+        """The column called "text", else the one with the longest texts, by the first rows; not that of the labels."""
+
+        def size(place: int) -> tuple[bool, int]:
+            return self.columns[place] != LABEL, sum(len(row[place]) for row in self.rows[:_LOOKED_AT])
+
+        return TEXT if TEXT in self.columns else self.columns[max(range(len(self.columns)), key=size)]
 
     def label_column(self, wanted: str = "") -> str:
         """The column of the true labels: the wanted one, else one called "label"; empty where there is none."""
@@ -107,7 +116,8 @@ def _read_csv(text: str, path: Path) -> Table:
             start = reader.line_num + 1
     except csv.Error as error:
         raise _broken(path, start, f"its quotation marks do not match ({error})") from error
-    return Table(tuple(name.strip() for name in rows[0]), tuple(rows[1:])) if rows else Table((), ())
+    heads = (name.strip() or f"column {number}" for number, name in enumerate(rows[0], 1)) if rows else ()
+    return Table(tuple(heads), tuple(rows[1:]))
 
 
 def _read_lines(text: str, path: Path) -> Table:

@@ -1,21 +1,35 @@
 """Classifying for a person in the window: a text or a file is read, the work goes on step by step, can be paused, and
-is found again after a crash.
+is found again after a crash, as is what was typed.
 """
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from chatdesk.engine.api import Event, Failed, Scored
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.tables import storable
+from chatdesk.storage.transfer import files
 from chatdesk.tasks import classify_files
 from chatdesk.tasks.changes import Notice
-from chatdesk.tasks.classify import Plan, Report, report
+from chatdesk.tasks.classify import SETS, Plan, Report, report
 from chatdesk.tasks.classify_files import TEXT, Table
 from chatdesk.tasks.classify_run import Run
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, Post, aside
 from chatdesk.tasks.replies import notice
+
+
+class Typed(Struct, frozen=True):
+    """What a person has typed: the labels with what is around a text, and a text."""
+
+    plan: Plan = SETS["sentiment"][1]
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,12 +46,16 @@ class State:
 class Classifier:
     """One table at a time. One thread; never blocks.
 
-    Attributes: ``table`` and ``run``, None while there is none; ``on_state``, called with each `State`.
+    Attributes: ``table`` and ``run``, None while there is none; ``typed``, which the page changes, see `keep_typed`;
+    ``on_state``, called with each `State`.
     """
 
     def __init__(self, engine: EngineLink, models: Models, folder: Path, post: Post) -> None:
         self._engine, self._models, self._folder, self._post = engine, models, folder, post
         self._request = 0
+        self._beginnings = 0  # counts what was to begin: only the last one does
+        self._typed = folder / "typed.json"
+        self.typed = self._kept_typed = _read_typed(self._typed)
         self._columns = ("", "")
         self._is_keeping = False
         self._model = ("", "", "")  # path, precision where it is known, adapter
@@ -50,18 +68,25 @@ class Classifier:
         aside(self._post, lambda: classify_files.read(path), then, failed)
 
     def begin(self, table: Table, plan: Plan, text_column: str = "", label_column: str = "") -> None:
-        """Classify a table; what was done of it before is there at once. Raises `UserError` for what means nothing."""
+        """Classify a table, once what was done of it before has been read aside. Raises `UserError` for what means
+        nothing.
+        """
         self.pause()
         plan.check()
         texts = table.column(table.text_column(text_column))
         label = label_column and table.label_column(label_column)
         info = self._models.info
         model = f"{info.path}|{info.dtype}" if info else self._models.state.path
-        self._model = self._model_now()
+        made_with, beginning = self._model_now(), self._beginnings
         is_file = table.columns != (TEXT,) or len(table.rows) > 1
-        self.table, self._columns = table, (text_column, label)
-        self.run = Run(plan, texts, model, self._models.adapter, self._folder if is_file else None)
-        self.go_on()
+        folder = self._folder if is_file else None
+
+        def then(run: Run) -> None:
+            if beginning == self._beginnings:
+                self.table, self._columns, self._model, self.run = table, (text_column, label), made_with, run
+                self.go_on()
+
+        aside(self._post, lambda: Run(plan, texts, model, made_with[2], folder), then, lambda error: None)
 
     def is_same_model(self) -> bool:
         """Whether the model that is loaded, or asleep, is the one the work was begun with."""
@@ -99,7 +124,8 @@ class Classifier:
         self._say(rows=tuple(i for i, found in enumerate(self.run.results) if found is not None))
 
     def pause(self) -> None:
-        """Stand still; what is under way is dropped and asked again later."""
+        """Stand still; what is under way is dropped and asked again later, and what was to begin does not."""
+        self._beginnings += 1
         request, self._request = self._request, 0
         if request:
             self._engine.cancel(request)
@@ -146,6 +172,20 @@ class Classifier:
         self._is_keeping = True
         aside(self._post, run.write, then, failed)
 
+    def keep_typed(self) -> None:
+        """Write down what is typed as it is now. Raises ``DISK_FULL`` or ``CANNOT_WRITE``."""
+        if self.typed == self._kept_typed:
+            return
+        with files.naming_faults(self._typed):
+            self._typed.parent.mkdir(parents=True, exist_ok=True)
+        files.write(self._typed, storable(json.dumps(msgspec.to_builtins(self.typed), ensure_ascii=False)).encode())
+        self._kept_typed = self.typed
+
+    def close(self) -> None:
+        """The program ends."""
+        with suppress(UserError):
+            self.keep_typed()
+
     def report(self) -> Report | None:
         """How good the labels are, where the table has true ones."""
         if self.run is None or self.table is None or not self._columns[1]:
@@ -162,3 +202,11 @@ class Classifier:
     def _say(self, rows: tuple[int, ...] = (), notice: Notice | None = None) -> None:
         if self.run is not None:
             self.on_state(State(bool(self._request), self.run.done, len(self.run.results), rows, notice))
+
+
+def _read_typed(file: Path) -> Typed:
+    """What was typed last time; what a newer program or nobody has written is none."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Typed)
+    except (OSError, msgspec.MsgspecError):
+        return Typed()

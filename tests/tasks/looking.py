@@ -1,5 +1,7 @@
 """Tasks that look inside over a scripted engine in this process: what is sent waits until the test lets it run."""
 
+import queue
+import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -68,6 +70,15 @@ class LoadedModels:
 
     def tick(self, is_busy: bool) -> None:
         self.used += is_busy
+
+
+def end_what_is_aside(posted: "queue.SimpleQueue[Callable[[], None]]") -> None:
+    """Until what was begun aside has ended and was taken, and what it began in turn."""
+    while (threads := [each for each in threading.enumerate() if each.name == "files"]) or not posted.empty():
+        for thread in threads:
+            thread.join()
+        while not posted.empty():
+            posted.get()()
 
 
 def write(path: Path, text: str) -> Path:

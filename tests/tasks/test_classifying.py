@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,9 +15,10 @@ from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.changes import ModelChanged
 from chatdesk.tasks.classify import SETS
 from chatdesk.tasks.classify_files import Table
-from chatdesk.tasks.classifying import Classifier, State
+from chatdesk.tasks.classify_run import Run
+from chatdesk.tasks.classifying import Classifier, State, Typed
 from tests.tasks.desk import Desk
-from tests.tasks.looking import Link, LoadedModels
+from tests.tasks.looking import Link, LoadedModels, end_what_is_aside
 
 PLAN = SETS["sentiment"][1]
 TABLE = Table(("text", "label"), tuple((f"text number {n}", "positive" if n % 2 else "negative") for n in range(200)))
@@ -33,12 +35,11 @@ class Work:
         self.classifier.on_state = self.states.append
 
     def keep(self) -> None:
-        """Until what was begun aside has ended, and what it began in turn."""
-        while (threads := [each for each in threading.enumerate() if each.name == "files"]) or not self.posted.empty():
-            for thread in threads:
-                thread.join()
-            while not self.posted.empty():
-                self.posted.get()()
+        end_what_is_aside(self.posted)
+
+    def begin(self, *asked: Any) -> None:
+        self.classifier.begin(*asked)
+        self.keep()
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def work(tmp_path: Path) -> Work:
 
 
 def test_a_table_is_classified_with_its_report(work: Work) -> None:
-    work.classifier.begin(TABLE, PLAN, "text", "label")
+    work.begin(TABLE, PLAN, "text", "label")
     assert work.states[-1].is_running
     work.link.settle()
     assert work.states[-1].done == work.states[-1].total == 200
@@ -59,7 +60,7 @@ def test_a_table_is_classified_with_its_report(work: Work) -> None:
 
 
 def test_a_pause_keeps_what_is_done_and_going_on_does_the_rest(work: Work, tmp_path: Path) -> None:
-    work.classifier.begin(TABLE, PLAN, "text")
+    work.begin(TABLE, PLAN, "text")
     work.link.settle(3)  # the prior and two portions
     work.classifier.pause()
     assert not work.states[-1].is_running
@@ -67,7 +68,7 @@ def test_a_pause_keeps_what_is_done_and_going_on_does_the_rest(work: Work, tmp_p
     assert work.states[-1].done == 128
     work.keep()
     again = Work(tmp_path / "journals")  # the program was ended meanwhile
-    again.classifier.begin(TABLE, PLAN, "text")
+    again.begin(TABLE, PLAN, "text")
     assert again.states[-1].done == 128
     again.link.settle()
     work.classifier.go_on()
@@ -86,7 +87,7 @@ def test_the_journal_is_written_aside_and_a_disk_that_refuses_stops_the_work(
     monkeypatch.setattr(os, "fsync", lambda number: (writers.append(threading.current_thread()), sync(number)))
     blocked = tmp_path / "journals"
     blocked.write_text("")
-    work.classifier.begin(TABLE, PLAN, "text")
+    work.begin(TABLE, PLAN, "text")
     work.link.settle(1)
     work.keep()
     last = work.states[-1]
@@ -97,14 +98,14 @@ def test_the_journal_is_written_aside_and_a_disk_that_refuses_stops_the_work(
     work.link.settle()
     work.keep()
     again = Work(tmp_path / "journals")
-    again.classifier.begin(TABLE, PLAN, "text")
+    again.begin(TABLE, PLAN, "text")
     assert (again.states[-1].done, work.states[-1].done) == (200, 200)
     assert writers
     assert threading.main_thread() not in writers
 
 
 def test_a_fault_stops_the_work_and_says_why(work: Work) -> None:
-    work.classifier.begin(TABLE, PLAN, "text")
+    work.begin(TABLE, PLAN, "text")
     work.link.settle(2)
     work.classifier.on_event(Failed(work.link.sent[-1].id, Fault.ENGINE_DIED, {"reason": "x"}))
     last = work.states[-1]
@@ -116,7 +117,7 @@ def test_a_fault_stops_the_work_and_says_why(work: Work) -> None:
 
 
 def test_what_another_model_says_is_not_taken(work: Work) -> None:
-    work.classifier.begin(TABLE, PLAN, "text")
+    work.begin(TABLE, PLAN, "text")
     work.link.settle(2)
     assert work.classifier.is_same_model()
     was = work.models.state
@@ -133,7 +134,7 @@ def test_what_another_model_says_is_not_taken(work: Work) -> None:
 
 def test_without_a_model_it_is_said(work: Work) -> None:
     work.models.state = ModelChanged("none")
-    work.classifier.begin(TABLE, PLAN, "text")
+    work.begin(TABLE, PLAN, "text")
     assert work.states[-1].notice is not None
     assert work.states[-1].notice.fault == Fault.NO_MODEL
 
@@ -151,6 +152,7 @@ def test_what_means_nothing_is_refused_before_anything_is_asked(work: Work) -> N
 
 def test_one_text_leaves_no_journal(work: Work, tmp_path: Path) -> None:
     work.classifier.begin_text("a text", PLAN)
+    work.keep()
     work.link.settle()
     assert work.states[-1].done == 1
     assert not (tmp_path / "journals").exists()
@@ -165,7 +167,7 @@ def test_files_are_read_and_written_aside(work: Work, tmp_path: Path) -> None:
     assert len(got) == 2
     table = next(each for each in got if isinstance(each, Table))
     assert next(each for each in got if isinstance(each, UserError)).fault == Fault.FILE_NOT_FOUND
-    work.classifier.begin(table, PLAN)
+    work.begin(table, PLAN)
     work.link.settle()
     work.classifier.save(tmp_path / "out.csv", got.append, got.append)
     work.classifier.save(tmp_path / "no" / "out.csv", got.append, got.append)
@@ -184,6 +186,7 @@ def test_a_model_that_is_at_work_is_not_sent_to_sleep(tmp_path: Path, monkeypatc
     classifier = Classifier(desk.engine, desk.models, tmp_path / "journals", desk._posted.put)
     desk.models.tick(is_busy=True)
     classifier.begin(TABLE, PLAN, "text", "label")
+    end_what_is_aside(desk._posted)
     for _ in range(3):
         now[0] += 200
         request = desk.engine.requests[-1]
@@ -197,3 +200,43 @@ def test_a_model_that_is_at_work_is_not_sent_to_sleep(tmp_path: Path, monkeypatc
     desk.models.tick(is_busy=False)
     assert desk.engine.is_unloaded
     desk.close()
+
+
+def test_what_was_begun_is_read_aside_and_only_the_last_beginning_counts(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = []
+    monkeypatch.setattr(Run, "_resume", lambda self: readers.append(threading.current_thread()))
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.classifier.begin_text("a text", PLAN)
+    work.keep()
+    assert len(readers) == 2
+    assert threading.main_thread() not in readers
+    assert work.classifier.run is not None
+    assert list(work.classifier.run.texts) == ["a text"]
+    work.classifier.begin(TABLE, PLAN, "text")
+    work.classifier.pause()  # as closing the file does
+    work.keep()
+    assert list(work.classifier.run.texts) == ["a text"]
+
+
+def test_what_is_typed_is_there_at_the_next_start(work: Work, tmp_path: Path) -> None:
+    folder = tmp_path / "journals"
+    assert work.classifier.typed == Typed()
+    typed = Typed(msgspec.structs.replace(PLAN, prompt="天气 \ud83d {text}", calibrated=False), "half a thought")
+    work.classifier.typed = typed
+    work.classifier.close()
+    kept = Work(folder).classifier.typed
+    assert kept.text == "half a thought"
+    assert kept.plan == msgspec.structs.replace(typed.plan, prompt="天气 \ufffd {text}")
+    before = os.stat(folder / "typed.json").st_mtime_ns
+    work.classifier.keep_typed()  # nothing is new
+    assert os.stat(folder / "typed.json").st_mtime_ns == before
+    (folder / "typed.json").write_text('{"plan": 5}')
+    assert Work(folder).classifier.typed == Typed()
+    os.replace(folder / "typed.json", folder / "typed.json.aside")
+    (folder / "typed.json").mkdir()
+    work.classifier.typed = Typed(PLAN, "more")
+    with pytest.raises(UserError) as told:
+        work.classifier.keep_typed()
+    assert told.value.fault == Fault.CANNOT_WRITE

@@ -12,7 +12,7 @@ from chatdesk.tasks.classify import SETS
 from chatdesk.tasks.classifying import Classifier
 from chatdesk.ui import theme
 from chatdesk.ui.classify.page import ClassifyPage
-from tests.tasks.looking import Link, LoadedModels
+from tests.tasks.looking import Link, LoadedModels, end_what_is_aside
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
 
@@ -40,6 +40,11 @@ class Sorting:
 
         self.qtbot.waitUntil(is_so)
 
+    def start(self) -> None:
+        """Press the button, and let what it begins be read."""
+        self.page.start_button.click()
+        end_what_is_aside(self._posted)
+
     def open(self, path) -> None:
         self.page.open_file(path)
         self.until(lambda: self.page.close_button.isVisible())
@@ -63,7 +68,7 @@ def test_one_text(sorting, qtbot):
     assert not page.start_button.isEnabled()
     qtbot.keyClicks(page.text, "a fine film")
     assert page.start_button.isEnabled()
-    page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     assert heads(page) == ["Text", "Label", "positive", "negative"]
     assert cell(page, 0, 0) == "a fine film"
@@ -79,10 +84,10 @@ def test_a_file_with_true_labels(sorting, tmp_path):
     sorting.open(file)
     assert "150 texts" in page.note.text()
     assert (page.text_column.value, page.label_column.value) == ("text", "label")
-    page.start_button.click()
+    sorting.start()
     assert page.start_button.text().strip() == "Pause"
     sorting.link.settle(2)
-    page.start_button.click()
+    sorting.start()
     assert page.start_button.text().strip() == "Go on"
     assert page.count.text() == "64 of 150"
     sorting.models.adapter = "another"
@@ -90,7 +95,7 @@ def test_a_file_with_true_labels(sorting, tmp_path):
     assert page.start_button.text().strip() == "Sort"
     sorting.models.adapter = ""
     page.enter()
-    page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     assert page.count.text() == "150 of 150"
     assert heads(page) == ["Text", "True label", "Label", "positive", "negative"]
@@ -102,7 +107,7 @@ def test_a_file_with_true_labels(sorting, tmp_path):
 def test_the_table_is_saved(sorting, tmp_path, monkeypatch, qtbot):
     page = sorting.page
     page.text.setPlainText("good")
-    page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     monkeypatch.setattr(QFileDialog, "open", lambda self: self.fileSelected.emit(str(tmp_path / "out.csv")))
     page.save_button.click()
@@ -128,11 +133,11 @@ def test_labels_are_edited_added_and_removed(sorting, qtbot):
 def test_other_labels_begin_anew(sorting, tmp_path):
     page = sorting.page
     page.text.setPlainText("good")
-    page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     sent = len(sorting.link.sent)
     page.labels.wordings[0].setText("excellent")
-    page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     assert len(sorting.link.sent) > sent
     assert sorting.link.sent[-1].items[0].continuations[0] == " excellent"
@@ -142,11 +147,11 @@ def test_bad_input_is_a_sentence_on_the_page(sorting, tmp_path, qtbot):
     page = sorting.page
     page.text.setPlainText("good")
     page.labels.wordings[1].clear()
-    page.start_button.click()
+    sorting.start()
     assert page.note.text() == "Label 2 is empty. Give it a name and a wording."
     page.labels.wordings[1].setText("bad")
     page.labels.prompt.setPlainText("no mark")
-    page.start_button.click()
+    sorting.start()
     assert "needs {text}" in page.note.text()
     broken = tmp_path / "broken.csv"
     broken.write_text('text\n"open\n')
@@ -161,14 +166,15 @@ def test_texts_that_cannot_be_sorted_say_why(sorting, tmp_path):
     file = tmp_path / "odd.jsonl"
     file.write_text('{"text": ""}\n{"text": "' + "word " * 700 + '"}\n{"text": "fine"}\n')
     sorting.open(file)
-    page.start_button.click()
+    sorting.start()
+    before = page.view.columnWidth(1)  # there is no such text yet
     sorting.link.settle()
     assert cell(page, 0, 1) == "no text"
     assert "of 600" in cell(page, 1, 1)
     marks = [page.model.index(row, 1).data(Qt.ItemDataRole.ForegroundRole) for row in range(3)]
     assert marks == [QColor(theme.current().warning)] * 2 + [None]
     room = page.view.fontMetrics().horizontalAdvance("too long: 88888 tokens of 88888")
-    assert page.view.columnWidth(1) > room
+    assert page.view.columnWidth(1) > room > before
     assert cell(page, 2, 1) in ("positive", "negative")
     page.close_button.click()
     assert page.model.rowCount() == 0
@@ -193,14 +199,14 @@ def table_of(path, name, count):
 def test_another_file_takes_the_place_of_one_that_is_being_sorted(sorting, tmp_path):
     first, second = table_of(tmp_path / "a.csv", "a", 200), table_of(tmp_path / "b.csv", "b", 5)
     sorting.open(first)
-    sorting.page.start_button.click()
+    sorting.start()
     sorting.link.settle(1)
     sorting.page.open_file(second)
     sorting.until(lambda: sorting.page.file_name.words() == "b.csv")
     sorting.link.settle()
     assert sorting.page.model.rowCount() == 0
     assert not sorting.page.save_button.isEnabled()
-    sorting.page.start_button.click()
+    sorting.start()
     sorting.link.settle()
     assert [cell(sorting.page, row, 0) for row in range(sorting.page.model.rowCount())] == [f"b{n}" for n in range(5)]
 
@@ -230,7 +236,7 @@ def test_another_page_takes_over_what_runs(sorting, qtbot, tmp_path):
     old.labels.add_button.click()
     qtbot.keyClicks(old.labels.names[2], "mixed")
     qtbot.keyClicks(old.labels.wordings[2], "both")
-    old.start_button.click()
+    sorting.start()
     sorting.link.settle(1)
     old.open_file(file)  # is not read any more
     page = ClassifyPage(old._classifier)
@@ -246,3 +252,55 @@ def test_another_page_takes_over_what_runs(sorting, qtbot, tmp_path):
     assert old.count.text() != page.count.text()
     page.close_button.click()
     assert page.text.toPlainText() == "half a thought"
+
+
+def test_a_set_says_its_name_and_labels_that_it_replaces_can_be_brought_back(sorting, qtbot):
+    labels = sorting.page.labels
+    assert labels.ready.text().strip() == "Sentiment"
+    labels.ready._on_chosen("topic")
+    assert labels.back_button.isHidden()  # nothing typed was replaced
+    labels.names[0].setText("planet")
+    assert labels.ready.text().strip() == "My own labels"
+    mine = labels.plan()
+    labels.ready._on_chosen("sentiment_zh")
+    assert (labels.plan(), labels.ready.value) == (SETS["sentiment_zh"][1], "sentiment_zh")
+    labels.prompt.setPlainText("{text} 怎么样？")
+    other = labels.plan()
+    labels.back_button.click()
+    assert labels.plan() == mine
+    labels.back_button.click()
+    assert labels.plan() == other
+    labels.ready._on_chosen("topic")
+    labels.back_button.click()
+    assert labels.plan() == other
+    assert labels.back_button.isHidden()  # a set comes back from its list
+
+
+def test_what_is_typed_is_kept_for_the_next_start(sorting, qtbot, tmp_path):
+    page = sorting.page
+    page.text.setPlainText("half a thought")
+    page.labels.names[0].setText("planet")
+    kept = page.labels.plan()
+    sorting.until(lambda: (tmp_path / "journals" / "typed.json").is_file())
+    again = Sorting(qtbot, tmp_path / "journals").page
+    assert (again.text.toPlainText(), again.labels.plan()) == ("half a thought", kept)
+    assert again.labels.ready.text().strip() == "My own labels"
+    page.text.setPlainText("more")
+    (tmp_path / "journals" / "typed.json").unlink()
+    (tmp_path / "journals" / "typed.json").mkdir()
+    sorting.until(lambda: "cannot be written" in page.note.text())
+
+
+def test_a_column_without_a_name_is_one_of_its_own(sorting, tmp_path):
+    """As pandas writes its index."""
+    long = "a very long name of a column that says everything"
+    file = tmp_path / "pandas.csv"
+    file.write_text(f",review,{long}\n0,a fine film,x\n1,a dull film,y\n")
+    sorting.open(file)
+    page = sorting.page
+    assert (page.text_column.value, page.label_column.value) == ("review", "")
+    assert page.label_column.text().strip() == "No true labels"
+    page.label_column.set_value("column 1")
+    assert page.label_column.text().strip() == "True label: column 1"
+    page.text_column.set_value(long)
+    assert page.text_column.text().strip() == "Text: a very long name of a c…"

@@ -14,16 +14,20 @@ from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
 class LabelsEditor(QWidget):
     """Signals: ``changed``. Attributes: ``ready`` (the sets), ``names`` and ``wordings`` (a field for each label),
-    ``prompt``, ``by_length`` and ``calibrated``.
+    ``prompt``, ``by_length`` and ``calibrated``; ``back_button`` brings back what a set has taken the place of.
     """
 
     changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        sets = {key: QCoreApplication.translate("classify", name) for key, (name, _) in SETS.items()}
-        self.ready = ChoiceButton(self.tr("Labels that are ready"), sets)
-        self.ready.chosen.connect(lambda: self.show_plan(SETS[self.ready.value][1]))
+        self._sets = {key: QCoreApplication.translate("classify", name) for key, (name, _) in SETS.items()}
+        self._before: Plan | None = None  # typed by the person, and replaced by a set
+        self.ready = ChoiceButton(self.tr("Labels that are ready"), self._sets)
+        self.ready.chosen.connect(self._on_ready)
+        self.back_button = TextButton(self.tr("Bring back my labels"), kind="link")
+        self.back_button.clicked.connect(self._bring_back)
+        self.back_button.hide()
         self.names: list[QLineEdit] = []
         self.wordings: list[QLineEdit] = []
         self._removers: list[IconButton] = []
@@ -42,6 +46,7 @@ class LabelsEditor(QWidget):
         for switch in (self.by_length, self.calibrated):
             switch.toggled.connect(lambda _: self.changed.emit())
         self._lay_out()
+        self.changed.connect(self._name_set)
         self.show_plan(SETS["sentiment"][1])
 
     def _lay_out(self) -> None:
@@ -57,6 +62,7 @@ class LabelsEditor(QWidget):
         line = QHBoxLayout()
         line.addWidget(self.add_button)
         line.addStretch()
+        line.addWidget(self.back_button)
         column.addLayout(line)
         column.addWidget(Words(self.tr("Prompt"), kind="section"))
         column.addWidget(self.prompt)
@@ -84,6 +90,39 @@ class LabelsEditor(QWidget):
         self.by_length.setChecked(plan.by_length)
         self.calibrated.setChecked(plan.calibrated)
         self.changed.emit()
+
+    def take_over(self, other: "LabelsEditor") -> None:
+        """Show what another one shows, and keep what it has kept."""
+        self._before = other._before
+        self.back_button.setVisible(self._before is not None)
+        self.show_plan(other.plan())
+
+    def _name_set(self) -> None:
+        """The button says which set is shown; what a person has typed is none of them."""
+        plan = self.plan()
+        name = next((name for name, (_, ready) in SETS.items() if plan == ready), "")
+        self.ready.set_choices(self._sets if name else {"": self.tr("My own labels"), **self._sets})
+        self.ready.set_value(name)
+
+    def _on_ready(self) -> None:
+        name, plan = self.ready.value, self.plan()
+        if not name:
+            return
+        if all(plan != ready for _, ready in SETS.values()):
+            self._before = plan
+            self.back_button.show()
+        self.show_plan(SETS[name][1])
+
+    def _bring_back(self) -> None:
+        """What is typed now takes the place of what comes back."""
+        plan, before, self._before = self.plan(), self._before, None
+        if before is not None:
+            self.show_plan(before)
+        if all(plan != ready for _, ready in SETS.values()):
+            self._before = plan
+        else:
+            self.ready.setFocus()
+            self.back_button.hide()
 
     def _add(self, label: Label, focus: bool = False) -> None:
         row = self._grid.rowCount()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from chatdesk.errors import UserError
-from chatdesk.tasks.classify_files import LABEL, TEXT, Table
-from chatdesk.tasks.classifying import Classifier, State
+from chatdesk.tasks.classify_files import LABEL, Table
+from chatdesk.tasks.classifying import Classifier, State, Typed
 from chatdesk.ui import theme
 from chatdesk.ui.classify.labels_editor import LabelsEditor
 from chatdesk.ui.classify.results import ReportView, ResultsModel, ResultsView
@@ -31,6 +31,8 @@ from chatdesk.ui.widgets.raw_text import TextField, raw_text
 _LIST_PX = 380
 _BESIDE_PX = 820
 _MOST_PX = 16_777_215
+_KEEP_MS = 500
+_NAME = 24  # characters of the name of a column
 
 
 class ClassifyPage(QWidget):
@@ -55,9 +57,7 @@ class ClassifyPage(QWidget):
         self.text.setAccessibleName(self.tr("Text to sort"))
         self.text.setFixedHeight(theme.scaled(96))
         self.open_button = TextButton(self.tr("Open a file…"), icon="folder")
-        self.open_button.clicked.connect(self._choose_file)
         self.close_button = IconButton("close", self.tr("Close the file"), side=28, size=16)
-        self.close_button.clicked.connect(self._close_file)
         self.file_name = ElidedLabel(kind="soft")
         self._columns = QHBoxLayout()
         self._columns.setSpacing(theme.scaled(8))
@@ -65,9 +65,7 @@ class ClassifyPage(QWidget):
         self.label_column: ChoiceButton | None = None
         self.labels = LabelsEditor()
         self.start_button = TextButton(self.tr("Sort"), kind="primary")
-        self.start_button.clicked.connect(self._start)
         self.save_button = TextButton(self.tr("Save the table…"))
-        self.save_button.clicked.connect(self._save)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(theme.scaled(6))
@@ -76,10 +74,21 @@ class ClassifyPage(QWidget):
         self.view = ResultsView(self.model)
         self.report = ReportView()
         self._lay_out()
-        self.labels.changed.connect(self._show_state)
-        self.text.textChanged.connect(self._show_state)
+        self.labels.show_plan(classifier.typed.plan)
+        self.text.setPlainText(classifier.typed.text)
+        self._keep = QTimer(self, interval=_KEEP_MS, singleShot=True)
+        self._connect()
         self._show_file(None, Path())
         classifier.on_state = self._on_state
+
+    def _connect(self) -> None:
+        self.open_button.clicked.connect(self._choose_file)
+        self.close_button.clicked.connect(self._close_file)
+        self.start_button.clicked.connect(self._start)
+        self.save_button.clicked.connect(self._save)
+        self.labels.changed.connect(self._on_typed)
+        self.text.textChanged.connect(self._on_typed)
+        self._keep.timeout.connect(self._keep_typed)
 
     # -- the look ------------------------------------------------------------------------------------------------------
 
@@ -190,8 +199,7 @@ class ClassifyPage(QWidget):
     def take_over(self, other: "ClassifyPage") -> None:
         """What a person has typed, opened and begun on a page that goes away; what runs goes on."""
         other._reading += 1  # a file that is still being read was to be shown there
-        self.labels.ready.set_value(other.labels.ready.value)
-        self.labels.show_plan(other.labels.plan())
+        self.labels.take_over(other.labels)
         self.text.setPlainText(raw_text(other.text.document()))
         self._show_file(other._table, other._path)
         for button, old in ((self.text_column, other.text_column), (self.label_column, other.label_column)):
@@ -216,13 +224,14 @@ class ClassifyPage(QWidget):
                 old.deleteLater()
         self.text_column = self.label_column = None
         if table is not None:
-            columns = {name: self.tr("Text: {column}").format(column=name) for name in table.columns}
-            truths = {name: self.tr("True label: {column}").format(column=name) for name in table.columns}
+            names = {name: name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in table.columns}
+            columns = {name: self.tr("Text: {column}").format(column=short) for name, short in names.items()}
+            truths = {name: self.tr("True label: {column}").format(column=short) for name, short in names.items()}
             self.text_column = ChoiceButton(self.tr("Column of the texts"), columns)
             self.label_column = ChoiceButton(
                 self.tr("Column of the true labels"), {"": self.tr("No true labels")} | truths
             )
-            self.text_column.set_value(TEXT if TEXT in table.columns else table.columns[0])
+            self.text_column.set_value(table.likely_text_column())
             self.label_column.set_value(LABEL if LABEL in table.columns else "")
             for button in (self.text_column, self.label_column):
                 button.chosen.connect(self._show_state)
@@ -234,6 +243,19 @@ class ClassifyPage(QWidget):
         words = self.tr("{count} texts. Nothing has been asked yet.").format(count=len(table.rows)) if table else ""
         self._say(words)
         self._show_state()
+
+    # -- what is typed -------------------------------------------------------------------------------------------------
+
+    def _on_typed(self) -> None:
+        self._classifier.typed = Typed(self.labels.plan(), raw_text(self.text.document()))
+        self._keep.start()
+        self._show_state()
+
+    def _keep_typed(self) -> None:
+        try:
+            self._classifier.keep_typed()
+        except UserError as error:
+            self._say(sentence_of(error))
 
     # -- the work ------------------------------------------------------------------------------------------------------
 

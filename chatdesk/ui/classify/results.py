@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QTableView, QVBoxLayout, QWidget
 
@@ -24,18 +24,22 @@ Index = QModelIndex | QPersistentModelIndex
 class ResultsModel(QAbstractTableModel):
     """A row for each text: the text, the true label where there are some, the label, the probability of each.
 
-    Attributes: ``run``, what is shown, or None.
+    Attributes: ``run``, what is shown, or None; ``has_long_text``, whether a text was too long for the model. Signals:
+    ``widened``, with the first such text.
     """
+
+    widened = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.run: Run | None = None
+        self.has_long_text = False
         self._truths: list[str] = []
 
     def set_run(self, run: Run | None, truths: list[str]) -> None:
         """Show another table."""
         self.beginResetModel()
-        self.run, self._truths = run, truths
+        self.run, self._truths, self.has_long_text = run, truths, False
         self.endResetModel()
 
     @property
@@ -45,8 +49,12 @@ class ResultsModel(QAbstractTableModel):
 
     def rows_changed(self, rows: tuple[int, ...]) -> None:
         """These have results now."""
-        if rows:
+        if rows and self.run is not None:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), self.columnCount() - 1))
+            found = (self.run.results[row] for row in rows)
+            if not self.has_long_text and any(each is not None and each.tokens for each in found):
+                self.has_long_text = True
+                self.widened.emit()
 
     def rowCount(self, parent: Index | None = None) -> int:
         """Qt override: the texts."""
@@ -133,15 +141,22 @@ class ResultsView(QTableView):
         self.verticalHeader().setDefaultSectionSize(theme.scaled(30))
         self.horizontalHeader().setHighlightSections(False)
         model.modelReset.connect(self._fit)
+        model.widened.connect(self._fit)
 
     def _fit(self) -> None:
+        """Each column has the room it needs; what cannot be sorted is rare, and is said at length."""
         header = self.horizontalHeader()
         header.setDefaultSectionSize(theme.scaled(104))
         if self.model().columnCount():
             widest = QCoreApplication.translate("Results", _PROBLEMS["too_long"]).format(tokens=88888, limit=88888)
-            room = self.fontMetrics().horizontalAdvance(widest) + theme.scaled(24)
-            header.resizeSection(self._model.label_column, room)
+            advance = self.fontMetrics().horizontalAdvance
+            needed = advance(widest) if self._model.has_long_text else min(advance(widest), self._widest_label())
+            header.resizeSection(self._model.label_column, max(theme.scaled(104), needed + theme.scaled(24)))
             self._fit_text()
+
+    def _widest_label(self) -> int:
+        labels = self._model.run.plan.labels if self._model.run else ()
+        return max((self.fontMetrics().horizontalAdvance(label.name) for label in labels), default=0)
 
     def _fit_text(self) -> None:
         """The texts have the room that is left, and enough to be told apart."""
