@@ -1840,6 +1840,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>现成的标签</translation>
     </message>
     <message>
+        <source>Bring back my labels</source>
+        <translation>恢复我的标签</translation>
+    </message>
+    <message>
         <source>Add a label</source>
         <translation>添加标签</translation>
     </message>
@@ -1866,6 +1870,10 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>{mark} is the text; the model says how well each wording follows.</source>
         <translation>{mark} 代表文字；模型判断每种措辞接在后面有多合适。</translation>
+    </message>
+    <message>
+        <source>My own labels</source>
+        <translation>我自己的标签</translation>
     </message>
     <message>
         <source>Name</source>
