@@ -132,7 +132,9 @@ def _told(
     ]
     told: dict[str, Any] = {"model": info.name, "plan": msgspec.to_builtins(plan), "rows": rows}
     if found is not None:
-        told |= {"accuracy": found.accuracy, "commonest_label": found.commonest, "counted": found.counted}
+        is_counted = found.counted > 0
+        told |= {"accuracy": found.accuracy if is_counted else None, "counted": found.counted}
+        told |= {"commonest_label": found.commonest if is_counted else None}
         told |= {"uncounted": found.uncounted, "confusion": found.confusion}
     return told
 
@@ -153,6 +155,9 @@ def _print_rows(plan: Plan, texts: Sequence[str], run: Run) -> None:
 
 
 def _print_report(found: Report) -> None:
+    if not found.counted:
+        print("\nNone of the true labels is one of these labels, so nothing can be counted.")
+        return
     print(
         f"\naccuracy {found.accuracy:.1%} of {found.counted} texts (always the commonest label: {found.commonest:.1%})"
     )

@@ -69,6 +69,7 @@ def compare(
     """Say which of two answers is better without knowing whose it is. Stopped, it goes on where it was.
 
     The same prompts go to both. Votes come from the terminal, or a pipe: l(eft), r(ight), s(ame), b(oth bad), q(uit).
+    The count is told when all votes are given; --json tells it at any time.
     """
     models: dict[Side, _Model] = {"a": _checked(first, first_adapter), "b": _checked(second, second_adapter)}
     how = _How(Sampling(temperature=temperature, max_new_tokens=max_new_tokens), device, dtype, text)
@@ -178,8 +179,10 @@ def _print(comparison: Comparison, as_json: bool) -> None:
         told = {"a": about.a, "b": about.b, "prompts": len(about.prompts), "file": str(comparison.journal)}
         print(json.dumps({**told, "votes": msgspec.to_builtins(tally)}, ensure_ascii=False))
         return
+    total = len(about.prompts)
+    if comparison.votes < total:  # who knows which model leads is not blind, and p is not what it says
+        notes.print(f"{comparison.votes} of {total} prompts voted on; the same command goes on.", style="dim")
+        return
     print(shown(f"{about.a}: {tally.a}\n{about.b}: {tally.b}"))
     print(f"both alike: {tally.same}\nboth bad: {tally.bad}")
     print(f"sign test: p = {tally.p:.3g}" + ("" if tally.p < 0.05 else ", which may well be chance"))
-    if comparison.votes < len(about.prompts):
-        notes.print(f"{comparison.votes} of {len(about.prompts)} prompts; the same command goes on.", style="dim")

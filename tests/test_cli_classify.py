@@ -54,6 +54,9 @@ def test_a_file_with_true_labels(model: str, tmp_path: Path) -> None:
     said = run(tmp_path / "p", str(SENTIMENT), "--model", model, "--out", str(out))
     assert f"accuracy {right / 40:.1%} of 40 texts" in said.stdout
     assert "40 of 40 texts were done before" in said.stderr
+    other = run(tmp_path / "p", str(SENTIMENT), "--model", model, "--label", "red", "--label", "blue")
+    assert "None of the true labels is one of these" in other.stdout
+    assert "accuracy" not in other.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

@@ -41,6 +41,9 @@ def test_votes_from_a_pipe_and_going_on(model: str, tmp_path: Path) -> None:
     first = json.loads(run(*short, stdin="l\nwhat\nb\nq\n").stdout)
     assert first["votes"]["a"] + first["votes"]["b"] == 1
     assert first["votes"]["bad"] == 1
+    early = run(*args, "--max-new-tokens", "4", stdin="q\n")  # the count would tell who leads
+    assert (early.exit_code, early.stdout) == (0, "")
+    assert "2 of 3 prompts voted on; the same command goes on." in early.stderr
     file = Path(first["file"])
     assert len(file.read_text().splitlines()) == 1 + 6 + 2
     second = json.loads(run(*short, stdin="s\n").stdout)

@@ -64,6 +64,14 @@ class Plan(Struct, frozen=True):
             if twice is not None:
                 raise UserError(Fault.LABEL_TWICE, label=twice)
 
+    def places(self) -> dict[str, int]:
+        """Where a label stands, by its name or wording, as they are and in small letters."""
+        found: dict[str, int] = {}
+        for change in (str.casefold, str):
+            for words in ([each.wording.strip() for each in self.labels], [each.name.strip() for each in self.labels]):
+                found |= {change(each): place for place, each in enumerate(words)}
+        return found
+
     def choices(self, text: str) -> Choices:
         """The text in its prompt, with the labels' wordings as continuations."""
         prompt = self.prompt.replace(MARK, text)
@@ -194,14 +202,18 @@ class Report:
         return max(map(sum, self.confusion), default=0) / self.counted if self.counted else 0.0
 
 
+def place_of(truth: str, places: dict[str, int]) -> int | None:
+    """Which label a true one means, of `Plan.places`; None where it is another one."""
+    return places.get(truth.strip(), places.get(truth.strip().casefold()))
+
+
 def report(plan: Plan, results: Sequence[Result | None], truths: Sequence[str]) -> Report:
-    """Compare results with the true labels, given by name or wording."""
-    places = {label.wording.strip(): i for i, label in enumerate(plan.labels)}
-    places |= {label.name: i for i, label in enumerate(plan.labels)}
+    """Compare results with the true labels, given by name or wording; capitals do not matter."""
+    places = plan.places()
     table = [[0] * len(plan.labels) for _ in plan.labels]
     counted = 0
     for found, truth in zip(results, truths, strict=True):
-        place = places.get(truth.strip())
+        place = place_of(truth, places)
         if place is not None and found is not None and found.best is not None:
             table[place][found.best] += 1
             counted += 1

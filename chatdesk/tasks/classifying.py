@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from chatdesk.engine.api import Event, Failed, Scored
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.database import naming_faults
 from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer import files
 from chatdesk.tasks import classify_files
@@ -176,7 +177,7 @@ class Classifier:
         """Write down what is typed as it is now. Raises ``DISK_FULL`` or ``CANNOT_WRITE``."""
         if self.typed == self._kept_typed:
             return
-        with files.naming_faults(self._typed):
+        with naming_faults(self._typed):
             self._typed.parent.mkdir(parents=True, exist_ok=True)
         files.write(self._typed, storable(json.dumps(msgspec.to_builtins(self.typed), ensure_ascii=False)).encode())
         self._kept_typed = self.typed

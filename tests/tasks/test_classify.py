@@ -123,6 +123,9 @@ def test_a_report_counts_what_can_be_counted() -> None:
     found = report(PLAN, results, truths)
     assert found.confusion == ((1, 1), (0, 1))
     assert (found.counted, found.uncounted) == (3, 3)
+    assert report(PLAN, results, [truth.upper() for truth in truths]) == found
+    letters = Plan("{text}", (Label("a", "x"), Label("A", "y")))
+    assert report(letters, results[:2], ["a", "A"]).confusion == ((1, 0), (0, 1))
     assert (found.accuracy, found.commonest) == pytest.approx((2 / 3, 2 / 3))
 
 

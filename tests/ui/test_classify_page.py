@@ -304,3 +304,21 @@ def test_a_column_without_a_name_is_one_of_its_own(sorting, tmp_path):
     assert page.label_column.text().strip() == "True label: column 1"
     page.text_column.set_value(long)
     assert page.text_column.text().strip() == "Text: a very long name of a c…"
+
+
+def test_true_labels_in_capitals_are_the_same_and_others_count_nothing(sorting, tmp_path):
+    page = sorting.page
+    file = tmp_path / "loud.csv"
+    file.write_text("text,label,other\nfine,POSITIVE,1\ndull,Positive,0\n")
+    sorting.open(file)
+    sorting.start()
+    sorting.link.settle()
+    wrong = QColor(theme.current().danger)
+    marks = [page.model.index(row, 2).data(Qt.ItemDataRole.ForegroundRole) for row in range(2)]
+    assert marks == [wrong if cell(page, row, 2) == "negative" else None for row in range(2)]
+    assert "of 2 texts" in page.report.words.text()
+    page.label_column.set_value("other")
+    sorting.start()
+    sorting.link.settle()
+    assert page.report.words.text().startswith("None of the true labels")
+    assert page.report.cells == {}

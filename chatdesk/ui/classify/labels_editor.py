@@ -136,6 +136,7 @@ class LabelsEditor(QWidget):
         for column, widget in enumerate((name, wording, remover)):
             self._grid.addWidget(widget, row, column)
         for field in (name, wording):
+            field.setCursorPosition(0)  # of long words the beginning is shown
             field.textChanged.connect(self.changed)
         self.names.append(name)
         self.wordings.append(wording)

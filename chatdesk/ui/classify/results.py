@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QTableView, QVBoxLayout, QWidget
 
 from chatdesk.errors import QT_TRANSLATE_NOOP
-from chatdesk.tasks.classify import Report
+from chatdesk.tasks.classify import Report, place_of
 from chatdesk.tasks.classify_run import Run
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.labels import Label, tip
@@ -104,9 +104,7 @@ class ResultsModel(QAbstractTableModel):
         run, found = self.run, self.run.results[row] if self.run else None
         if run is None or not self._truths or found is None or found.best is None:
             return False
-        truth, said = self._truths[row].strip(), run.plan.labels[found.best]
-        known = {text for label in run.plan.labels for text in (label.name, label.wording.strip())}
-        return truth in known and truth not in (said.name, said.wording.strip())
+        return place_of(self._truths[row], run.plan.places()) not in (None, found.best)
 
     def _words(self, row: int, column: int) -> str:
         assert self.run is not None, "there is no row without a table"
@@ -197,6 +195,9 @@ class ReportView(QWidget):
         self.cells = {}
         self.setVisible(found is not None)
         if found is None:
+            return
+        if not found.counted:
+            self.words.setText(self.tr("None of the true labels is one of these labels, so nothing can be counted."))
             return
         words = self.tr("Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.")
         shown = words.format(accuracy=f"{found.accuracy:.1%}", count=found.counted, commonest=f"{found.commonest:.1%}")
