@@ -2436,6 +2436,10 @@ Edit a message or write a reply anew to make another.</source>
 <context>
     <name>ReportView</name>
     <message>
+        <source>None of the true labels is one of these labels, so nothing can be counted.</source>
+        <translation>真实标签中没有一个属于这里的标签，因此无法统计。</translation>
+    </message>
+    <message>
         <source>Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.</source>
         <translation>{count} 段文字的准确率为 {accuracy}。总是选最常见的标签则为 {commonest}。</translation>
     </message>
