@@ -21,4 +21,4 @@ def test_words_are_stored_before_anything_that_may_wait_or_fail() -> None:
     parts: dict[str, Any] = {field.name: SimpleNamespace(close=lambda n=field.name: end(n)) for field in fields(Desk)}
     with pytest.raises(OSError, match="cannot be ended"):
         Desk(**parts).close()
-    assert ended == ["shelf", "chat", "writing", "lab", "downloads", "engine", "store"]
+    assert ended == ["shelf", "chat", "writing", "classifier", "lab", "downloads", "engine", "store"]
