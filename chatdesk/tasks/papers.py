@@ -9,16 +9,12 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.tables import storable
-from chatdesk.storage.transfer import files
+from chatdesk.storage.transfer import files, word
 from chatdesk.tasks.attachments import decoded, safe_name
-
-if TYPE_CHECKING:
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
 
 MOST_BYTES = 20_000_000
 """Of a file, and of the text inside a .docx."""
@@ -83,33 +79,21 @@ def _counted(items: Iterable[T], total: int, progress: Progress) -> Iterator[T]:
 
 
 def _of_docx(data: bytes, name: str, progress: Progress) -> str:
-    import docx
-    from docx.text.paragraph import Paragraph
-
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as whole:
             size = sum(entry.file_size for entry in whole.infolist())
         if size > 5 * MOST_BYTES:
             raise _too_large(name, size)
-        document = docx.Document(io.BytesIO(data))
-        levels = {style.style_id: (style.name or "").removeprefix("Heading ") for style in document.styles}
+        body, levels = word.opened(data)
         return "\n".join(
-            _words(each, levels) if isinstance(each, Paragraph) else _cells(each)
-            for each in _counted(document.iter_inner_content(), len(document.element.body), progress)
+            f"{'#' * min(6, levels[style])} {text}" if style in levels else text
+            for part in _counted(body, len(body), progress)
+            for text, style in word.lines(part)
         )
     except UserError:
         raise
     except Exception as error:  # zip, XML and python-docx have a dozen ways to say that a file is damaged
         raise UserError(Fault.BROKEN_TEXT, path=name, reason="it is no Word document") from error
-
-
-def _words(paragraph: "Paragraph", levels: dict[str, str]) -> str:
-    level = levels.get(paragraph._p.style or "", "")  # .style looks through all styles for each paragraph
-    return f"{'#' * min(6, int(level))} {paragraph.text}" if level.isdecimal() else paragraph.text
-
-
-def _cells(table: "Table") -> str:
-    return "\n".join("\t".join(cell.text for cell in row.cells) for row in table.rows)
 
 
 def _docx(title: str, text: str, progress: Progress) -> bytes:

@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.transfer import word
 from chatdesk.training.corpus import Document, exchange, parse_line
 
 MOST_BYTES = 1 << 30
@@ -179,17 +180,9 @@ def _table(data: bytes) -> Iterator[Document]:
 
 
 def _word(data: bytes) -> Iterator[Document]:
-    import docx
-    from docx.table import Table, _Cell  # row.cells repeats a wide cell for each column, which may be a billion
-
     _check_unpacked(data)
-    parts: list[str] = []
-    for block in docx.Document(io.BytesIO(data)).iter_inner_content():
-        if isinstance(block, Table):
-            parts += ["\t".join(_Cell(cell, block).text for cell in row._tr.tc_lst) for row in block.rows]
-        else:
-            parts.append(block.text)
-    yield "\n\n".join(part for part in parts if part.strip())
+    body, _ = word.opened(data)
+    yield "\n\n".join(text for part in body for text, _ in word.lines(part) if text.strip())
 
 
 def _epub(data: bytes) -> Iterator[Document]:

@@ -3,10 +3,14 @@
 import io
 import zipfile
 
+import docx as docx_of_word
 import pytest
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks import papers
+from chatdesk.training import readers
 
 TEXT = "# A heading\n\nWords with <signs> & tabs\there. 天气 😀\n  indented\n"
 
@@ -26,6 +30,43 @@ def test_a_docx_is_what_word_writes(tmp_path):
         assert {"[Content_Types].xml", "_rels/.rels", "word/document.xml", "word/styles.xml"} <= set(whole.namelist())
         assert b"Title<" in whole.read("docProps/core.xml")
     assert papers.read(path).text == "line"
+
+
+def test_no_words_of_a_word_document_are_passed_over(tmp_path):
+    """Tracked changes, content controls, tables in tables and shapes stand around words."""
+    document = docx_of_word.Document()
+    document.add_heading("Title", 2)
+    paragraph = document.add_paragraph("I ")._p
+    for xml in (
+        '<w:ins {}><w:r><w:t xml:space="preserve">really </w:t></w:r></w:ins>',
+        "<w:del {}><w:r><w:delText>never </w:delText></w:r></w:del>",
+        "<w:moveFrom {}><w:r><w:t>once </w:t></w:r></w:moveFrom>",
+        '<w:r {}><w:t>like</w:t><w:br/><w:t>it</w:t><w:br w:type="page"/><w:tab/><w:noBreakHyphen/></w:r>',
+        "<w:sdt {}><w:sdtPr><w:t>no</w:t></w:sdtPr><w:sdtContent><w:r><w:t>a field</w:t></w:r></w:sdtContent></w:sdt>",
+        "<w:hyperlink {}><w:r><w:pict><w:txbxContent><w:p><w:r><w:t>a shape</w:t></w:r></w:p></w:txbxContent></w:pict>"
+        "</w:r></w:hyperlink>",
+    ):
+        paragraph.append(parse_xml(xml.format(nsdecls("w"))))
+    table = document.add_table(2, 3)
+    table.cell(0, 0).merge(table.cell(0, 2)).text = "wide"
+    table.cell(1, 2).add_table(1, 1).cell(0, 0).text = "nested"
+    body = document.element.body
+    cover = "<w:sdt {}><w:sdtContent><w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:r><w:t>Cover</w:t></w:r></w:p>{}"
+    body.insert(0, parse_xml(cover.format(nsdecls("w"), "</w:sdtContent></w:sdt>")))
+    document.save(str(tmp_path / "a.docx"))
+    text = papers.read(tmp_path / "a.docx").text
+    assert text == "Cover\n## Title\nI really like\nit\t-a field\na shape\nwide\n\t\t\nnested\n"
+    (learned,) = readers.read(tmp_path / "a.docx")
+    assert learned == "Cover\n\nTitle\n\nI really like\nit\t-a field\na shape\n\nwide\n\n\t\t\nnested\n"
+
+
+def test_a_cell_over_a_billion_columns_is_read_once(tmp_path):
+    document = docx_of_word.Document()
+    cell = document.add_table(1, 1).cell(0, 0)
+    cell.text = "wide"
+    cell._tc.get_or_add_tcPr().append(parse_xml(f'<w:gridSpan {nsdecls("w")} w:val="300000000"/>'))
+    document.save(str(tmp_path / "a.docx"))
+    assert papers.read(tmp_path / "a.docx").text == "wide"
 
 
 def fault(path):
