@@ -109,20 +109,21 @@ def pack(x: Any, width: Any, packed: Any) -> None:
 
 
 def _four_inputs(builder: Any, weights: Any, offset: int) -> list[Any]:
-    """Four vectors of 16 results, four bytes each: the weights of four inputs."""
+    """Four vectors of 16 results, a byte for each of four inputs: both weights of it, then sixteen times the upper."""
     rows = [builder.load(at(builder, weights, offset + 64 * pair, _bytes), align=1) for pair in range(2)]
     found = []
     for half in (0, 16):
         index = [32 * row + half + result for result in range(16) for row in range(4)]
         both = builder.shuffle_vector(*rows, ir.Constant(vector(I32, 64), index))
         found.append(builder.bitcast(both, _numbers))
-    low = all_of(_numbers, 0x0F0F0F0F)
-    upper = [builder.lshr(part, all_of(_numbers, 4)) for part in found]
-    return [builder.and_(part, low) for part in (*found, *upper)]
+    return [*found, *(builder.and_(part, all_of(_numbers, 0xF0F0F0F0)) for part in found)]
 
 
 def _sum_group(builder: Any, weights: Any, inputs: list[Any]) -> list[list[Any]]:
-    """For each of the packed inputs four vectors of 16 whole numbers: the sums over a group."""
+    """For each of the packed inputs four vectors of 16 whole numbers: the sums over a group, of upper weights 16 times.
+
+    What belongs to the lower weights of bytes is the rest of a sum over whole bytes: nothing is shifted or cut out.
+    """
     product = external(builder, "llvm.x86.avx512.vpdpbusd.512", _numbers, _numbers, _numbers, _numbers)
     zero = all_of(_numbers, 0)
     high, low = ([[zero] * 4 for _ in inputs] for _ in range(2))
@@ -135,15 +136,15 @@ def _sum_group(builder: Any, weights: Any, inputs: list[Any]) -> list[list[Any]]
                 sums[number] = [builder.call(product, [total, part, x]) for total, part in pairs]
     shift = all_of(_numbers, _LOW_BITS)
     both = zip(high, low, strict=True)
-    return [[builder.add(builder.shl(a, shift), b) for a, b in zip(*pair, strict=True)] for pair in both]
+    found = [[builder.add(builder.shl(a, shift), b) for a, b in zip(*pair, strict=True)] for pair in both]
+    return [[builder.sub(a, c), builder.sub(b, d), c, d] for a, b, c, d in found]
 
 
 def _scaled(builder: Any, scales: Any, number: int) -> tuple[Any, Any]:
-    """Steps, and what a weight of 0 stands for, of the results of a vector of `_four_inputs`."""
+    """Steps and middles of the results of a vector of `_sum_group`."""
     both = builder.load(at(builder, scales, 64 * number, _numbers), align=4)
     step = builder.bitcast(builder.shl(both, all_of(_numbers, 16)), _floats)
-    middle = builder.bitcast(builder.and_(both, all_of(_numbers, 0xFFFF0000)), _floats)
-    return step, builder.fsub(middle, builder.fmul(step, all_of(_floats, 8.0), flags=FLAGS), flags=FLAGS)
+    return step, builder.bitcast(builder.and_(both, all_of(_numbers, 0xFFFF0000)), _floats)
 
 
 def _block(name: str, together: int) -> Any:
@@ -164,11 +165,14 @@ def _block(name: str, together: int) -> Any:
             of_group = [_scaled(builder, scale, number) for number in range(4)]
             for x, numbers, sums_of_row in zip(inputs, whole, totals, strict=True):
                 unit, every = (builder.load(at(builder, x, place, FLOAT)) for place in (2 * GROUP, 2 * GROUP + 4))
-                unit, every = spread(builder, unit, _floats), spread(builder, every, _floats)
-                for (step, nothing), number, total in zip(of_group, numbers, sums_of_row, strict=True):
+                lower, every = spread(builder, unit, _floats), spread(builder, every, _floats)
+                upper = builder.fmul(lower, all_of(_floats, 1 / 16))
+                eight = builder.fmul(every, all_of(_floats, -8.0))  # what a weight of 0 stands for
+                units = (lower, lower, upper, upper)
+                for (step, middle), number, unit, total in zip(of_group, numbers, units, sums_of_row, strict=True):
                     product = builder.fmul(builder.sitofp(number, _floats), unit, flags=FLAGS)
-                    product = builder.fmul(product, step, flags=FLAGS)
-                    product = builder.fadd(product, builder.fmul(nothing, every, flags=FLAGS), flags=FLAGS)
+                    product = builder.fmul(builder.fadd(product, eight, flags=FLAGS), step, flags=FLAGS)
+                    product = builder.fadd(product, builder.fmul(middle, every, flags=FLAGS), flags=FLAGS)
                     builder.store(builder.fadd(builder.load(total), product, flags=FLAGS), total)
         for place, total in enumerate(one for row in totals for one in row):
             builder.store(builder.load(total), at(builder, sums, 64 * place, _floats), align=4)
