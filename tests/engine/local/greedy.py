@@ -47,11 +47,12 @@ def is_near_tie(model, prompt: tuple[int, ...], one: list[int], other: list[int]
     return float(best[0] - best[1]) < NEAR
 
 
-def compare(folder: Path, lengths: list[int], new: int, device: str = "cpu") -> int:
+def compare(folder: Path, lengths: list[int], new: int, device: str = "cpu", guesses: bool = True) -> int:
     """Assert equality for prompts of these lengths; how many near ties there were."""
     engine = LocalEngine()
     load(engine, folder, device=device)
     object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    engine._loaded().guesses = guesses
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     ties = 0
     for seed, length in enumerate(lengths):

@@ -76,6 +76,7 @@ def test_greedy_equals_generate(folder, model_type, calls):
     """Short and long, and past the end of a buffer."""
     assert compare(folder(model_type), [1, 2, 63, 244], 20) <= 1
     assert sum(tokens for tokens, _ in calls) >= 4 * 17  # several at once where they were guessed
+    assert compare(folder(model_type), [244], 20, guesses=False) <= 1
     assert max(position for _, position in calls) > 256
 
 
