@@ -117,7 +117,8 @@ class Batch:
             self._feed([row[first : first + _PART] for row in rows], 1)
 
     def expect(self, tokens: int) -> None:
-        """Make room for a text of so many tokens when there is to be new room anyway."""
+        """A text of so many tokens is to come: make room for it when there is to be new room anyway."""
+        self._wants_steps |= isinstance(self._runner.steps, LeanMaker)  # a race that was lost may be run again
         tokens += self._runner.padding.of(tokens - self.length, self.length)
         for layer in self._cache.layers if self._cache is not None else []:
             if type(layer) is GrowingLayer:
@@ -186,6 +187,7 @@ class Batch:
         if race.is_over and race.is_new:
             return self._by(step, ids)
         if race.is_over:
+            race.rest()
             self._steps, self._wants_steps = {}, False
             return self.step(ids)
         is_lean, began = race.is_new, time.perf_counter()
@@ -256,10 +258,8 @@ class Batch:
             step = maker.make(self._runner.forward, plain, (ids, self.length - 1), logits)
         finally:
             brake.should_stop = should_stop
-        if step is None:
-            self._wants_steps = False
-        else:
-            self._steps[bucket(self.length)] = step
+        self._wants_steps = step is not None
+        self._steps |= {bucket(self.length): step} if step else {}
 
     def _buffers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Those of the layers that have some."""

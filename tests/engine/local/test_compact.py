@@ -1,6 +1,7 @@
 """Weights in twelve bits: the same numbers, used only where they are quicker and there is memory for them."""
 
 import copy
+import time
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import assembly, compaction, race
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.race import Race
 from chatdesk.engine.local.lean.step import LeanMaker
 from tests.engine.checkpoints import WIDE, make_checkpoint
 from tests.engine.local.driving import load
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("kernels")
 def made(kernels: Any, weight: torch.Tensor, threads: int = 3) -> Compact | None:
     module = nn.Linear(1, 1)
     module.weight = nn.Parameter(weight, requires_grad=False)
-    found = Compaction(module, kernels.compact, threads)
+    found = Compaction(module, kernels.compact, threads, Race())
     while not found.is_ready:
         found.go_on()
     return found.made.get(weight.data_ptr())
@@ -179,6 +181,14 @@ def test_where_they_are_not_quicker_they_are_let_go(tmp_path, monkeypatch):
     assert maker.saved_bytes == 0
     assert not batch._steps[1]._is_compact
     assert held() is None
+    batch.step([9])
+    assert maker.compaction is None
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + race.REST_S)
+    batch.step([10])  # another program may have held the processor
+    again = maker.compaction
+    assert again is not None
+    assert again is not found
     engine.close()
 
 

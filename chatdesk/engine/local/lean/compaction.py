@@ -55,16 +55,15 @@ class Compaction:
     ``kernels``: the module `compact`.
     """
 
-    def __init__(self, model: nn.Module, kernels: Any, threads: int) -> None:
+    def __init__(self, model: nn.Module, kernels: Any, threads: int, race: Race) -> None:
         self.made: dict[int, Compact] = {}
-        self.race = Race()
+        self.race = race
         self._kernels, self._threads = kernels, threads
         matrices = {_address(module): module for module in model.modules() if self._is_served(module)}
         self._left: list[Any] = list(matrices.values())
         self._portion = sum(module.weight.numel() for module in self._left) / _PORTIONS
         if not self._has_room():
-            _logger.info("no weights in twelve bits: too little memory is free")
-            self._left = []
+            self.give_up("too little memory is free")
 
     @property
     def is_ready(self) -> bool:

@@ -20,6 +20,7 @@ from numba import from_dtype, njit, types
 from chatdesk.engine.local.lean import compact, nibbles, octets
 from chatdesk.engine.local.lean.assembly import FAST, kernel
 from chatdesk.engine.local.lean.attention import attend, remember
+from chatdesk.engine.local.lean.meeting import meet
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
     COMPACT,
@@ -31,7 +32,6 @@ from chatdesk.engine.local.lean.vectors import (
     dots,
     exp,
     f32,
-    meet,
     number_at,
     share,
     u16,

@@ -1,7 +1,7 @@
 """Steps over `kernels.run`, made and checked as those of a GPU are (`graphs.StepMaker`).
 
 Which way is faster depends on the model, its precision, the processor and the number of rows, so both are tried on the
-first tokens, in turns, and the slower one is not used again. The same is then done with compact weights.
+first tokens, in turns, and the slower one is left alone, for a while. The same is then done with compact weights.
 """
 
 import logging
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from chatdesk.engine.local.adapters import has_adapter
@@ -22,6 +21,7 @@ from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.meeting import begin, let_go, meeting
 from chatdesk.engine.local.lean.race import Race
 from chatdesk.engine.local.lean.together import together
 
@@ -30,9 +30,6 @@ SWITCH = "CHATDESK_LEAN"
 
 TOKENS = 4
 """Most tokens of one text that are read at once: what the kernels read a row of weights for together."""
-
-_ALL_HERE = 1 << 62
-"""Arrivals that no meeting of threads has to wait for."""
 
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # the helpers of one step must not wait for those of another
@@ -62,7 +59,7 @@ class LeanStep:
         if not self._is_compact:
             self._program = make({})
         self._turns = self._program.turns.numpy()
-        self._meeting = np.array([0, self._program.threads], np.int64)
+        self._meeting = meeting(self._program.threads)
 
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[len(ids), vocabulary]``, are good until the next call."""
@@ -102,18 +99,14 @@ class LeanStep:
         given = torch.tensor(ids).numpy()
         for first, last in program.portions:
             self._brake()
-            self._meeting[0] = 0
+            begin(self._meeting)
             work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
-            together(program.threads, partial(self._share, work), self._let_go)
+            together(program.threads, partial(self._share, work), partial(let_go, self._meeting))
         logits: torch.Tensor = program.logits[: len(ids)]
         return logits
 
     def _share(self, work: tuple[Any, ...], thread: int) -> None:
         self._run(*work, thread, self._meeting)
-
-    def _let_go(self) -> None:
-        """No thread waits any more for one that does not come."""
-        self._meeting[0] = _ALL_HERE
 
 
 class LeanMaker:
@@ -130,6 +123,7 @@ class LeanMaker:
         """By the number of rows."""
         self.compacts = True
         """Whether weights may be kept in twelve bits as well, where there is memory."""
+        self._compact_race = Race()
         self._compaction: Compaction | None = None
 
     @property
@@ -149,8 +143,7 @@ class LeanMaker:
         With an adapter on there is none, for it hangs on the model's own modules.
         """
         del forward
-        race = self.races[len(buffers[0][0])]
-        if (race.is_over and not race.has_won) or not self._can_make():
+        if not (self.races[len(buffers[0][0])].may_run() and self._can_make()):
             return None
         step = self._checked(buffers, fed, fed[1], expected)
         self.is_on = step is not None
@@ -201,11 +194,14 @@ class LeanMaker:
     @property
     def compaction(self) -> Compaction | None:
         """Weights in twelve bits, from when single steps have turned out to be quicker; None where they are no use."""
-        if self._compaction is None and self.compacts and self.races[1].has_won:
+        if self._compaction is None and self.compacts and self.races[1].has_won and self._compact_race.may_run():
             kernels: Any = self._compiler.kernels
-            self._compaction = Compaction(self._model, kernels.compact, torch.get_num_threads())
-        found = self._compaction
-        return found if found is not None and found.is_of_use else None
+            threads = torch.get_num_threads()
+            self._compaction = Compaction(self._model, kernels.compact, threads, self._compact_race)
+        if self._compaction is not None and not self._compaction.is_of_use:
+            self._compaction = None
+            self._compact_race.rest()
+        return self._compaction
 
     @property
     def saved_bytes(self) -> int:

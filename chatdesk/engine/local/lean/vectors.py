@@ -1,11 +1,10 @@
-"""What numba has no word for: memory by its address, bfloat16, sums over vectors, threads that meet.
+"""What numba has no word for: memory by its address, bfloat16, sums over vectors.
 
 `dot` writes its vectors out. Left to itself the compiler takes narrower ones and fewer sums, and eight-bit weights
 are then read at two thirds of the speed. One row is read at a time: several at once, in turns, are read at less than
 half of it, for the processor's look-ahead follows one stream.
 """
 
-import os
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ LANES = 16
 _SUMS = 4  # independent ones, for an addition takes longer than a load
 _AT_ONCE = LANES * _SUMS
 TOGETHER = 4  # inputs that one row of weights is read for at once
-_LOOKS = 20_000  # tens of microseconds
 _stored = {FLOAT32: (FLOAT, 4), BFLOAT16: (I16, 2), INT8: (I8, 1)}
 _floats, _wide = vector(FLOAT, LANES), vector(I32, LANES)
 
@@ -238,41 +236,3 @@ def number_at(kind: Any, address: Any, index: Any) -> Any:
     if kind == INT8:
         return np.float32(i8(address)[index])
     return f32(address)[index] if kind == FLOAT32 else widened(u16(address)[index])
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _arrive(_context: Any, address: Any) -> Any:
-    """Add one to the int64 there, in one piece; what was written before is seen by who sees the sum."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        counter = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", counter, ir.Constant(I64, 1), "acq_rel")
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _arrived(_context: Any, address: Any) -> Any:
-    """The int64 there, as others have made it."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.load_atomic(builder.inttoptr(arguments[0], I64.as_pointer()), "acquire", 8)
-
-    return types.int64(types.int64), generate
-
-
-_yield = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
-
-
-@kernel
-def meet(counter: Any, arrivals: Any) -> None:
-    """Wait until there were so many arrivals at a counter, this one among them.
-
-    Looks for a while, for the others are nearly there, then lets other programs have the core between two looks.
-    """
-    _arrive(counter)
-    looks = 0
-    while _arrived(counter) < arrivals:
-        looks += 1
-        if looks > _LOOKS:
-            _yield()
