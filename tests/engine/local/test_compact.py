@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import assembly, compaction, race
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
@@ -189,6 +190,22 @@ def test_where_they_are_not_quicker_they_are_let_go(tmp_path, monkeypatch):
     again = maker.compaction
     assert again is not None
     assert again is not found
+    engine.close()
+
+
+def test_a_stop_while_they_are_made(tmp_path, monkeypatch):
+    """It waits for one matrix at most; the rest is made with later tokens."""
+    engine, maker, batch = engine_of(make_checkpoint(tmp_path, "llama", config=WIDE), monkeypatch)
+    batch.step([5])
+    found = maker.compaction
+    found._portion, brake, made = 1e9, batch._runner.brake, len(found.made)
+    brake.should_stop = lambda: len(found.made) >= made + 3
+    with pytest.raises(Stopped):
+        batch.step([6])
+    assert (len(found.made), found.is_ready, batch.length) == (made + 3, False, 4)
+    brake.should_stop = lambda: False
+    batch.step([6])
+    assert (found.is_ready, batch.length) == (True, 5)
     engine.close()
 
 

@@ -18,9 +18,10 @@ from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.lean import assembly, race
 from chatdesk.engine.local.lean import step as steps
-from chatdesk.engine.local.lean.compiler import Compiler
+from chatdesk.engine.local.lean.compiler import Compiler, _digest
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.lean.step import LeanStep
+from chatdesk.paths import kernel_cache
 from tests.engine.checkpoints import WIDE, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, converse, generate, ids_of, load, only
 from tests.engine.local.greedy import compare, prompt_of
@@ -336,6 +337,28 @@ def test_ctrl_c_in_a_terminal_does_not_end_the_compilation(monkeypatch, tmp_path
     assert child is not None
     assert os.getpgid(child.pid) != os.getpgrp()
     compiler.close()
+
+
+@pytest.mark.parametrize("can_be_compiled", [True, False])
+def test_what_a_power_cut_has_left_of_the_kernels(monkeypatch, tmp_path, caplog, can_be_compiled):
+    """All is compiled anew, once. The child cannot read what numba cannot."""
+    monkeypatch.setenv("CHATDESK_CACHE", str(tmp_path))
+    compiler, asked = Compiler(), list[bool]()
+
+    def compiles(folder: str) -> bool:
+        asked.append(bool(list(Path(folder).iterdir())))
+        if asked[-1] or not can_be_compiled:
+            raise RuntimeError("EOFError: Ran out of input")
+        return True
+
+    monkeypatch.setattr(compiler, "_compile", compiles)
+    damaged = kernel_cache() / _digest() / "kernels.run.nbi"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"")
+    with caplog.at_level(logging.INFO, "chatdesk.engine.local.lean.compiler"):
+        assert compiler.wait() is can_be_compiled
+    assert asked == [True, False]
+    assert len(caplog.records) == (not can_be_compiled)
 
 
 def test_a_machine_without_numba_keeps_torchs_path(folder, monkeypatch, calls, caplog):

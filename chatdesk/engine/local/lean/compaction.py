@@ -6,6 +6,7 @@ and read them again. So this is for who has memory to spare.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,11 +86,12 @@ class Compaction:
         """How much less a token reads of the weights that are made."""
         return sum(each.saved_bytes for each in self.made.values())
 
-    def go_on(self) -> None:
-        """Make the next portion."""
+    def go_on(self, brake: Callable[[], None] = lambda: None) -> None:
+        """Make the next portion: a second for a large model. ``brake`` raises where it is to be stopped."""
         numbers = 0
         try:
             while self._left and numbers < self._portion:
+                brake()
                 module = self._left.pop()
                 numbers += module.weight.numel()
                 found = self._pack(module)

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -66,12 +67,23 @@ class Compiler:
             if importlib.util.find_spec("numba") is None:
                 raise ImportError("numba is not installed")
             folder = kernel_cache() / _digest()
-            folder.mkdir(parents=True, exist_ok=True)
-            if self._compile(str(folder)):
+            if self._fill(folder):
                 self.passes, self.kernels = (_load(str(folder), name) for name in _MODULES)
         except Exception as error:  # a machine where numba cannot be had keeps torch's path
             self.has_failed = True
             _logger.info("no lean decode step: %s: %s", type(error).__name__, error)
+
+    def _fill(self, folder: Path) -> bool:
+        """Compile what is not there; all of it where that fails, as what a power cut has left cannot be read."""
+        is_used = folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._compile(str(folder))
+        except RuntimeError:
+            if not is_used:
+                raise
+            shutil.rmtree(folder)
+            return self._fill(folder)
 
     def _compile(self, folder: str) -> bool:
         """Let the child fill the cache; False where that was ended from here."""

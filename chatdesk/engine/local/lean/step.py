@@ -82,7 +82,7 @@ class LeanStep:
         """A token, and what is to be done with it for the compact weights."""
         if not compaction.is_ready:
             logits = self._by(self._program, ids, position)
-            compaction.go_on()
+            compaction.go_on(self._brake)
             return logits
         if self._tried is None:
             self._tried = self._make(compaction.made)
