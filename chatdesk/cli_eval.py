@@ -56,7 +56,7 @@ def evaluate(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model: how well it foresees text, how varied it writes.
+    """Measure how well a model foresees text, how varied it writes.
 
     Perplexity and bits per byte, last words, variety and copies of samples; of one model or of two.
     """

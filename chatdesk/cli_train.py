@@ -144,9 +144,14 @@ def _time(seconds: float) -> str:
     return str(timedelta(seconds=max(1, round(seconds))))
 
 
+def _documents(count: int) -> str:
+    return f"{count} document{'s' * (count != 1)}"
+
+
 def _print(report: Report, samples: bool) -> None:
     """The report goes to stderr: stdout is for the folder alone."""
-    notes.print(f"{report.documents} documents, {short_bytes(report.read_bytes)}, from {report.files} files")
+    files = f"{report.files} file{'s' * (report.files != 1)}"
+    notes.print(f"{_documents(report.documents)}, {short_bytes(report.read_bytes)}, from {files}")
     for skipped in report.skipped:
         notes.print(f"not read: {skipped}", style="yellow", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -161,7 +166,7 @@ def _print(report: Report, samples: bool) -> None:
         for count in report.steps:
             for sample in count.samples:
                 note(f"{count.step}: {shown(sample.before)!r} → {shown(sample.after)!r}")
-    kept = f"{report.train_documents} documents, {short_bytes(report.train_bytes)}"
+    kept = f"{_documents(report.train_documents)}, {short_bytes(report.train_bytes)}"
     note(f"to train on: {kept}; held out: {report.held_out_documents}, {short_bytes(report.held_out_bytes)}")
     if not report.held_out_documents:
         note("No document is held out: there are too few. Name another file in the recipe's held_out.")

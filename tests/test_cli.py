@@ -40,9 +40,9 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("of", [(), ("models",)])
-def test_the_list_of_commands_says_of_each_what_it_does(of: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = run(*of, "--help").stdout.partition("Commands:\n")[2].splitlines()
+def test_the_list_of_commands_says_of_each_what_it_does(of: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli, [*of, "--help"], terminal_width=78)  # of a terminal of 80
+    lines = shown.stdout.partition("Commands:\n")[2].splitlines()
     assert len(lines) >= 7
     assert [line for line in lines if line.endswith("...") or not line.endswith(".")] == []
 

@@ -69,6 +69,7 @@ _VOCABULARIES = _TOKENIZERS | {"merges.txt", "target.spm", "emoji.json", "entity
 _TEMPLATES = "additional_chat_templates"
 _CARDS = ("README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")  # what the catalogue reads of the licence
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices in Windows, not files
+_CONFIGS = ("config.json", "adapter_config.json")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _DTYPES = {
@@ -198,31 +199,39 @@ def snapshot_name(folder: Path) -> str | None:
 def files_of(folder: Path) -> dict[str, int]:
     """Regular files in the folder and their sizes in bytes, with those of the folder of more chat templates.
 
+    Those of a checkpoint or an adapter stay within it; of another folder, which is refused for what it lacks, links
+    that lead out are passed over.
+
     Raises FILE_NOT_FOUND, NOT_A_CHECKPOINT, ONLY_PICKLE, ONLY_GGUF or UNSAFE_PATH.
     """
     found: dict[str, int] = {}
+    astray: list[str] = []
     try:
-        _list(folder, "", Path(os.path.realpath(folder)), found)
+        _list(folder, "", found, astray)
         if (folder / _TEMPLATES).is_dir():
-            _list(folder, f"{_TEMPLATES}/", Path(os.path.realpath(folder)), found)
+            _list(folder, f"{_TEMPLATES}/", found, astray)
     except FileNotFoundError as error:
         raise UserError(Fault.FILE_NOT_FOUND, path=_path(folder)) from error
     except NotADirectoryError as error:
         raise _single_file(folder) from error
     except OSError as error:
         raise _no_checkpoint(folder, f"it cannot be read ({error.strerror})") from error
+    if astray and any(name in _CONFIGS for name in (*found, *astray)):  # without one, it is just somebody's folder
+        raise UserError(Fault.UNSAFE_PATH, file=shown(astray[0]))
     return found
 
 
-def _list(folder: Path, prefix: str, real: Path, found: dict[str, int]) -> None:
+def _list(folder: Path, prefix: str, found: dict[str, int], astray: list[str]) -> None:
+    """Add the files below ``prefix`` to ``found``, and to ``astray`` the links that lead out of the folder."""
+    real = Path(os.path.realpath(folder))
     with os.scandir(folder / prefix) as entries:
         for count, entry in enumerate(entries):
             if count >= _MAX_ENTRIES:
                 raise _no_checkpoint(folder, f"it holds more than {_MAX_ENTRIES:,} files")
             # On Windows a junction is a way out that does not say it is a link.
             if (entry.is_symlink() or os.name == "nt") and not _stays(real, Path(os.path.realpath(entry.path))):
-                raise UserError(Fault.UNSAFE_PATH, file=shown(f"{prefix}{entry.name}"))
-            if entry.is_file():
+                astray.append(f"{prefix}{entry.name}")
+            elif entry.is_file():
                 found[f"{prefix}{entry.name}"] = entry.stat().st_size
 
 

@@ -399,6 +399,14 @@ def test_a_snapshot_links_to_blobs_alone(snapshot: Any, target: str) -> None:
     assert caught.value.fault == Fault.UNSAFE_PATH
 
 
+def test_a_folder_with_a_link_and_no_config_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    with pytest.raises(UserError) as caught:
+        safety.check(tmp_path)
+    assert caught.value.fault == Fault.NOT_A_CHECKPOINT
+
+
 def test_a_blob_that_links_away_is_refused(snapshot: Any, tmp_path: Path) -> None:
     folder = snapshot()
     (tmp_path / "secret").write_text("{}")
