@@ -197,7 +197,7 @@ def action(owner: QWidget, name: str, done: Callable[[], object]) -> QAction:
 
 
 class KeysDialog(Dialog):
-    """All keys, in two blocks beside one another."""
+    """All keys, in two blocks beside one another where the window is wide enough."""
 
     def __init__(self, parent: QWidget, enter_sends: bool = True) -> None:
         super().__init__(parent, title("keys"), "")
@@ -206,13 +206,15 @@ class KeysDialog(Dialog):
         grid.setHorizontalSpacing(theme.scaled(32))
         grid.setVerticalSpacing(theme.scaled(8))
         names = [name for name in SHORTCUTS if keys(name)]
-        half = (len(names) + 1) // 2
-        for place, name in enumerate(names):
-            row, block = place % half, place // half * 2
-            grid.addWidget(QLabel(title(name)), row, block)
-            key = QLabel(_composer_key(name, enter_sends) or key_text(name))
+        titles = [QLabel(title(name)) for name in names]
+        texts = [QLabel(_composer_key(name, enter_sends) or key_text(name)) for name in names]
+        block = max(map(_width, titles)) + max(map(_width, texts)) + theme.scaled(64)
+        rows = len(names) if 2 * block > parent.width() else (len(names) + 1) // 2
+        for place, (words, key) in enumerate(zip(titles, texts, strict=True)):
+            row, column = place % rows, place // rows * 2
+            grid.addWidget(words, row, column)
             key.setProperty("kind", "soft")
-            grid.addWidget(key, row, block + 1, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(key, row, column + 1, Qt.AlignmentFlag.AlignRight)
         part = QWidget()
         part.setObjectName("content")
         grid.setContentsMargins(0, 0, theme.scaled(16), 0)  # beside the bar
@@ -220,8 +222,14 @@ class KeysDialog(Dialog):
         area = scrolled(part)
         area.setMinimumWidth(part.sizeHint().width())
         self.body.addWidget(area)
+        area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the arrows scroll it
+        area.setFocus()
         room = parent.height() - theme.scaled(60)  # its frame stays in sight
         self.resize(self.sizeHint().width(), min(room, part.sizeHint().height() + theme.scaled(160)))
+
+
+def _width(label: QLabel) -> int:
+    return label.sizeHint().width()
 
 
 def _composer_key(name: str, enter_sends: bool) -> str:

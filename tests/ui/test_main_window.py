@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QDialog, QLineEdit
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QDialog, QLineEdit, QScrollArea
 
 from chatdesk.errors import Fault
 from chatdesk.tasks import changes
@@ -153,6 +153,19 @@ def test_all_keys_are_listed(desk, qtbot):
     dialog.close()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert desk.window.findChildren(shortcuts.KeysDialog) == []
+
+
+def test_all_keys_fit_into_a_small_window_and_the_arrows_reach_the_last(desk, qtbot, qapp):
+    theme.apply(qapp, "light", 150)
+    desk.window.resize(900, 600)
+    press(desk, qtbot, Qt.Key.Key_Slash, CTRL)
+    dialog = next(d for d in desk.window.findChildren(QDialog) if isinstance(d, shortcuts.KeysDialog))
+    assert dialog.width() <= desk.window.width()
+    bar = dialog.findChild(QScrollArea).verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    for _ in range(50):
+        qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_PageDown)
+    assert bar.value() == bar.maximum()
 
 
 def test_a_wide_window_has_its_sides_beside_the_middle(desk):

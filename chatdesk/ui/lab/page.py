@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
+    QBoxLayout,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -131,7 +132,7 @@ class LabPage(QWidget):
         gap = theme.scaled(8)
         list_.setContentsMargins(0, theme.scaled(12), 0, theme.scaled(8))
         list_.setSpacing(gap)
-        tools = QVBoxLayout()
+        tools = self._tools = QBoxLayout(QBoxLayout.Direction.TopToBottom)
         tools.setContentsMargins(theme.scaled(12), 0, theme.scaled(12), 0)
         tools.setSpacing(theme.scaled(6))
         for button in (self.new_button, self.open_button, self.open_folder_button):
@@ -203,8 +204,11 @@ class LabPage(QWidget):
         """Qt override: the list stands beside the run while there is room for both, else above it."""
         super().resizeEvent(event)
         beside = self.width() >= theme.scaled(_BESIDE_PX)
-        direction = QHBoxLayout.Direction
+        direction = QBoxLayout.Direction
         self._body.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
+        self._tools.setDirection(direction.LeftToRight)
+        if beside or self._tools.sizeHint().width() > self.width():
+            self._tools.setDirection(direction.TopToBottom)
         self._side.setProperty("beside", beside)
         self._side.style().unpolish(self._side)
         self._side.style().polish(self._side)
@@ -213,7 +217,7 @@ class LabPage(QWidget):
         if beside:
             self._side.setFixedWidth(theme.scaled(_LIST_PX))
         else:
-            self._side.setFixedHeight(self.height() * 2 // 5)
+            self._side.setFixedHeight(max(self.height() * 2 // 5, self._side.minimumSizeHint().height()))
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from chatdesk.tasks import lab_runs
 from chatdesk.tasks.lab import Commands, Lab
 from chatdesk.training.errands import Done, Going, Refused, errand_command
 from chatdesk.training.events import Began, Finished, HeldOut, Paused, Sampled, Saved, Stepped
+from chatdesk.ui import theme
 from chatdesk.ui.lab.page import LabPage
 from chatdesk.ui.widgets.labels import Label
 
@@ -465,3 +466,14 @@ def test_a_run_goes_on_from_a_checkpoint(bench):
     asked = json.loads((page.path / "errand.json").read_text())
     assert (asked["model"], asked["adapter"]) == ("/models/my-gpt2", str(page.path / "adapter"))
     assert "3.50" in [label.text() for label in use.figures.findChildren(Label)]
+
+
+@pytest.mark.parametrize("width", [420, 900])
+def test_the_buttons_can_be_read_in_a_low_window(bench, qapp, width):
+    theme.apply(qapp, "light", 150)
+    page = bench.page
+    page.resize(width, 560)
+    bench.qtbot.waitUntil(lambda: page.view.y() > page.new_button.y())
+    for button in (page.new_button, page.open_button, page.open_folder_button):
+        assert button.height() >= button.minimumSizeHint().height()
+    theme.apply(qapp, "light", 100)
