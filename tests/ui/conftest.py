@@ -19,6 +19,7 @@ from tests.ui.scripted import (
     READY,
     ScriptedBench,
     ScriptedChat,
+    ScriptedClassifier,
     ScriptedDownloads,
     ScriptedHub,
     ScriptedLab,
@@ -43,7 +44,7 @@ class Desk:
         self.writing = ScriptedWriting()
         self.tasks = Tasks(
             self.chat, self.models, self.shelf, self.prompts, self.hub, self.downloads, self.bench, self.writing,
-            ScriptedShelf(), ScriptedShelf(), ScriptedLab(),
+            ScriptedShelf(), ScriptedClassifier(), ScriptedLab(),
         )  # fmt: skip
         self.window = MainWindow(self.tasks, self.settings, self.profile)
         self.chat.on_change = self.window.apply

@@ -12,6 +12,7 @@ from chatdesk.settings.options import CHAT
 from chatdesk.storage.records import Conversation
 from chatdesk.tasks import changes
 from chatdesk.tasks.changes import Change, Turn
+from chatdesk.tasks.classifying import Typed
 from chatdesk.tasks.writing_prompts import WritingPrompts
 
 INFO = ModelInfo(
@@ -136,6 +137,12 @@ class ScriptedShelf:
     def said(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of all calls of ``name``, without the callbacks."""
         return [call[1:] for call in self.calls if call[0] == name]
+
+
+class ScriptedClassifier(ScriptedShelf):
+    """Nothing is typed yet, and nothing is sorted."""
+
+    typed, table, run = Typed(), None, None
 
 
 class ScriptedPrompts(ScriptedShelf):

@@ -69,7 +69,7 @@ def test_changes_before_the_page_is_complete_are_not_lost(qtbot, tmp_path):
         scripted.ScriptedBench(),
         scripted.ScriptedWriting(),
         scripted.ScriptedShelf(),
-        scripted.ScriptedShelf(),
+        scripted.ScriptedClassifier(),
         scripted.ScriptedLab(),
     )
     settings = Settings(tmp_path / "settings.toml")
