@@ -90,21 +90,21 @@ class Shelf:
 
         self._store.call(work, callback)
 
-    def restore(self, conversation_id: str) -> None:
-        """Take a conversation out of the trash."""
-        self._change(lambda c: c.restore(conversation_id))
+    def restore(self, conversation_id: str, failed: Callable[[Notice], None] | None = None) -> None:
+        """Take a conversation out of the trash. ``failed``: told instead of the open conversation, here and below."""
+        self._change(lambda c: c.restore(conversation_id), failed)
 
-    def purge(self, conversation_id: str) -> None:
+    def purge(self, conversation_id: str, failed: Callable[[Notice], None] | None = None) -> None:
         """Remove a conversation for good."""
-        self._change(lambda c: c.purge(conversation_id))
+        self._change(lambda c: c.purge(conversation_id), failed)
 
     def restore_messages(self, removal: Removal) -> None:
         """Take messages out of the trash, and show them."""
         self._chat.bring_back(removal.conversation_id, removal.batch)
 
-    def purge_messages(self, removal: Removal) -> None:
+    def purge_messages(self, removal: Removal, failed: Callable[[Notice], None] | None = None) -> None:
         """Remove messages that are in the trash for good, with what was deleted below them."""
-        self._change(lambda c: c.purge_removal(removal.batch))
+        self._change(lambda c: c.purge_removal(removal.batch), failed)
 
     def backups(self, callback: Callable[[list[Backup]], None]) -> None:
         """The copies that can be restored, the newest first."""
@@ -230,8 +230,9 @@ class Shelf:
 
         self._aside(write, callback, callback)
 
-    def _change(self, work: Callable[[Conversations], object]) -> None:
-        self._store.call(work, lambda _: self._chat.refresh())
+    def _change(self, work: Callable[[Conversations], object], failed: Callable[[Notice], None] | None = None) -> None:
+        tell = None if failed is None else lambda error: failed(_notice(error))
+        self._store.call(work, lambda _: self._chat.refresh(), tell)
 
     def _aside(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[Notice], None]) -> None:
         """Do slow work beside; its result or its user error comes back to the tasks' thread."""

@@ -236,7 +236,9 @@ class Shelving(QObject):
         """Show what was deleted."""
         from chatdesk.ui.settings.records import TrashDialog
 
-        TrashDialog(self._window, self._shelf).open()
+        dialog = TrashDialog(self._window, self._shelf)
+        dialog.chat_wanted.connect(self.chat_wanted)
+        dialog.open()
 
     def open_backups(self) -> None:
         """Show the copies there are."""

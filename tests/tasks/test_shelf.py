@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatdesk.errors import Fault
+from chatdesk.errors import Fault, UserError
+from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Conversation, Removal
 from chatdesk.storage.transfer.store import Imported
@@ -103,6 +104,16 @@ def test_deleted_messages_come_back_from_the_trash_into_sight(desk: Desk, shelf:
     assert (desk.chat.open_id, desk.texts()) == (home, texts)
     assert desk.last(UndoChanged) == UndoChanged("")
     assert answered(desk, shelf.trash) == []
+
+
+def test_what_the_disk_refuses_is_told_to_who_asked(desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise UserError(Fault.DISK_FULL, path="x")
+
+    for work in ("restore", "purge"):
+        monkeypatch.setattr(Conversations, work, full)
+        notice = answered(desk, lambda done, work=work: getattr(shelf, work)(desk.chat.open_id, done))
+        assert notice.fault is Fault.DISK_FULL
 
 
 def test_deleted_messages_go_for_good(desk: Desk, shelf: Shelf) -> None:

@@ -314,15 +314,27 @@ def test_deleted_messages_are_in_the_trash(desk, trash):
     details = [trash.entries.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
     for detail, words in zip(details, (("First", "3 messages"), ("New chat", "1 message")), strict=True):
         assert all(word in detail for word in (*words, ": How are you?"))
-    trash.restore_button.click()
-    assert desk.shelf.said("restore_messages") == [(removal,)]
     trash.view.setCurrentIndex(trash.entries.index(1))
     trash.purge_button.click()
     box = trash.findChild(QMessageBox)
     assert box.text() == "Delete these messages of “New chat” for good?"
     click(box, "Delete for good")
     assert desk.shelf.said("purge_messages") == [(one,)]
+    trash.view.setCurrentIndex(trash.entries.index(0))
+    trash.restore_button.click()
+    assert desk.shelf.said("restore_messages") == [(removal,)]
+    assert (trash.isVisible(), desk.window.pages.shown) == (False, "chat")  # where they are seen
     assert (desk.shelf.said("restore"), desk.shelf.said("purge")) == ([], [])
+
+
+def test_why_nothing_can_be_restored_or_purged_is_said_over_the_trash(desk, trash):
+    """The chat that would say it lies behind."""
+    trash.restore_button.click()
+    trash.purge_button.click()
+    click(trash.findChild(QMessageBox), "Delete for good")
+    for work in ("restore", "purge"):
+        desk.shelf.callbacks[work](Notice(Fault.DISK_FULL, {"path": "/profile"}))
+        assert "/profile" in trash.findChildren(QMessageBox)[-1].text()
 
 
 def test_a_late_list_for_a_closed_dialog_is_dropped(desk, trash, qtbot):

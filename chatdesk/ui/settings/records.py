@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QProgressBar, QWidget
 
 from chatdesk.library.figures import short_bytes
@@ -84,12 +84,14 @@ class _ListDialog(Dialog):
 
 
 class TrashDialog(_ListDialog):
-    """What was deleted: bring it back, or delete it for good."""
+    """What was deleted: bring it back, or delete it for good. Signals: ``chat_wanted``, to be shown."""
+
+    chat_wanted = Signal()
 
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
         words = self.tr("Deleted chats and messages stay here for {days} days.").format(days=TRASH_DAYS)
         super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
-        self._shelf = shelf
+        self._window, self._shelf = parent, shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
         self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge)
         self._fill()
@@ -112,18 +114,21 @@ class TrashDialog(_ListDialog):
         return words.format(count=found.count, beginning=" ".join(found.beginning.split()))
 
     def _restore(self, found: Conversation | Removal) -> None:
+        """Messages are shown where they belong, and why they cannot come back is said there."""
         if isinstance(found, Removal):
             self._shelf.restore_messages(found)
+            self.chat_wanted.emit()
+            self.accept()
         else:
-            self._shelf.restore(found.id)
-        self._fill()
+            self._shelf.restore(found.id, self._complain)
+            self._fill()
 
     def _purge(self, found: Conversation | Removal) -> None:
         def purge() -> None:
             if isinstance(found, Removal):
-                self._shelf.purge_messages(found)
+                self._shelf.purge_messages(found, self._complain)
             else:
-                self._shelf.purge(found.id)
+                self._shelf.purge(found.id, self._complain)
             self._fill()
 
         if isinstance(found, Removal):
@@ -132,6 +137,10 @@ class TrashDialog(_ListDialog):
             question = self.tr("Delete “{title}” for good?")
         words = question.format(title=self._title(found))
         ask_whether(self, words, self.tr("It cannot be brought back."), self.tr("Delete for good"), purge)
+
+    def _complain(self, notice: Notice) -> None:
+        """Here, and not in the chat behind; on the window, where this is closed by now."""
+        tell(self._window if self._is_gone else self, sentence(notice.fault, notice.fields))
 
 
 class BackupsDialog(_ListDialog):
