@@ -320,7 +320,11 @@ def _socket_of(stream: Any) -> socket.socket | None:
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int]:
-    """Scheme, host and port."""
+    """Scheme, host and port. Raises `httpx2.InvalidURL` for a host that nobody can look up, such as ``a..b``."""
+    try:
+        url.host.encode("idna")  # as the system's look-up does
+    except UnicodeError as error:
+        raise httpx2.InvalidURL(str(error)) from error
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
 
 

@@ -175,7 +175,19 @@ def test_offline_asks_nothing(server: Server) -> None:
     assert server.asked == []
 
 
-@pytest.mark.parametrize("endpoint", ["", "huggingface.co", "ftp://hub", "file:///etc", "http://", "https://[::1"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "huggingface.co",
+        "ftp://hub",
+        "file:///etc",
+        "http://",
+        "https://[::1",
+        "https://hf..co",
+        f"https://{'a' * 64}.co",
+    ],
+)
 def test_addresses_that_are_none(endpoint: str) -> None:
     with pytest.raises(UserError) as raised:
         Connection(endpoint)
@@ -269,6 +281,7 @@ def test_the_token_goes_to_the_hub_alone(server: Server) -> None:
         ("http://hub.example/moved", False, False),
         ("ftp://hub.example/moved", False, False),
         ("", False, False),
+        ("https://hub..example/moved", False, False),
     ],
 )
 def test_where_a_redirect_may_lead(target: str, is_followed: bool, has_token: bool) -> None:
