@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Entry point of ``chatdesk`` and of ``python -m chatdesk``."""
+    """Entry point of ``chatdesk``, of ``chatdesk-window`` (on Windows without a console) and ``python -m chatdesk``."""
     match sys.argv[1:]:
         case []:
             window(None)
@@ -33,8 +33,8 @@ def main() -> None:
             cli.main()
 
 
-def window(folder: Path | None = None) -> None:
-    """Open the window on the profile in ``folder``; entry point of ``chatdesk-window``."""
+def window(folder: Path | None) -> None:
+    """Open the window on the profile in ``folder``."""
     from chatdesk.app import run_window
     from chatdesk.paths import Profile
 

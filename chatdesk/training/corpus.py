@@ -16,13 +16,12 @@ import json
 import lzma
 import os
 import random
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -33,7 +32,6 @@ from chatdesk.errors import Fault, UserError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-T = TypeVar("T")
 Role: TypeAlias = Literal["system", "user", "assistant"]
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,9 +47,7 @@ SPECIAL_TOKENS = (END_OF_TEXT, *ROLE_TOKENS.values(), END_OF_TURN)
 
 # English has about 4 bytes a token in a vocabulary of 8,000; a little more is read than will be seen
 _BYTES_PER_TOKEN = 4.5
-_GROUP = 256  # texts tokenised in one call: enough for all threads
-_CHARACTERS, _PIECE = 1 << 20, 1 << 16  # of those texts together, and of a part of one
-_BLANK = re.compile(r"(?<=\w)[ \n]")
+_GROUP = 256  # documents tokenised in one call: enough for all threads, little in memory
 
 
 class Turn(Struct, frozen=True):
@@ -205,54 +201,15 @@ def encode_documents(documents: Iterable[Document], tokenizer: "Tokenizer") -> I
     special = {token: token_id(tokenizer, token) for token in SPECIAL_TOKENS}
     plain = tokenizer.encode_special_tokens
     tokenizer.encode_special_tokens = True
-    most = _PIECE if _cuts_at_blanks(tokenizer) else None
+    remaining = iter(documents)
     try:
-        for group in _bounded(documents, lambda document: sum(map(len, _texts(document)))):
-            cut = [list(_pieces(text, most)) for document in group for text in _texts(document)]
-            encoded = _encoded(chain.from_iterable(cut), tokenizer)
-            texts = iter([list(chain.from_iterable(islice(encoded, len(pieces)))) for pieces in cut])
+        while group := list(islice(remaining, _GROUP)):
+            texts = [text for document in group for text in _texts(document)]
+            encoded = iter(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
             for document in group:
-                yield _assemble(document, [next(texts) for _ in _texts(document)], special)
+                yield _assemble(document, [next(encoded).ids for _ in _texts(document)], special)
     finally:
         tokenizer.encode_special_tokens = plain
-
-
-def _encoded(pieces: Iterable[str], tokenizer: "Tokenizer") -> Iterator[list[int]]:
-    """Ids of each piece. The library takes about 130 bytes for each character of a call."""
-    for batch in _bounded(pieces, len):
-        for found in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
-            yield found.ids
-
-
-def _bounded(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """The items in groups of up to `_GROUP`, of about `_CHARACTERS` together."""
-    group, total = list[T](), 0
-    for item in items:
-        group.append(item)
-        total += size(item)
-        if len(group) == _GROUP or total >= _CHARACTERS:
-            yield group
-            group, total = [], 0
-    if group:
-        yield group
-
-
-def _cuts_at_blanks(tokenizer: "Tokenizer") -> bool:
-    """Whether it cuts a text as GPT-2's does, so that no token reaches from a word over the blank behind it."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    first = tokenizer.pre_tokenizer
-    is_plain = isinstance(first, ByteLevel) and first.use_regex and not first.add_prefix_space
-    return is_plain and tokenizer.normalizer is None
-
-
-def _pieces(text: str, most: int | None) -> Iterator[str]:
-    """A text in pieces of a little more than ``most`` characters, whose tokens are those of the whole."""
-    start = 0
-    while most is not None and (found := _BLANK.search(text, start + most)) is not None:
-        yield text[start : found.start()]
-        start = found.start()
-    yield text[start:]
 
 
 def encode_prompt(document: Document, tokenizer: "Tokenizer") -> list[int]:

@@ -2444,8 +2444,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{count} 段文字的准确率为 {accuracy}。总是选最常见的标签则为 {commonest}。</translation>
     </message>
     <message>
-        <source>{report} Not counted: {count}.</source>
-        <translation>{report}未计入：{count}。</translation>
+        <source>Not counted: {count}.</source>
+        <translation>未计入：{count}。</translation>
     </message>
     <message>
         <source>true ↓ · said →</source>

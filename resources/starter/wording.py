@@ -66,7 +66,6 @@ PLACES = [
     "in the yard",
 ]
 TIMES = ["in the morning", "in the evening", "at noon", "after school", *(f"on {day}" for day in DAYS)]
-WITH = ["her sister", "his brother", "a friend", "the neighbors", "two children", "an old man"]
 PEOPLE = [(name, "he" if name in MEN else "she") for name in NAMES]
 
 

@@ -2,15 +2,12 @@
 
 import json
 import lzma
-import random
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.training import corpus
 from chatdesk.training.corpus import (
     END_OF_TEXT,
     END_OF_TURN,
@@ -168,60 +165,3 @@ def test_a_file_of_one_document_is_never_left_out(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("The river runs to the sea. " * 100)
     drawn = [list(sample_documents(tmp_path / "long.txt", 10, seed)) for seed in range(3)]
     assert drawn == [["The river runs to the sea. " * 100]] * 3
-
-
-class _Counting:
-    """A tokenizer that notes how much it is given at once."""
-
-    sizes: list[int]
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        vars(self).update(_tokenizer=tokenizer, sizes=[])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tokenizer, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._tokenizer, name, value)
-
-    def encode_batch_fast(self, texts: list[str], add_special_tokens: bool) -> Any:
-        self.sizes.append(sum(map(len, texts)))
-        return self._tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
-
-
-def _noise(rng: random.Random, count: int) -> str:
-    parts = [
-        "word",
-        "don't",
-        "天气",
-        "é",
-        "x_1",
-        "!?",
-        "<|end|>",
-        " ",
-        "  ",
-        "\n",
-        "\n\n\n",
-        "\t",
-        "\x1c",
-        "\u3000",
-        "…",
-    ]
-    return "".join(rng.choices(parts, k=count))
-
-
-def test_long_texts_are_cut_and_their_tokens_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = random.Random(3)
-    texts: list[Document] = [_noise(rng, rng.choice([0, 1, 50, 3000])) for _ in range(40)]
-    texts[7] = (Turn("user", _noise(rng, 3000)), Turn("assistant", _noise(rng, 3000)))
-    tokenizer = train_tokenizer([text for text in texts if isinstance(text, str)], 600)
-    whole = list(encode_documents(texts, tokenizer))
-    monkeypatch.setattr(corpus, "_CHARACTERS", 500)
-    monkeypatch.setattr(corpus, "_PIECE", 100)
-    counting = _Counting(tokenizer)
-    assert list(encode_documents(texts, counting)) == whole  # type: ignore[arg-type]
-    assert max(counting.sizes) < 1000
-    assert max(len(text) for text in texts if isinstance(text, str)) > 5000
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()  # puts something in front of each text
-    assert len(list(corpus._pieces("a b " * 100, None))) == 1
-    assert not corpus._cuts_at_blanks(tokenizer)

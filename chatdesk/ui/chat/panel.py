@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from chatdesk.settings.options import CHAT
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import IconButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -64,12 +65,7 @@ class SettingsPanel(QFrame):
             self.rows[name] = row
             self._rows_column.addWidget(row)
         self._rows_column.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
+        area = scrolled(content)
         area.setAccessibleName(self.tr("Settings of this chat"))
         self._column.takeAt(1)
         self._column.addWidget(area, 1)

@@ -160,8 +160,7 @@ class LabelsEditor(QWidget):
     def _fit(self) -> None:
         """Two labels have to stay; Tab goes through them row by row."""
         rows = zip(self.names, self.wordings, self._removers, strict=True)
-        fields = (each for row in rows for each in row)
-        for before, after in pairwise((self.ready, *fields, self.add_button, self.back_button)):
+        for before, after in pairwise((self.ready, *(each for row in rows for each in row), self.add_button)):
             QWidget.setTabOrder(before, after)
         for remover in self._removers:
             remover.setEnabled(len(self._removers) > 2)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QProgressBar,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +23,7 @@ from chatdesk.ui.classify.results import ReportView, ResultsModel, ResultsView
 from chatdesk.ui.errors import sentence, sentence_of
 from chatdesk.ui.widgets.buttons import ChoiceButton, IconButton, TextButton
 from chatdesk.ui.widgets.dialogs import choose_place
-from chatdesk.ui.widgets.frames import page_header
+from chatdesk.ui.widgets.frames import page_header, scrolled
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.raw_text import TextField, raw_text
 
@@ -109,12 +108,7 @@ class ClassifyPage(QWidget):
         left.addSpacing(gap)
         left.addWidget(self.labels)
         left.addStretch()
-        self._side = QScrollArea()
-        self._side.setWidgetResizable(True)
-        self._side.setFrameShape(QFrame.Shape.NoFrame)
-        self._side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._side.setWidget(content)
+        self._side = scrolled(content)
         body = self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         body.setSpacing(0)
         body.addWidget(self._side)

@@ -202,7 +202,7 @@ class ReportView(QWidget):
         words = self.tr("Accuracy {accuracy} of {count} texts. Always saying the commonest label gives {commonest}.")
         shown = words.format(accuracy=f"{found.accuracy:.1%}", count=found.counted, commonest=f"{found.commonest:.1%}")
         if found.uncounted:
-            shown = self.tr("{report} Not counted: {count}.").format(report=shown, count=found.uncounted)
+            shown += " " + self.tr("Not counted: {count}.").format(count=found.uncounted)
         self.words.setText(shown)
         self._grid.addWidget(Label(self.tr("true ↓ · said →"), kind="soft"), 0, 0)
         for place, name in enumerate(found.labels):

@@ -1,7 +1,6 @@
 """The third step: a run at work, as curves and samples; several runs in one picture."""
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QWidget
@@ -31,7 +30,7 @@ _SAMPLES = 6
 
 class TrainStep(QWidget):
     """Signals: ``train_wanted``, ``use_wanted``. Attributes: ``start_button`` (begins, pauses, goes on), ``loss``,
-    ``rate`` and ``speed``, the charts; ``samples``; ``others``, the folders of the runs that are shown beside this one.
+    ``rate`` and ``speed``, the charts; ``samples``; ``others``, the names of the runs that are shown beside this one.
     """
 
     train_wanted = Signal()
@@ -41,7 +40,7 @@ class TrainStep(QWidget):
         super().__init__()
         self._lab = lab
         self._run: Run | None = None
-        self.others: set[Path] = set()
+        self.others: set[str] = set()
         self.start_button = TextButton(self.tr("Start training"), kind="primary")
         self.start_button.clicked.connect(self._start)
         self.use_button = TextButton(self.tr("Next: use it"))
@@ -138,7 +137,7 @@ class TrainStep(QWidget):
         return " · ".join(parts)
 
     def _show_curves(self, run: Run) -> None:
-        history, others = run.history, [each for each in self._lab.runs if each.path in self.others]
+        history, others = run.history, [each for each in self._lab.runs if each.name in self.others]
         curves = [
             Curve(self.tr("training"), history.losses, "faint"),
             Curve(self.tr("held out"), history.held_out, "accent", has_dots=True),
@@ -162,12 +161,12 @@ class TrainStep(QWidget):
             if self._run is not None and run.path != self._run.path and run.history.losses:
                 action = self._menu.addAction(run.name.replace("&", "&&"))
                 action.setCheckable(True)
-                action.setChecked(run.path in self.others)
-                action.toggled.connect(partial(self.compare, run.path))
+                action.setChecked(run.name in self.others)
+                action.toggled.connect(partial(self.compare, run.name))
 
-    def compare(self, path: Path, is_shown: bool) -> None:
+    def compare(self, name: str, is_shown: bool) -> None:
         """Show another run in the same picture, or no longer."""
-        (self.others.add if is_shown else self.others.discard)(path)
+        (self.others.add if is_shown else self.others.discard)(name)
         if self._run is not None:
             self._show_curves(self._run)
 

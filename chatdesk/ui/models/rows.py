@@ -105,11 +105,6 @@ class CheckpointModel(QAbstractListModel):
             self._rows[place] = self._row(entry)
             self.dataChanged.emit(self.index(place), self.index(place))
 
-    def forget_plans(self) -> None:
-        """The memory is another one now."""
-        self._plans.clear()
-        self._fill()
-
     def _fill(self) -> None:
         rows = []
         for source, heading in GROUPS.items():

@@ -7,12 +7,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QKeySequenceEdit,
     QLineEdit,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +18,7 @@ from shiboken6 import isValid
 
 from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import TextButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 
 
@@ -77,11 +76,7 @@ class KeysEditor(QDialog):
         content = QWidget()
         content.setObjectName("content")
         content.setLayout(self._grid)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
-        area.setWidget(content)
+        area = scrolled(content)
         close = TextButton(self.tr("Close"))
         close.clicked.connect(self.accept)
         line = QHBoxLayout()

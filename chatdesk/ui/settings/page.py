@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLibraryInfo, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from chatdesk import __version__
 from chatdesk.errors import UserError
@@ -16,6 +16,7 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.settings.speed import SpeedSection
 from chatdesk.ui.widgets.buttons import IconButton, TextButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.option_rows import OptionRow, row_for
 
@@ -163,11 +164,7 @@ class SettingsPage(QWidget):
         margin = theme.scaled(24)
         row.setContentsMargins(margin, theme.scaled(28), margin, margin)
         row.addWidget(holder)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
-        area.setWidget(content)
+        area = scrolled(content)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.addWidget(area)

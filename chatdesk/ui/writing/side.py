@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from chatdesk.settings.options import WRITING
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import IconButton, Tabs, TextButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.writing.cards import Cards
 
 if TYPE_CHECKING:
@@ -67,12 +68,7 @@ class Side(QFrame):
             self.rows[name] = row
             rows.addWidget(row)
         rows.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have it
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
+        area = scrolled(content)
         area.setAccessibleName(self.tr("Guidance"))
         return area
 

@@ -3,7 +3,6 @@
 import random
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QDesktopServices
@@ -102,8 +101,8 @@ class Person:
         page.steps["compare"].prompts.setPlainText(self._random.choice(["", "one\ntwo", "\n\n", "长" * 500]))
 
     def _do_overlay(self, page: LabPage) -> None:
-        paths = [run.path for run in self._bench.lab.runs] or [Path("x")]
-        page.steps["train"].compare(self._random.choice(paths), self._random.random() < 0.7)
+        names = [run.name for run in self._bench.lab.runs] or ["x"]
+        page.steps["train"].compare(self._random.choice(names), self._random.random() < 0.7)
 
     def _do_break(self, page: LabPage) -> None:
         if page.path is not None and page.path.is_dir():
