@@ -168,6 +168,8 @@ def _print(report: Report, samples: bool) -> None:
                 note(f"{count.step}: {shown(sample.before)!r} → {shown(sample.after)!r}")
     kept = f"{_documents(report.train_documents)}, {short_bytes(report.train_bytes)}"
     note(f"to train on: {kept}; held out: {report.held_out_documents}, {short_bytes(report.held_out_bytes)}")
+    if report.is_cut:
+        note("Whole documents are too few: parts of the text are held out.")
     if not report.held_out_documents:
         note("No document is held out: there are too few. Name another file in the recipe's held_out.")
     if (words := report.words) is not None:

@@ -63,7 +63,7 @@ class Count(Struct, frozen=True):
 
 class Report(Struct, frozen=True):
     """What is shown of a preparation, from its report.json. ``skipped``: files that could not be read, and why.
-    ``long_share``: of the text in runs without a space, such as Chinese.
+    ``long_share``: of the text in runs without a space, such as Chinese. ``is_cut``: parts of texts are held out.
     """
 
     files: int
@@ -76,3 +76,4 @@ class Report(Struct, frozen=True):
     held_out_bytes: int
     skipped: tuple[str, ...] = ()
     long_share: float = 0.0
+    is_cut: bool = False

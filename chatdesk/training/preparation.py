@@ -5,14 +5,17 @@ A preparation is a folder: ``train.jsonl`` and ``held-out.jsonl``, which a recip
 that was asked for, so the same preparation is found again and not done twice. It is made whole or not at all.
 
 Which documents are held out follows from a hash of their words: another run, or more files, holds out the same ones.
+Where that holds none out, as of a single book, parts of the long texts are held out instead.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +35,12 @@ if TYPE_CHECKING:
 LEAST_BYTES = 1000
 """Less text than this is refused: nothing can be learned from it."""
 
-_VERSION = 2
+_VERSION = 3
 _HALF = ".part"
 _LONGEST_REMARK = 1000  # letters
 _PARTS = ("train", "held-out")
+_LEAST_PART, _LEAST_PIECES, _MOST_PIECES = 4000, 10, 500  # characters of a piece; of a text that is cut
+_END = re.compile(r"\n|(?<=[.!?。！？]) ?")  # of a line, of a sentence
 _RARE = 5
 _LEAST_VOCABULARY = 261  # the bytes and the special tokens
 _SHOWN_WORDS = 12
@@ -85,7 +90,7 @@ class Words(Struct, frozen=True):
 
 class Report(Struct, frozen=True):
     """What a preparation has done. ``skipped``: files of a folder that could not be read, or only in part, and why.
-    ``long_share``: as of `tokenizer.long_share`.
+    ``long_share``: as of `tokenizer.long_share`. ``is_cut``: parts of texts are held out, and no whole ones.
     """
 
     files: int
@@ -99,6 +104,7 @@ class Report(Struct, frozen=True):
     skipped: tuple[str, ...] = ()
     words: Words | None = None
     long_share: float = 0.0
+    is_cut: bool = False
 
 
 def prepare(paths: Sequence[Path], out: Path, wishes: Wishes, tell: Tell = lambda *_: None) -> tuple[Path, Report]:
@@ -159,19 +165,15 @@ class _Preparation:
         if "boilerplate" in self._wishes.steps:
             cleaner.learn(self._read("reading"))
         self._documents = self._read_bytes = 0
-        sums = {name: [0, 0] for name in _PARTS}
-        streams = {name: (self._folder / f"{name}.jsonl").open("wb") for name in sums}
-        try:
-            for document in cleaner.clean(self._read("cleaning")):
-                is_held_out = sums["train"][0] > 0 and _is_held_out(document, self._wishes.held_out)
-                name = "held-out" if is_held_out else "train"
-                streams[name].write(_line(document))
-                sums[name][0] += 1
-                sums[name][1] += size_bytes(document)
-        finally:
-            for stream in streams.values():
-                stream.close()
-        (documents, size), (held_documents, held_size) = sums.values()
+        (documents, size), (held_documents, held_size) = self._write(
+            (number > 0 and _hash(document) < self._wishes.held_out, document)
+            for number, document in enumerate(cleaner.clean(self._read("cleaning")))
+        )
+        if is_cut := not held_documents and self._wishes.held_out > 0:
+            whole = (self._folder / "train.jsonl").rename(self._folder / "whole.jsonl")
+            cut = (part for document in readers.read(whole) for part in _cut(document, self._wishes.held_out))
+            (documents, size), (held_documents, held_size) = self._write(cut)
+            whole.unlink()
         if size < LEAST_BYTES:
             where = ", ".join(dict.fromkeys(str(path) for path, _ in self._found[:3]))
             raise UserError(Fault.TOO_LITTLE_TEXT, path=where, documents=documents, bytes=size, least=LEAST_BYTES)
@@ -189,7 +191,22 @@ class _Preparation:
             skipped=tuple(shown(f"{path}: {reason}", _LONGEST_REMARK) for path, reason in self._skipped.items()),
             words=self._measure_words(),
             long_share=long_share(self._folder / "train.jsonl"),
+            is_cut=is_cut and held_documents > 0,
         )
+
+    def _write(self, documents: Iterator[tuple[bool, Document]]) -> tuple[list[int], list[int]]:
+        """Write documents, each with whether it is held out; number and bytes of those to train on, and of others."""
+        sums = [0, 0], [0, 0]
+        streams = [(self._folder / f"{name}.jsonl").open("wb") for name in _PARTS]
+        try:
+            for is_held_out, document in documents:
+                streams[is_held_out].write(_line(document))
+                sums[is_held_out][0] += 1
+                sums[is_held_out][1] += size_bytes(document)
+        finally:
+            for stream in streams:
+                stream.close()
+        return sums
 
     def _read(self, stage: str) -> Iterator[Document]:
         """All documents; a damaged file of a folder is passed over and remembered."""
@@ -248,9 +265,31 @@ def words_of(tokenizer: "Tokenizer", train: Path, measured: Path) -> Words:
     return Words(vocabulary, size / max(1, tokens), total, vocabulary - len(used), tuple(rare))
 
 
-def _is_held_out(document: Document, share: float) -> bool:
+def _hash(document: Document) -> float:
+    """Of the words, from 0 to 1."""
     words = "\n".join(texts(document)).encode()
-    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "big") < share * 2**64
+    return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "big") / 2**64
+
+
+def _cut(document: Document, share: float) -> Iterator[tuple[bool, Document]]:
+    """The parts of a long text, at least one of which is held out; what else there is as it is, to train on."""
+    if not isinstance(document, str) or len(document) < _LEAST_PART * _LEAST_PIECES:
+        yield False, document
+        return
+    pieces = list(_pieces(document, max(_LEAST_PART, len(document) // _MOST_PIECES)))
+    order = sorted(range(len(pieces)), key=lambda place: _hash(pieces[place]))
+    held_out = set(order[: max(1, round(share * len(pieces)))]) if len(pieces) > 1 else set()
+    for is_held_out, places in groupby(range(len(pieces)), held_out.__contains__):
+        if text := "".join(pieces[place] for place in places).strip():
+            yield is_held_out, text
+
+
+def _pieces(text: str, least: int) -> Iterator[str]:
+    start = 0
+    while (found := _END.search(text, start + least)) is not None and found.end() < len(text):
+        yield text[start : found.end()]
+        start = found.end()
+    yield text[start:]
 
 
 def _line(document: Document) -> bytes:

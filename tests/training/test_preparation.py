@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from chatdesk.cli import cli
 from chatdesk.errors import Fault, UserError
-from chatdesk.training import preparation
+from chatdesk.training import preparation, readers
 from chatdesk.training.cleaning import (
     Cleaner,
     Duplicates,
@@ -256,6 +256,29 @@ def test_a_file_of_a_folder_that_cannot_be_opened_is_passed_over(
     assert f"{locked}: [Errno 13] Permission denied" in report.skipped
     with pytest.raises(UserError, match="Permission denied"):
         prepare([locked], tmp_path / "out", Wishes())
+
+
+@pytest.mark.parametrize("end", ["\n", ". ", "。"])
+def test_of_a_single_book_parts_are_held_out(end: str, tmp_path: Path) -> None:
+    sentences = [story(number, 30).strip(". \n") for number in range(600)]
+    book = tmp_path / "book.txt"
+    book.write_text(end.join(sentences), encoding="utf-8")
+    folder, report = prepare([book], tmp_path / "out", Wishes((), (), 0.05))
+    train, held_out = (list(readers.read(folder / name)) for name in ("train.jsonl", "held-out.jsonl"))
+    assert report.is_cut
+    assert (len(train), len(held_out)) == (report.train_documents, report.held_out_documents)
+    assert 0.02 < report.held_out_bytes / (report.train_bytes + report.held_out_bytes) < 0.12
+    found = [sentence for text in (*train, *held_out) for sentence in str(text).strip(end).split(end)]
+    assert sorted(sentence.strip() for sentence in found) == sorted(sentences)  # each once, and none is cut
+    assert not (folder / "whole.jsonl").exists()
+    _, none = prepare([book], tmp_path / "out", Wishes((), (), 0.0))
+    assert (none.held_out_documents, none.is_cut) == (0, False)
+
+
+def test_scraps_are_not_cut(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text(story(1, 400))
+    _, report = prepare([tmp_path / "short.txt"], tmp_path / "out", Wishes())
+    assert (report.train_documents, report.held_out_documents, report.is_cut) == (1, 0, False)
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

@@ -230,6 +230,8 @@ class TextStep(QWidget):
             held=number(report.held_out_documents),
             held_size=short_bytes(report.held_out_bytes),
         )
+        if report.is_cut:
+            said = self.tr("{report} Whole documents are too few: parts of the text are held out.").format(report=said)
         self._table.addWidget(Label(said, wrap=True), row, 0, 1, 5)
         warnings = [self.tr("Not read: {file}").format(file=skipped) for skipped in report.skipped[:5]]
         if not report.held_out_documents and self.share.value:

@@ -14,7 +14,7 @@ from PySide6.QtGui import QDesktopServices
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks import lab_runs
-from chatdesk.tasks.lab import Commands, Lab
+from chatdesk.tasks.lab import Commands, Lab, Plan
 from chatdesk.training.errands import Done, Going, Refused, errand_command
 from chatdesk.training.events import Began, Finished, HeldOut, Paused, Sampled, Saved, Stepped
 from chatdesk.ui import theme
@@ -108,6 +108,16 @@ def test_a_prepared_text_can_be_found_on_the_disk(bench, monkeypatch):
     bench.prepared()
     step.files_button.click()
     assert [url.toLocalFile() for url in opened] == [str(bench.folder / "texts" / "prepared-1")]
+
+
+def test_of_a_single_book_it_is_said_that_parts_are_held_out(bench):
+    (bench.folder / "texts" / "prepared-1").mkdir(parents=True)
+    (bench.folder / "texts" / "prepared-1" / "report.json").write_text(json.dumps(REPORT | {"is_cut": True}))
+    path = bench.lab.create("book", Plan(text=str(bench.folder / "texts" / "prepared-1")))
+    bench.page.choose(path)
+    bench.page.show_step("text")
+    said = [label.text() for label in bench.page.steps["text"].report.findChildren(Label)]
+    assert any(each.endswith("parts of the text are held out.") for each in said)
 
 
 def test_a_text_of_which_nothing_is_held_out_is_warned_of(bench):
