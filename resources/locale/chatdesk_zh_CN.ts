@@ -2970,6 +2970,10 @@ Edit a message or write a reply anew to make another.</source>
         <translation>{documents} 个文档共 {size} 用于训练；留出：{held} 个，{held_size}。</translation>
     </message>
     <message>
+        <source>{report} Whole documents are too few: parts of the text are held out.</source>
+        <translation>{report}整篇文档太少，因此留出的是文本的若干部分。</translation>
+    </message>
+    <message>
         <source>Not read: {file}</source>
         <translation>未能读取：{file}</translation>
     </message>
