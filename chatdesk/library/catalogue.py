@@ -136,7 +136,7 @@ def name_and_source(checked: safety.Checked, starter: Path | None) -> tuple[str,
         return f"Starter {short_count(checked.parameters)}", "box"
     name = safety.snapshot_name(folder)
     own = folder.parent.name if (folder.parent / "run.json").is_file() else folder.name  # of a training run
-    return (own, "folder") if name is None else (name, "cache")
+    return (own, "folder") if name is None else (name + _version(folder), "cache")
 
 
 def _disk_bytes(folder: Path) -> int:
@@ -168,27 +168,50 @@ def _text(path: Path) -> str:
 
 
 def _snapshots(cache: Path) -> Iterator[Path]:
-    """One snapshot of each repository of models in the cache: the one that ``refs/main`` names, else the newest."""
+    """Of each repository of models in the cache the snapshot that stands for it, then those of other versions."""
     try:
-        repositories = sorted(cache.glob("models--*"))
-        for repository in repositories:
-            snapshot = _snapshot(repository)
-            if snapshot is not None:
-                yield snapshot
+        for repository in sorted(cache.glob("models--*")):
+            if (first := _snapshot(repository)) is not None:
+                yield first
+                others = sorted({*_versions(repository).values()} - {first.name})
+                yield from (first.parent / commit for commit in others)
     except OSError:
         return
 
 
 def _snapshot(repository: Path) -> Path | None:
+    """The one that ``refs/main`` names, else the newest."""
     folder = repository / "snapshots"
     try:
-        with (repository / "refs" / "main").open(encoding="ascii", errors="replace") as file:
-            revision = file.read(200).strip()
-        if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]*", revision) and (folder / revision).is_dir():
-            return folder / revision
-    except OSError:
-        pass
-    try:
+        if (commit := _commit(repository, repository / "refs" / "main")) is not None:
+            return folder / commit
         return max(folder.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
     except OSError:
         return None
+
+
+def _versions(repository: Path) -> dict[str, str]:
+    """The commits of the branches, tags and commits that were asked for, as far as their snapshots are there."""
+    refs = repository / "refs"
+    found = {path.relative_to(refs).as_posix(): _commit(repository, path) for path in sorted(refs.rglob("*"))}
+    return {name: commit for name, commit in found.items() if commit is not None}
+
+
+def _commit(repository: Path, reference: Path) -> str | None:
+    """The commit that a reference names, if its snapshot is there."""
+    if not reference.is_file():
+        return None
+    with suppress(OSError), reference.open(encoding="ascii", errors="replace") as file:
+        commit = file.read(200).strip()
+        if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]*", commit) and (repository / "snapshots" / commit).is_dir():
+            return commit
+    return None
+
+
+def _version(snapshot: Path) -> str:
+    """What tells a snapshot from the one that stands for its repository: ``@branch``, or the beginning of a commit."""
+    repository, commit = snapshot.parent.parent, snapshot.name
+    if (first := _snapshot(repository)) is None or first.name == commit:
+        return ""
+    name = next((name for name, found in _versions(repository).items() if found == commit), commit)
+    return f"@{commit[:7] if name == commit else shown(name)}"

@@ -55,12 +55,11 @@ def publish(cache: Path, repository: Repository) -> Path:
         uses[file.digest] -= 1
         _link(blob(cache, repository.name, file), snapshot / file.path, is_last=not uses[file.digest])
     sync_folder(snapshot)
-    if repository.revision != repository.commit:
-        reference = folder(cache, repository.name) / "refs" / repository.revision
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        new = reference.with_name(f".{reference.name}.new")
-        new.write_text(repository.commit, encoding="ascii")
-        os.replace(new, reference)
+    reference = folder(cache, repository.name) / "refs" / repository.revision  # a commit, too: it is to be found again
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    new = reference.with_name(f".{reference.name}.new")
+    new.write_text(repository.commit, encoding="ascii")
+    os.replace(new, reference)
     return snapshot
 
 

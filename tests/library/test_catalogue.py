@@ -71,6 +71,28 @@ def test_the_snapshot_of_main(snapshot: Any, tmp_path: Path, make: Any) -> None:
         assert found() == [new]
 
 
+def test_every_version_that_was_asked_for_is_offered(snapshot: Any, tmp_path: Path, make: Any) -> None:
+    """Else what was downloaded of a branch could not be loaded. Old snapshots of main, which nobody names, stay out."""
+    commit = "c" * 40
+    for revision in ("old", "new", "side", commit):
+        folder = snapshot("owner/small", revision, main="new")
+    refs = folder.parent.parent / "refs"
+    (refs / "pr").mkdir()
+    (refs / "pr" / "7").write_text("side")
+    (refs / commit).write_text(commit)
+    (refs / "gone").write_text("gone")
+    (refs / "same").write_text("new")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(refs / "pipe")
+    entries = catalogue.find(tmp_path / "none", [], tmp_path / "hub")
+    assert [(entry.name, entry.path.name) for entry in entries] == [
+        ("owner/small", "new"),
+        ("owner/small@ccccccc", commit),
+        ("owner/small@pr/7", "side"),
+    ]
+    assert catalogue.describe(folder.parent / "old").name == "owner/small@old"
+
+
 @pytest.mark.parametrize("cache", ["missing", "file"])
 def test_no_cache(make: Any, tmp_path: Path, cache: str) -> None:
     (tmp_path / "file").touch()

@@ -16,8 +16,8 @@ import pytest
 from filelock import FileLock
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.library import catalogue, hub, snapshots
 from chatdesk.library import download as downloading
-from chatdesk.library import snapshots
 from chatdesk.library.connection import Connection
 from chatdesk.library.download import AT_ONCE, Step, download
 from chatdesk.library.partial import STEP
@@ -127,6 +127,14 @@ def test_a_new_commit_fetches_only_what_changed(desk: Desk) -> None:
     assert desk.is_whole(new)
     assert len(desk.server.bodies()) == before  # the weights were not asked for
     assert (desk.cache / "models--owner--small/refs/main").read_text() == "f" * 40
+
+
+def test_a_commit_that_was_asked_for_is_offered_when_main_has_moved_on(desk: Desk) -> None:
+    old = download(desk.connection, hub.repository(desk.connection, "owner/small", COMMIT), desk.cache)
+    desk.server.models["owner/small"].commit = "f" * 40
+    new = desk.get()
+    assert list(catalogue._snapshots(desk.cache)) == [new, old]
+    assert [catalogue._version(each) for each in (new, old)] == ["", f"@{COMMIT[:7]}"]
 
 
 def test_the_token_is_in_no_log_and_no_file(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
