@@ -274,6 +274,22 @@ def test_another_page_takes_over_what_is_looked_at(looking, qtbot):
     assert page.next_word.rows["top_k"].field.text() == "5"
 
 
+def test_the_next_word_of_an_older_text_is_not_added(looking):
+    page = looking.page
+    page.text.setPlainText("once upon")
+    looking.look()
+    page.text.setPlainText("something else")
+    page.next_word.bars.chosen.emit(0)
+    page.look()
+    page.next_word.bars.chosen.emit(0)
+    assert page.text.toPlainText() == "something else"
+    looking.link.settle()
+    word = page.next_word.bars.tokens[0].text
+    page.next_word.bars.chosen.emit(0)
+    page.next_word.bars.chosen.emit(0)  # twice in a hurry: what comes after that word is not known yet
+    assert page.text.toPlainText() == "something else" + word
+
+
 def test_an_alternative_of_an_older_text_replaces_nothing(looking):
     page = looking.page
     page.tabs["tokens"].click()

@@ -34,11 +34,11 @@ class NextWord(Columns):
     def __init__(self, inspect: Inspect) -> None:
         super().__init__()
         self._inspect = inspect
-        self._text = ""
+        self._text = self._read = ""  # the text of now, and the one that the tokens follow
         self.sampling: Sampling = NEUTRAL
         self.note = Label(kind="soft", wrap=True)
         self.bars = Bars(self.tr("Next tokens"))
-        self.bars.chosen.connect(lambda number: self.go_on.emit(self.bars.tokens[number].text))
+        self.bars.chosen.connect(self._on_chosen)
         self.rows: dict[str, NumberRow] = {}
         self.sums = Label(kind="soft", wrap=True)
         self.sums.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -89,7 +89,20 @@ class NextWord(Columns):
         self._inspect.tokens(text, NEUTRAL, self.take_chain)
 
     def _ask(self) -> None:
-        self._inspect.next_word(self._text, self.sampling, self.take)
+        text = self._text
+        self._inspect.next_word(text, self.sampling, lambda found: self._take(text, found))
+
+    def leave(self, text: str) -> None:
+        """The text is this now, and will soon be looked at."""
+        self._text = text
+
+    def _on_chosen(self, number: int) -> None:
+        if self._read == self._text:  # else it would go behind what was typed since
+            self.go_on.emit(self.bars.tokens[number].text)
+
+    def _take(self, text: str, found: tuple[AlternativeToken, ...] | Notice) -> None:
+        self._read = text
+        self.take(found)
 
     def _on_changed(self, name: str, value: Any) -> None:
         values = {each: getattr(self.sampling, each) for each in self.sampling.__struct_fields__}

@@ -58,7 +58,7 @@ class InspectPage(QWidget):
         self._pause = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._pause.timeout.connect(self.look)
         self.text.textChanged.connect(self._pause.start)
-        self.text.textChanged.connect(lambda: self.tokens.leave(raw_text(self.text.document())))
+        self.text.textChanged.connect(self._leave)
         self._lay_out()
         theme.watcher.changed.connect(self._dress)
 
@@ -129,6 +129,11 @@ class InspectPage(QWidget):
         cursor.select(cursor.SelectionType.Document)
         cursor.insertText(text)
         self.text.setTextCursor(cursor)
+
+    def _leave(self) -> None:
+        text = raw_text(self.text.document())
+        self.tokens.leave(text)
+        self.next_word.leave(text)
 
     def look(self) -> None:
         """Ask about the text as it is now, for the part that is shown."""
