@@ -6,7 +6,14 @@ from pathlib import Path
 
 def main() -> None:
     """Entry point of ``chatdesk``, of ``chatdesk-window`` (on Windows without a console) and ``python -m chatdesk``."""
-    match sys.argv[1:]:
+    try:
+        _start(sys.argv[1:])
+    except KeyboardInterrupt:  # before there is a command or a window that sees to it
+        sys.exit(130)
+
+
+def _start(arguments: list[str]) -> None:
+    match arguments:
         case []:
             window(None)
         case ["--profile", folder]:
@@ -15,10 +22,10 @@ def main() -> None:
             from chatdesk.engine import host
 
             host.main()
-        case ["--training-process", *arguments]:  # the same for training, see chatdesk.training.events
+        case ["--training-process", *rest]:  # the same for training, see chatdesk.training.events
             from chatdesk.training import worker
 
-            worker.main(arguments)
+            worker.main(rest)
         case ["--errand-process", errand]:  # and its errands, see chatdesk.training.errands
             from chatdesk.training import errand_worker
 

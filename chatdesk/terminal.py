@@ -111,6 +111,8 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
             print(f"chatdesk: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                print(file=sys.stderr)  # what comes next begins a line of its own
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader of our stdout has left
             sys.stderr.close()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from chatdesk.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,6 +20,17 @@ def test_every_command_leads_to_a_function() -> None:
         assert callable(getattr(importlib.import_module(module), name)), place
     entry = (ROOT / "packaging" / "linux" / "org.chatdesk.Chatdesk.desktop").read_text()
     assert [line.removeprefix("Exec=") in commands for line in entry.splitlines() if line.startswith("Exec=")] == [True]
+
+
+def test_an_interrupt_while_the_program_is_being_imported_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chatdesk.cli.main", interrupted)
+    monkeypatch.setattr(sys, "argv", ["chatdesk", "chat"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
 
 
 @pytest.mark.parametrize("command", ["chatdesk", "chatdesk-window"])
