@@ -18,6 +18,7 @@ from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.lean import assembly, compaction, race
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.meeting import meeting
 from chatdesk.engine.local.lean.race import Race
 from chatdesk.engine.local.lean.step import LeanMaker
 from tests.engine.checkpoints import WIDE, make_checkpoint
@@ -51,7 +52,7 @@ def multiplied(kernels: Any, compact: Compact, x: torch.Tensor) -> torch.Tensor:
     for name, value in (given | strides | {name: part.data_ptr() for name, part in places.items()}).items():
         ops[0][name] = value
     ids, turns = np.zeros(len(x), np.int64), np.zeros((1, 1), np.float32)
-    kernels.run(ops, np.zeros(1, kernels.ATTENTION), ids, turns, (0, 0), 0, np.array([0, 1]))
+    kernels.run(ops, np.zeros(1, kernels.ATTENTION), ids, turns, (0, 0), meeting(1), 0)
     return found
 
 

@@ -20,6 +20,7 @@ from chatdesk.engine.local.lean import assembly, race
 from chatdesk.engine.local.lean import step as steps
 from chatdesk.engine.local.lean.compiler import Compiler, _digest
 from chatdesk.engine.local.lean.description import ARCHITECTURES
+from chatdesk.engine.local.lean.meeting import meeting
 from chatdesk.engine.local.lean.step import LeanStep
 from chatdesk.paths import kernel_cache
 from tests.engine.checkpoints import WIDE, make_checkpoint
@@ -273,16 +274,32 @@ def test_one_step_serves_all_lengths_of_its_buffers(folder, calls):
     engine.close()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize("model_type", ["llama", "phi3"])
+def test_threads_change_nothing(tmp_path, model_type, dtype, calls, monkeypatch):
+    """Five say what one says: nobody reads what another has not yet written."""
+    folder, found = make_checkpoint(tmp_path, model_type, config=WIDE), []
+    for threads in (1, 5):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        engine = loaded(folder, dtype)
+        found.append(ids_of(generate(engine, PROMPT, LONGER)))
+        assert maker(engine).made
+        engine.close()
+    assert len(calls) > 2
+    assert found[0] == found[1]
+
+
 def test_a_thread_without_memory_does_not_keep_the_others() -> None:
     """Which wait for it: they end, and the error is said."""
 
-    def run(_ops: object, _attentions: object, _ids: object, _turns: object, _place: object, thread: int, meeting):
+    def run(_ops: object, _attentions: object, _ids: object, _turns: object, _place: object, shared, thread: int):
         if thread == 1:
             raise MemoryError
-        while meeting[0] < 2:
+        while shared[0] < 2:
             time.sleep(0.001)
 
     program = SimpleNamespace(threads=3, portions=[(0, 1)], ops=[0], attentions=[], ahead=0, turns=torch.zeros(1, 1))
+    program.meeting = meeting(3)
     step = LeanStep(lambda _compact: program, run, [(torch.zeros(1, 1, 1, 1),) * 2], lambda: None)
     with pytest.raises(MemoryError):
         step([1], 0)

@@ -369,20 +369,20 @@ _SIGNATURE: Any = types.void(
     types.int64[::1],
     types.float32[:, ::1],
     types.UniTuple(types.int64, 2),  # type: ignore[no-untyped-call]
-    types.int64,
     types.int64[::1],
+    types.int64,
 )
 _compiled: Any = njit(_SIGNATURE, fastmath=FAST, error_model="numpy", nogil=True, cache=True)
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, thread: Any, meeting: Any) -> None:
+def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, meeting: Any, thread: Any) -> None:
     """A thread's share of ``ops`` for one token of each row; all threads have to be in here at once.
 
     ``place``: position of the first row, and how much further the next one is: 0 where each is of another text, 1
     where all are of one.
     ``ids``: int64 ``[rows]``. ``turns``: float32 ``[room, 2 * rotated]``, cosines and sines of each position.
-    ``meeting``: two numbers for all threads: 0 before the first of them comes, and how many they are.
+    ``meeting``: theirs, begun (see there).
     """
     rows, threads, arrivals = len(ids), meeting[1], 0
     position, ahead = place

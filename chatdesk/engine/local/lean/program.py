@@ -17,6 +17,7 @@ from chatdesk.engine.local.lean import kernels, nibbles, octets
 from chatdesk.engine.local.lean.assembly import HAS_BFLOAT16_PRODUCTS, HAS_BYTE_PRODUCTS
 from chatdesk.engine.local.lean.compaction import Compact
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
+from chatdesk.engine.local.lean.meeting import meeting
 from chatdesk.engine.local.lean.vectors import BFLOAT16, COMPACT, FLOAT32, INT4, INT8
 from chatdesk.engine.local.quantize import DTYPE, Int4Linear, Int8Embedding, Int8Linear
 from chatdesk.library.footprint import GROUP
@@ -38,8 +39,7 @@ class Program:
     """The operations of one model over ``buffers``, keys and values ``[rows, heads, room, size]`` of each layer.
 
     The buffers' and the model's memory has to stay where it is. ``compact``: what is read in place of weights at these
-    addresses. ``logits``: float32 ``[rows, vocabulary]``, written
-    by `run`.
+    addresses. ``logits``: float32 ``[rows, vocabulary]``, written by `run`; ``meeting``: of the threads in it.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Program:
         self.logits = torch.zeros(self.rows, _shape(head)[0])
         self._product(head, self._normed, self.logits)
         self.ops = _table(self._ops, kernels.OP)
+        self.meeting = meeting(threads)
         self.attentions = _table(self._attentions, kernels.ATTENTION)
         self.portions = self._portions()
 

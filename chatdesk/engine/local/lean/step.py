@@ -21,7 +21,7 @@ from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
-from chatdesk.engine.local.lean.meeting import begin, let_go, meeting
+from chatdesk.engine.local.lean.meeting import begin, let_go
 from chatdesk.engine.local.lean.race import Race
 from chatdesk.engine.local.lean.together import together
 
@@ -59,7 +59,6 @@ class LeanStep:
         if not self._is_compact:
             self._program = make({})
         self._turns = self._program.turns.numpy()
-        self._meeting = meeting(self._program.threads)
 
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed a token to each row. The logits, float32 ``[len(ids), vocabulary]``, are good until the next call."""
@@ -96,17 +95,14 @@ class LeanStep:
         return logits
 
     def _by(self, program: Any, ids: Sequence[int], position: int) -> torch.Tensor:
-        given = torch.tensor(ids).numpy()
+        given, place, meeting = torch.tensor(ids).numpy(), (position, program.ahead), program.meeting
         for first, last in program.portions:
             self._brake()
-            begin(self._meeting)
-            work = program.ops[first:last], program.attentions, given, self._turns, (position, program.ahead)
-            together(program.threads, partial(self._share, work), partial(let_go, self._meeting))
+            begin(meeting)
+            work = program.ops[first:last], program.attentions, given, self._turns, place, meeting
+            together(program.threads, partial(self._run, *work), partial(let_go, meeting))
         logits: torch.Tensor = program.logits[: len(ids)]
         return logits
-
-    def _share(self, work: tuple[Any, ...], thread: int) -> None:
-        self._run(*work, thread, self._meeting)
 
 
 class LeanMaker:
