@@ -69,9 +69,9 @@ class Conversations(Replies, Search):
         found = self._database.query(f"{SELECT['unsent_attachments']} WHERE conversation_id = ? ORDER BY number", id)
         return tuple(map(rows.attachment, found))
 
-    def delete(self, id: str) -> None:
+    def delete(self, id: str) -> Conversation:
         """Move it to the trash."""
-        self._change(id, deleted_at=time.time())
+        return self._change(id, deleted_at=time.time())
 
     def restore(self, id: str) -> None:
         """Take it back from the trash."""

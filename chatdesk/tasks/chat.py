@@ -31,7 +31,7 @@ _DRAFTS = 3  # where a person asks for drafts and the settings say one
 class Chat:
     """The open conversation and the list of all.
 
-    All methods belong to one thread. Attributes: ``on_change``, called with each `Change`, set before `start`.
+    All methods belong to one thread. Attributes: ``on_change``, told each `Change`, set before `start`; ``undoing``.
     """
 
     def __init__(self, store: Store, engine: EngineLink, models: Models, post: Post) -> None:
@@ -40,7 +40,7 @@ class Chat:
         self._post = post
         self._open = OpenConversation(self._store, engine, models, lambda change: self.on_change(change), self.refresh)
         self._places = 0  # counts the conversations shown, so that a late file does not come to another one
-        self._undoing = Undoing(lambda change: self.on_change(change), self.refresh)
+        self.undoing = Undoing(lambda change: self.on_change(change), self.refresh)
         self.on_change: Callable[[Change], None] = lambda change: None
 
     @property
@@ -83,6 +83,7 @@ class Chat:
                 if error is not None:
                     self._open.complain(Notice(error.fault, error.fields))
 
+        self.undoing.forget(self.undoing.what)  # a backup may have come in between
         self._open.show_nothing()
         self._store.call(work, then)
 
@@ -136,25 +137,20 @@ class Chat:
         self._open.stop(conversation_id)
         self._open.flush_unsent()
 
-        def work(c: Conversations) -> Conversation:
-            conversation = c.get(conversation_id)
-            c.delete(conversation_id)
-            return conversation
-
-        def then(conversation: Conversation) -> None:
-            self._offer_undo("conversation", conversation_id, lambda c: c.restore(conversation_id), conversation)
+        def then(deleted: Conversation) -> None:
+            self._offer_undo("conversation", conversation_id, lambda c: c.restore(conversation_id), deleted)
             if self._open.id == conversation_id:
                 self._open.show_nothing()
             self.refresh()
 
-        self._store.call(work, then)
+        self._store.call(lambda c: c.delete(conversation_id), then)
 
     def undo(self) -> None:
         """Take back the last deletion, edit or branching, and show what came back; a reply there is stopped first."""
-        what, home = self._undoing.what, self._undoing.home
+        what, home = self.undoing.what, self.undoing.home
         if self._open.is_asking and what != "file":  # a question is on its way
             return
-        if (undo := self._undoing.take()) is None:
+        if (undo := self.undoing.take()) is None:
             return
         if what == "file":  # no affair of the reply
             undo()
@@ -169,23 +165,28 @@ class Chat:
         deleted: Conversation | None = None,
     ) -> None:
         undo = partial(self._open.change_and_show, home, work, lambda _: self.refresh())
-        self._undoing.offer(what, home, undo, deleted)
+        self.undoing.offer(what, home, undo, deleted)
 
     def _leave(self) -> None:
         """Another conversation is to be shown: what has begun with files of this one is not meant for that."""
         self._places += 1
-        self._undoing.forget("file")
+        self.undoing.forget("file")
 
     def refresh(self) -> None:
         """Say the list of conversations anew."""
 
-        def then(found: list[Conversation]) -> None:
-            self.on_change(changes.ListChanged(tuple(found), self._undoing.deleted))
-            for conversation in found:  # the first exchange may have given it another title
-                if conversation.id == self.open_id:
-                    self._open.take_title(conversation)
+        def work(c: Conversations) -> tuple[list[Conversation], set[str]]:
+            return c.list(), {conversation.id for conversation in c.trash()}
 
-        self._store.call(lambda c: c.list(), then)
+        def then(stored: tuple[list[Conversation], set[str]]) -> None:
+            found, trash = stored
+            if self.undoing.deleted is not None and self.undoing.deleted.id not in trash:
+                self.undoing.forget("conversation")  # it was restored or purged there
+            self.on_change(changes.ListChanged(tuple(found), self.undoing.deleted))
+            for conversation in (each for each in found if each.id == self.open_id):
+                self._open.take_title(conversation)  # the first exchange may have given it another
+
+        self._store.call(work, then)
 
     # -- the open conversation -------------------------------------------------------------------------------------
 
@@ -221,7 +222,7 @@ class Chat:
             home, turn = stored
             sending.stored(home)
             if opening == self._open.opening and home.id == self.open_id:
-                self._undoing.forget("edit", "branch", "file")  # it would leave this message, or put back what is sent
+                self.undoing.forget("edit", "branch", "file")  # it would leave this message, or put back what is sent
                 self._open.show_files()
                 self.on_change(changes.AttachingFailed(()))
                 self.on_change(changes.Renamed(home.title))
@@ -458,7 +459,7 @@ class Chat:
 
         self._open.set_files((*files[:number], *files[number + 1 :]))
         self.on_change(changes.AttachingFailed(()))
-        self._undoing.offer("file", self.open_id, put_back)
+        self.undoing.offer("file", self.open_id, put_back)
 
     def look_at(self, file: Attachment, then: "Callable[[int], None]") -> None:
         """Have the tokens of any file counted, for a person who looks at it."""

@@ -105,6 +105,7 @@ class Shelf:
     def purge_messages(self, removal: Removal, failed: Callable[[Notice], None] | None = None) -> None:
         """Remove messages that are in the trash for good, with what was deleted below them."""
         self._change(lambda c: c.purge_removal(removal.batch), failed)
+        self._chat.undoing.forget("messages")  # it may be these
 
     def backups(self, callback: Callable[[list[Backup]], None]) -> None:
         """The copies that can be restored, the newest first."""

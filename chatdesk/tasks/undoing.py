@@ -31,8 +31,8 @@ class Undoing:
 
     def forget(self, *what: Undoable) -> None:
         """Such a step can no longer be taken back."""
-        if self.what in what:
-            self._undo, self.what = None, ""
+        if self.what and self.what in what:
+            self._undo, self.what, self.deleted = None, "", None
             self._say(UndoChanged(""))
 
     def take(self) -> Callable[[], None] | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatdesk.errors import Fault, UserError
+from chatdesk.storage.backups import before_migration
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.documents import Documents
 from chatdesk.storage.records import Conversation, Removal
@@ -133,6 +134,39 @@ def test_deleted_messages_go_for_good(desk: Desk, shelf: Shelf) -> None:
     shelf.show(conversation)
     desk.settle()
     assert desk.texts() == []
+
+
+@pytest.mark.parametrize("work", ["restore", "purge"])
+def test_what_left_the_trash_cannot_be_undone_any_more(desk: Desk, shelf: Shelf, work: str) -> None:
+    """Its place in the list, with Undo, goes; for what was gone for good Undo was a mistake of the program."""
+    conversation = desk.chat.open_id
+    desk.chat.delete(conversation)
+    desk.settle()
+    listed = desk.last(ListChanged)
+    assert listed.deleted is not None
+    assert (listed.deleted.id, desk.last(UndoChanged)) == (conversation, UndoChanged("conversation"))
+    getattr(shelf, work)(conversation)
+    desk.settle()
+    assert (desk.last(ListChanged).deleted, desk.last(UndoChanged)) == (None, UndoChanged(""))
+    desk.chat.undo()
+    desk.settle()
+    assert (conversation in {c.id for c in desk.last(ListChanged).conversations}) == (work == "restore")
+
+
+def test_a_restored_backup_leaves_nothing_to_undo(desk: Desk, shelf: Shelf) -> None:
+    """What was deleted may never have been there."""
+    source = desk.store.submit(lambda c: c._database.connection).result()
+    copy = desk.folder / "backups" / "daily-2026-01-01.db"
+    desk.store.submit(lambda c: before_migration(source, copy.parent, copy.name)).result()
+    desk.chat.new()
+    desk.answer("Later", "words")
+    desk.chat.delete(desk.chat.open_id)
+    desk.settle()
+    assert answered(desk, lambda done: shelf.restore_backup(copy, done)) is None
+    assert desk.last(UndoChanged) == UndoChanged("")
+    desk.chat.undo()
+    desk.settle()
+    assert len(desk.last(ListChanged).conversations) == 2
 
 
 @pytest.mark.parametrize(("kind", "words"), [("markdown", "is raining"), ("html", "is raining"), ("json", "raining")])
