@@ -110,6 +110,13 @@ def test_one_backup_a_day_is_made_and_is_whole(tmp_path):
         assert Conversations(database).branch(id) == messages
 
 
+@pytest.fixture
+def steps_when_asked(monkeypatch):
+    """A backup goes on with the next step when the store has done a piece of work, and not by itself."""
+    monkeypatch.setattr("chatdesk.storage.store._PAUSE_S", 60.0)
+
+
+@pytest.mark.usefixtures("steps_when_asked")
 def test_work_is_done_between_the_steps_of_a_backup(tmp_path):
     folder = tmp_path / "backups"
     with Store(tmp_path / "chatdesk.db", folder, quiet_s=0.2) as store:
@@ -128,6 +135,7 @@ def test_work_is_done_between_the_steps_of_a_backup(tmp_path):
     assert "damaged" not in backup.name
 
 
+@pytest.mark.usefixtures("steps_when_asked")
 def test_closing_ends_a_backup_and_leaves_nothing_of_it(tmp_path):
     folder = tmp_path / "backups"
     with Store(tmp_path / "chatdesk.db", folder, quiet_s=0.2) as store:
