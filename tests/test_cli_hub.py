@@ -136,7 +136,7 @@ def size_now(path: Path) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
 def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> None:
-    server.bytes_per_s = 2 * STEP
+    server.trickles_after = STEP + 1_000_000
     command = [sys.executable, "-m", "chatdesk", "models", "download", "owner/tiny"]
     parts = snapshots.folder(tmp_path / "cache", "owner/tiny") / "blobs"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as child:
@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_it_to_be_gone_on_with(server: Server, tmp_path: Path) -> 
         stdout, stderr = child.communicate(timeout=10)
     assert (child.returncode, stdout) == (130, "")
     assert "The same command goes on where it was." in stderr
-    server.bytes_per_s = 0
+    server.trickles_after = 0
     assert run("download", "owner/tiny").exit_code == 0
     licence = [each.headers.get("range") for each in server.asked if each.path.endswith("LICENSE")]
     assert licence == [None, f"bytes={STEP}-"]

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_goodtokengoodtoken"
 _PIECE = 2**16
+_DROP = 1000  # bytes
 _ENDS = ("cut", "hang", "drip", "drip-all")  # of what is sent at full speed
 
 
@@ -65,7 +66,11 @@ class Asked:
 
 
 class Server:
-    """The hub. ``faults``: taken one by one, each by the next request for the bytes of a file; see `Handler`."""
+    """The hub. ``faults``: taken one by one, each by the next request for the bytes of a file; see `Handler`.
+
+    ``bytes_per_s``: of each answer, 0 for as many as come. ``trickles_after``: so many bytes of each answer come, and
+    then too few to end within a test, until it is 0 again: whoever looks late finds the download under way.
+    """
 
     def __init__(self) -> None:
         self.models: dict[str, Model] = {}
@@ -73,6 +78,7 @@ class Server:
         self.api_faults: list[str] = []
         self.asked: list[Asked] = []
         self.bytes_per_s = 0.0
+        self.trickles_after = 0
         self.has_store = True
         self.lock = threading.Lock()
         self._hub = _listen(self, "hub")
@@ -294,9 +300,10 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _pour(self, body: bytes, kind: str, after: int) -> None:
-        begun = time.monotonic()
-        for position in range(0, len(body), _PIECE):
-            piece = body[position : position + _PIECE]
+        begun, position = time.monotonic(), 0
+        while position < len(body):
+            trickles = 0 < self.hub.trickles_after <= position
+            piece = body[position : position + (_DROP if trickles else _PIECE)]
             if kind in _ENDS and position + len(piece) > after:
                 piece = piece[: max(0, after - position)]
                 self._write(piece)
@@ -311,8 +318,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             self._write(piece)
-            if self.hub.bytes_per_s:
-                ahead = (position + len(piece)) / self.hub.bytes_per_s - (time.monotonic() - begun)
+            position += len(piece)
+            if trickles:
+                self.hub.is_closing.wait(0.05)
+            elif self.hub.bytes_per_s:
+                ahead = position / self.hub.bytes_per_s - (time.monotonic() - begun)
                 self.hub.is_closing.wait(max(0.0, ahead))
 
     def _write(self, data: bytes) -> None:

@@ -21,7 +21,7 @@ from tests.library.hub_server import Handler
 def test_what_another_program_is_fetching_stays(desk: Desk, tmp_path: Path) -> None:
     """Whoever gives the same model up, or moves it to the trash, takes nothing away from it."""
     desk.files[WEIGHTS] = noise(2 * STEP)
-    desk.server.bytes_per_s = 4 * STEP
+    desk.server.trickles_after = STEP
     fetching = Desk.__new__(Desk)
     fetching.__dict__.update(desk.__dict__, connection=connect(desk.server))
     with ThreadPoolExecutor(1) as pool:
@@ -33,6 +33,7 @@ def test_what_another_program_is_fetching_stays(desk: Desk, tmp_path: Path) -> N
         place = snapshots.folder(desk.cache, "owner/small")
         with pytest.raises(UserError, match="is being downloaded"):
             removing.remove(Removal(place, 1, 1))
+        desk.server.trickles_after = 0
         assert desk.is_whole(fetched.result())
     fetching.connection.close()
     snapshots.discard(desk.cache, "owner/small")

@@ -107,7 +107,7 @@ def test_a_download_becomes_an_entry(desk: Desk) -> None:
 def test_a_name_that_has_moved_leaves_nothing_behind(desk: Desk) -> None:
     """The hub answers with the name of today, under which the cache keeps it: gpt2 is openai-community/gpt2."""
     desk.server.models["old-name"] = Model(desk.server.models["owner/a"].files, listed={"id": "owner/a"})
-    desk.server.bytes_per_s = 2 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("old-name")
     desk.until(lambda: any(each.done > STEP for each in desk.downloads.all))
     assert desk.settings["downloads"] == ("owner/a@main",)
@@ -131,13 +131,13 @@ def test_one_at_a_time_in_order(desk: Desk) -> None:
 
 
 def test_pause_and_resume(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.downloads.all[0].done > STEP + 500_000)
     desk.downloads.pause("owner/a")
     assert desk.state() == "paused"
     done = desk.downloads.all[0].done
-    desk.server.bytes_per_s = 0
+    desk.server.trickles_after = 0
     desk.downloads.resume("owner/a")
     assert desk.downloads.all[0].done == done  # the bar does not go back
     desk.until(lambda: desk.state() == "done")
@@ -156,7 +156,7 @@ def test_pause_while_the_server_says_nothing(desk: Desk) -> None:
 
 
 def test_a_paused_download_is_there_at_the_next_start_and_asks_nothing(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.downloads.all[0].done > STEP)
     desk.downloads.close()
@@ -166,19 +166,19 @@ def test_a_paused_download_is_there_at_the_next_start_and_asks_nothing(desk: Des
     assert desk.downloads.all == (Download("owner/a", "main", "paused"),)
     time.sleep(0.1)
     assert len(desk.server.asked) == asked
-    desk.server.bytes_per_s = 0
+    desk.server.trickles_after = 0
     desk.downloads.resume("owner/a")
     desk.until(lambda: desk.state() == "done")
 
 
 def test_cancel_removes_what_has_come(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.downloads.all[0].done > STEP)
     desk.downloads.cancel("owner/a")
     assert (desk.downloads.all, desk.settings["downloads"]) == ((), ())
     desk.until(lambda: not snapshots.folder(desk.cache, "owner/a").exists())
-    desk.server.bytes_per_s = 0
+    desk.server.trickles_after = 0
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.state() == "done")
 
@@ -200,12 +200,12 @@ def test_one_that_was_whole_before_it_was_cancelled_is_done(desk: Desk) -> None:
 
 
 def test_cancel_of_a_paused_one_and_at_once_again(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.downloads.all[0].done > STEP)
     desk.downloads.pause("owner/a")
     desk.downloads.cancel("owner/a")
-    desk.server.bytes_per_s = 0
+    desk.server.trickles_after = 0
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.state() == "done")
     assert wrong_bytes(desk.cache) == []
@@ -239,12 +239,12 @@ def test_a_failure_does_not_hold_up_the_next(desk: Desk) -> None:
 
 
 def test_another_revision_takes_the_place_of_one_under_way(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.until(lambda: desk.downloads.all[0].done > STEP)
     desk.downloads.get("owner/a", COMMIT)
     assert [(each.revision, each.state) for each in desk.downloads.all] == [(COMMIT, "waiting")]
-    desk.server.bytes_per_s = 0
+    desk.server.trickles_after = 0
     desk.until(lambda: desk.state() == "done")
     assert [each.revision for each in desk.downloads.all] == [COMMIT]
     assert not (snapshots.folder(desk.cache, "owner/a") / "refs" / "main").exists()
@@ -259,7 +259,7 @@ def test_trouble_on_the_way_is_shown(desk: Desk) -> None:
 
 
 def test_offline_stops_everything_and_asks_nothing(desk: Desk) -> None:
-    desk.server.bytes_per_s = 3 * STEP
+    desk.server.trickles_after = STEP + 1_000_000
     desk.downloads.get("owner/a")
     desk.downloads.get("owner/b")
     desk.until(lambda: desk.downloads.all[0].done > STEP)
