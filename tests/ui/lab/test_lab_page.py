@@ -3,7 +3,6 @@
 import json
 import queue
 import sys
-import time
 from pathlib import Path
 
 import msgspec
