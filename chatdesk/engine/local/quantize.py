@@ -28,6 +28,7 @@ _AT_ONCE = 1 << 18  # numbers quantised together: what is needed for a moment is
 _WIDENED = 1 << 25  # numbers in two bytes for a moment: a head is larger than any other matrix
 _READ_DIRECTLY = frozenset(["dt_proj"])  # Mamba multiplies by its weight itself
 _KERNEL_ROWS = 8  # with more of them a matrix that is unpacked first is faster than the operator, on the CPU
+_KERNEL_WIDTH = 16  # it reads so many columns at once, and with other widths what lies behind the matrix
 _UNPACKED_ROWS = 128  # the same for four bits, which take longer to unpack
 _BLOCKS = 16  # blocks of results unpacked together: they stay in the cache
 _LANES = (64, 32)  # how many results the CPU's operator wants side by side: AVX-512, AVX2
@@ -54,7 +55,8 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x``: ``[..., in]``."""
         rows = x.reshape(-1, x.shape[-1])
-        if rows.device.type == "cpu" and len(rows) <= _KERNEL_ROWS:
+        is_served = rows.device.type == "cpu" and rows.shape[1] % _KERNEL_WIDTH == 0
+        if is_served and len(rows) <= _KERNEL_ROWS:
             y = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale)
         else:
             parts = _blocks(self.weight, _WIDENED)

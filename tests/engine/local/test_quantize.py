@@ -41,6 +41,17 @@ def test_product(kind: type[nn.Module], most: float, rows: int) -> None:
     assert torch.equal(kind(lying, bias.bfloat16())(x.bfloat16()).float(), found)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("width", [37, 100, 120])
+def test_widths_that_torchs_operator_reads_beyond(width: int, rows: int) -> None:
+    """What lies behind a matrix, here what is no number, is none of its own."""
+    weight, x = torch.randn(64, width), torch.randn(rows, width)
+    layer, expected = Int8Linear(weight, None), x @ weight.T
+    for _ in range(20):
+        [torch.full((4096,), math.nan, dtype=torch.bfloat16) for _ in range(8)].clear()
+        assert (layer(x.bfloat16()).float() - expected).norm() / expected.norm() < 0.01
+
+
 def test_a_row_of_nothing_stays_nothing() -> None:
     for kind in (Int8Linear, Int4Linear):
         assert kind(torch.zeros(32, 32), None)(torch.ones(1, 32, dtype=torch.bfloat16)).abs().max() < 1e-3
