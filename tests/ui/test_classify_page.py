@@ -322,3 +322,21 @@ def test_true_labels_in_capitals_are_the_same_and_others_count_nothing(sorting, 
     sorting.link.settle()
     assert page.report.words.text().startswith("None of the true labels")
     assert page.report.cells == {}
+
+
+def test_the_focus_stays_where_a_person_works(sorting, qtbot, tmp_path):
+    page = sorting.page
+    page.activateWindow()
+    sorting.open(table_of(tmp_path / "a.csv", "a", 2))
+    page.enter()
+    assert page.start_button.hasFocus()  # the text is not shown
+    page.close_button.setFocus()
+    page.close_button.click()
+    assert page.text.hasFocus()
+    page.labels.add_button.click()
+    page.labels.add_button.click()
+    qtbot.waitUntil(page.labels.names[3].hasFocus)  # it is shown with the next events
+    for place, heir in ((1, 1), (2, 1)):  # the next label's, else the last one's
+        page.labels._removers[place].setFocus()
+        page.labels._removers[place].click()
+        assert page.labels.names[heir].hasFocus()

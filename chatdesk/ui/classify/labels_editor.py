@@ -147,7 +147,9 @@ class LabelsEditor(QWidget):
             self.changed.emit()
 
     def _remove(self, remover: IconButton) -> None:
-        self._take(self._removers.index(remover))
+        number = self._removers.index(remover)
+        self._take(number)
+        self.names[min(number, len(self.names) - 1)].setFocus()
         self.changed.emit()
 
     def _take(self, number: int) -> None:

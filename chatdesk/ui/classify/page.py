@@ -155,7 +155,7 @@ class ClassifyPage(QWidget):
 
     def enter(self) -> None:
         """The page is shown, ready to be typed into."""
-        self.text.setFocus()
+        (self.text if self._table is None else self.start_button).setFocus()
         self._show_state()  # another model may be loaded
 
     # -- a file --------------------------------------------------------------------------------------------------------
@@ -189,6 +189,7 @@ class ClassifyPage(QWidget):
         self._reading += 1
         self._classifier.pause()  # what it works on is not shown any more
         self._show_file(None, Path())
+        self.text.setFocus()
 
     def take_over(self, other: "ClassifyPage") -> None:
         """What a person has typed, opened and begun on a page that goes away; what runs goes on."""
