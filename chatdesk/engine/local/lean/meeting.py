@@ -73,25 +73,32 @@ def _pause(_context: Any) -> Any:
     return types.void(), generate
 
 
-_system: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
-_yield: Any = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+if _FUTEX:
+    _system: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
 
+    @kernel
+    def _wake(meeting: Any) -> None:
+        """Those who sleep."""
+        if _there(meeting + 8 * _ASLEEP) > 0:
+            _system(_FUTEX, meeting, _WAKE, 1 << 30, 0, 0, 0)
 
-@kernel
-def _wake(meeting: Any) -> None:
-    """Those who sleep."""
-    if _FUTEX and _there(meeting + 8 * _ASLEEP) > 0:
-        _system(_FUTEX, meeting, _WAKE, 1 << 30, 0, 0, 0)
-
-
-@kernel
-def _rest(meeting: Any, seen: Any) -> None:
-    """Until somebody has come since ``seen`` was the number of arrivals, and a little longer."""
-    if _FUTEX:
+    @kernel
+    def _rest(meeting: Any, seen: Any) -> None:
+        """Until somebody has come since ``seen`` was the number of arrivals, and a little longer."""
         _add(meeting + 8 * _ASLEEP, 1)
         _system(_FUTEX, meeting, _WAIT, seen, meeting + 8 * _SECONDS, 0, 0)
         _add(meeting + 8 * _ASLEEP, -1)
-    else:
+
+else:
+    _yield: Any = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+
+    @kernel
+    def _wake(meeting: Any) -> None:
+        """Nobody sleeps."""
+
+    @kernel
+    def _rest(meeting: Any, seen: Any) -> None:
+        """Give way to other programs."""
         _yield()
 
 
