@@ -1,8 +1,7 @@
 """The editor of the writing desk: a long text, ghost text at the cursor, and which words a model wrote.
 
-Ghost text is no part of the document: it stands in the layout of the cursor's line as an input method's does, so it
-moves what follows, and neither undo nor the words that are kept know of it. Taking it, or a word of it, is one step of
-undo. What a hand types never has the format of generated words, so neither tint nor undo mixes the two.
+Taking ghost text, or a word of it, is one step of undo. What a hand types never has the format of generated words, so
+neither tint nor undo mixes the two.
 """
 
 import re
@@ -19,9 +18,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QResizeEvent,
     QTextBlock,
-    QTextCharFormat,
     QTextCursor,
-    QTextLayout,
     QTextOption,
 )
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
@@ -29,6 +26,7 @@ from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 from chatdesk.storage.records import DocumentText
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.raw_text import RawTextEdit, raw_text
+from chatdesk.ui.writing.ghost import Ghost
 from chatdesk.ui.writing.spans import GENERATION, Spans, generated, in_characters, in_units, units
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 COLUMN_CHARACTERS = 76
 MOST_CHARACTERS = 20_000_000
 """Of a document: a longer one takes Qt seconds to lay out."""
-_LINE = "\u2028"  # a line's end inside a block, as the layout knows it
 _NEXT_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)|\s+")
 _LONG_LINE = 5_000  # a longer line is broken anywhere: Qt takes seconds to look for blanks in one of a megabyte
 _REST_MS = 300  # from the last deletion to a look whether long lines are left
@@ -52,7 +49,7 @@ class Editor(RawTextEdit):
     """Signals: ``edited``, by hand, undo or a model; ``ghost_left(bool)``: all of it was taken (True) or dropped;
     ``refused(characters)``: so many were pasted, which is too many.
 
-    Attributes: ``spans``; ``ghost``, the text that is offered at the cursor.
+    Attributes: ``spans``.
     """
 
     edited = Signal()
@@ -67,13 +64,8 @@ class Editor(RawTextEdit):
         self.setTabChangesFocus(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.spans = Spans(self.document())
-        self.ghost = ""
+        self._ghost = Ghost(self.document(), self._on_ghost)
         self._show_placeholder()
-        self._ghost_at = -1
-        self._ghost_block = QTextBlock()
-        self._is_growing = False  # more ghost text may come
-        self._is_ghost_change = False
-        self._generation = ""
         self._is_tinted = True
         self._is_loading = False
         self._found: list[tuple[int, int]] = []
@@ -207,7 +199,7 @@ class Editor(RawTextEdit):
     def _on_contents(self, at: int, removed: int, added: int) -> None:
         if self._is_loading or (not removed and not added):
             return
-        if self._is_ghost_change:
+        if self._ghost.is_laying_out:
             return
         block = self.document().findBlock(at)
         while block.isValid() and block.position() <= at + added:
@@ -228,30 +220,34 @@ class Editor(RawTextEdit):
         cursor = self.textCursor()
         cursor.setPosition(cursor.selectionEnd())
         self.setTextCursor(cursor)
-        self._generation, self._ghost_at, self._is_growing = generation, cursor.position(), True
+        self._ghost.offer(cursor.position(), generation)
+        self._ghost.is_growing = True
 
     def grow_ghost(self, text: str) -> None:
         """More of it."""
-        if self._ghost_at >= 0:
-            self.ghost += text
-            self._show_ghost()
+        self._ghost.grow(text)
 
     def end_ghost(self) -> None:
         """No more comes; where nothing came, nothing is offered."""
-        self._is_growing = False
+        self._ghost.is_growing = False
         if not self.ghost:
             self.drop_ghost()
 
     @property
+    def ghost(self) -> str:
+        """The words that are offered at the cursor."""
+        return self._ghost.text
+
+    @property
     def has_ghost(self) -> bool:
         """Whether words are offered, or to be."""
-        return self._ghost_at >= 0
+        return self._ghost.is_offered
 
     def take_ghost(self) -> None:
         """Make all of it part of the text."""
-        text, generation = self.ghost, self._generation
+        text, generation = self.ghost, self._ghost.generation
         if text:
-            self._hide_ghost()
+            self._ghost.hide()
             self._insert(text, generation)
             self.ghost_left.emit(True)
 
@@ -260,64 +256,37 @@ class Editor(RawTextEdit):
         found = _NEXT_WORD.match(self.ghost)
         if found is None:
             return
-        generation, rest = self._generation, self.ghost[found.end() :]
-        self._hide_ghost()
+        generation, rest = self._ghost.generation, self.ghost[found.end() :]
+        self._ghost.hide()
         self._insert(found[0], generation)
         self._offer_rest(rest, generation)
 
     def _offer_rest(self, rest: str, generation: str) -> None:
         """Offer at the cursor what is left, or what is still to come."""
-        if rest or self._is_growing:
-            self._generation, self._ghost_at, self.ghost = generation, self.textCursor().position(), rest
-        if rest:
-            self._show_ghost()
-        elif not self._is_growing:
+        if rest or self._ghost.is_growing:
+            self._ghost.offer(self.textCursor().position(), generation, rest)
+        else:
             self.ghost_left.emit(True)
 
     def drop_ghost(self) -> None:
         """Offer nothing any more."""
         if self.has_ghost:
-            self._hide_ghost()
+            self._ghost.hide()
             self.ghost_left.emit(False)
 
-    def _hide_ghost(self) -> None:
-        block = self._ghost_block
-        self.ghost, self._ghost_at, self._generation = "", -1, ""
-        if block.isValid():
-            self._lay_out(block, "")
-
-    def _show_ghost(self) -> None:
-        self._ghost_block = self.document().findBlock(self._ghost_at)
-        self._lay_out(self._ghost_block, self.ghost.replace("\n", _LINE))
-        self.ensureCursorVisible()
+    def _on_ghost(self) -> None:
+        self._show_placeholder()
+        self.viewport().update()
+        if self.ghost:
+            self.ensureCursorVisible()
 
     def _show_placeholder(self) -> None:
         """The words of an empty document; Qt would leave them under the ghost text."""
         words = self.tr("Write something, then press Ctrl+Enter to have it continued.")
         self.setPlaceholderText("" if self.ghost else words)
 
-    def _lay_out(self, block: QTextBlock, text: str) -> None:
-        """Give a line the ghost text, or none, and have it laid out again."""
-        layout = block.layout()
-        if text:
-            inside = self._ghost_at - block.position()
-            layout.setPreeditArea(inside, text)
-            style = QTextCharFormat()
-            style.setForeground(QColor(theme.current().faint))
-            shown = QTextLayout.FormatRange()
-            shown.start, shown.length, shown.format = inside, units(text), style
-            layout.setFormats([shown])
-        else:
-            layout.setPreeditArea(-1, "")
-            layout.clearFormats()
-        self._show_placeholder()
-        self._is_ghost_change = True
-        self.document().markContentsDirty(block.position(), block.length())
-        self._is_ghost_change = False
-        self.viewport().update()
-
     def _on_cursor(self) -> None:
-        if self.has_ghost and self.textCursor().position() != self._ghost_at:
+        if self.has_ghost and self.textCursor().position() != self._ghost.at:
             self.drop_ghost()
 
     # -- the hand --------------------------------------------------------------------------------------------------
@@ -360,8 +329,8 @@ class Editor(RawTextEdit):
 
     def _type_along(self, text: str) -> None:
         """The hand types what is offered: the offer stays, one character shorter."""
-        generation, rest = self._generation, self.ghost[len(text) :]
-        self._hide_ghost()
+        generation, rest = self._ghost.generation, self.ghost[len(text) :]
+        self._ghost.hide()
         self._use_own_format()
         self.textCursor().insertText(text, generated(""))
         self._offer_rest(rest, generation)
