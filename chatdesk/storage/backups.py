@@ -61,7 +61,7 @@ def before_migration(source: sqlite3.Connection, folder: Path, name: str) -> Non
         _publish(part, folder / name)
     finally:
         part.unlink(missing_ok=True)
-    _thin(folder, MIGRATION, _KEEP_MIGRATION)
+    _thin(folder, MIGRATION, _KEEP_MIGRATION, name)
 
 
 class DailyBackup:
@@ -120,8 +120,9 @@ class DailyBackup:
                 damage = _damage(self._connection, self._breathe)
             if damage:
                 _log.error("the database is damaged: %s", damage)
-            _publish(part, self._folder / f"{_today()}{_DAMAGED if damage else '.db'}")
-            _thin(self._folder, DAILY, _KEEP_DAILY)
+            made = self._folder / f"{_today()}{_DAMAGED if damage else '.db'}"
+            _publish(part, made)
+            _thin(self._folder, DAILY, _KEEP_DAILY, made.name)
         except _Stopped:
             pass
         except (sqlite3.Error, OSError) as error:
@@ -166,7 +167,7 @@ def restore(path: Path, database: Path, folder: Path) -> Path:
     finally:
         part.unlink(missing_ok=True)
         _log_of(part).unlink(missing_ok=True)
-    _thin(folder, RESTORING, _KEEP_MIGRATION)
+    _thin(folder, RESTORING, _KEEP_MIGRATION, aside.name)
     return aside
 
 
@@ -285,12 +286,15 @@ def _publish(part: Path, final: Path) -> None:
             os.close(folder)
 
 
-def _thin(folder: Path, prefix: str, keep: int) -> None:
-    """Keep the newest of a kind; copies with damage are counted apart from good ones. One that is in use stays."""
+def _thin(folder: Path, prefix: str, keep: int, made: str) -> None:
+    """Keep the newest of a kind; copies with damage are counted apart from good ones. One that is in use stays.
+
+    ``made`` stays, too, where a clock that was ahead has made others look newer.
+    """
     names = sorted(entry.name for entry in folder.glob(f"{prefix}*.db"))
     damaged = [name for name in names if name.endswith(_DAMAGED)]
     good = [name for name in names if not name.endswith(_DAMAGED)]
-    for name in damaged[:-keep] + good[:-keep]:
+    for name in {*damaged[:-keep], *good[:-keep]} - {made}:
         try:
             (folder / name).unlink(missing_ok=True)
             _log_of(folder / name).unlink(missing_ok=True)

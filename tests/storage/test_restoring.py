@@ -66,6 +66,18 @@ def test_the_program_goes_on_with_the_restored_database(tmp_path, copy):
         store.restore(copy)
 
 
+def test_the_present_state_is_kept_although_a_clock_was_ahead(tmp_path, copy):
+    """Three that look newer are no reason to remove it at once: it is what the person was promised."""
+    for day in (1, 2, 3):
+        (copy.parent / f"before-restoring-2099-01-0{day}-000000.db").write_bytes(b"later")
+    with Store(tmp_path / "chatdesk.db", copy.parent, quiet_s=60) as store:
+        store.submit(lambda c: c.create("new")).result()
+        store.restore(copy).result()
+        (former,) = [each for each in backups.available(copy.parent) if each.path != copy and each.is_sound]
+        store.restore(former.path).result()
+        assert titles(store) == ["new"]
+
+
 def test_a_daily_backup_in_the_making_gives_way(tmp_path, copy):
     with Store(tmp_path / "chatdesk.db", copy.parent, quiet_s=0.0) as store:
         store.submit(lambda c: [c.create("x" * 50_000) for _ in range(50)]).result()

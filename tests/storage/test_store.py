@@ -135,6 +135,22 @@ def test_work_is_done_between_the_steps_of_a_backup(tmp_path):
     assert "damaged" not in backup.name
 
 
+def test_a_clock_that_was_ahead_does_not_end_the_backups(tmp_path, monkeypatch):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    ahead = [f"daily-2099-01-0{day}.db" for day in range(1, 8)]
+    for name in ahead:
+        (folder / name).write_bytes(b"later")
+    thinned = threading.Event()
+    thin = backups._thin
+    monkeypatch.setattr(backups, "_thin", lambda *how: (thin(*how), thinned.set()))
+    with Store(tmp_path / "chatdesk.db", folder, quiet_s=0.0) as store:
+        fill(store, 1)
+        assert thinned.wait(30)
+    (made,) = {entry.name for entry in folder.iterdir()} - set(ahead)
+    assert made.endswith(".db")
+
+
 @pytest.mark.usefixtures("steps_when_asked")
 def test_closing_ends_a_backup_and_leaves_nothing_of_it(tmp_path):
     folder = tmp_path / "backups"
