@@ -267,6 +267,19 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch, code, fau
     assert path.read_text(encoding="utf-8") == markdown.document([VERSIONS])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="rights are not said by a mode there")
+def test_an_export_is_read_by_whom_the_person_lets(tmp_path):
+    path, before = tmp_path / "salt.md", os.umask(0o077)
+    try:
+        markdown.export_markdown([VERSIONS], path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    markdown.export_markdown([VERSIONS], path)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError) as caught:
         markdown.export_markdown([VERSIONS], tmp_path / "gone" / "salt.md")

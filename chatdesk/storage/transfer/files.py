@@ -7,7 +7,8 @@ import contextlib
 import lzma
 import os
 import re
-import tempfile
+import secrets
+import shutil
 import unicodedata
 import zipfile
 import zlib
@@ -49,19 +50,23 @@ class Unreadable(Exception):
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace a file by another, or leave it as it is. Raises ``DISK_FULL`` or ``CANNOT_WRITE``."""
+    """Replace a file by another, or leave it as it is. Raises ``DISK_FULL`` or ``CANNOT_WRITE``.
+
+    Who may read it: as with the file it replaces, else as with any new file of the person's.
+    """
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     with naming_faults(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with part.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)  # mkstemp's is for the owner alone; a file one asked for is like any other
-            os.replace(name, path)
+            with contextlib.suppress(OSError):  # there is none
+                shutil.copymode(path, part)
+            os.replace(part, path)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(name)
+                part.unlink()
             raise
 
 
