@@ -119,21 +119,24 @@ class OpenConversation:
         """Do ``work`` in the store, show the conversation as it is then, and hand over what the work returned.
 
         What is typed by now is stored first. Nothing is handed over where a step before it has removed what it is
-        about. ``always`` is called before that, and where the work failed.
+        about; of a conversation that is gone for good nothing is shown. ``always`` is called before that, and where the
+        work failed.
         """
         self.flush_unsent()
         self.opening += 1
         self._changing += 1
         opening = self.opening
 
-        def whole(c: Conversations) -> tuple[list[T], Conversation, list[Turn], tuple[Attachment, ...]]:
+        def whole(c: Conversations) -> tuple[list[T], Conversation | None, list[Turn], tuple[Attachment, ...]]:
             done: list[T] = []
             with suppress(KeyError):
                 done.append(work(c))
-            shown = turns.turns(c, conversation_id, most=_FIRST)
-            return done, c.get(conversation_id), shown, c.unsent_attachments(conversation_id)
+            with suppress(KeyError):
+                home, shown = c.get(conversation_id), turns.turns(c, conversation_id, most=_FIRST)
+                return done, home, shown, c.unsent_attachments(conversation_id)
+            return [], None, [], ()
 
-        def shown(found: tuple[list[T], Conversation, list[Turn], tuple[Attachment, ...]]) -> None:
+        def shown(found: tuple[list[T], Conversation | None, list[Turn], tuple[Attachment, ...]]) -> None:
             if opening == self.opening:  # not overtaken by another choice
                 self._show(*found[1:])
             for done in found[0]:

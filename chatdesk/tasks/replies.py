@@ -79,7 +79,7 @@ class Reply:
     request: int = 0
     model: ModelInfo | None = None
     adapter: str = ""
-    partial: Future[Partial] | None = None
+    partial: Future[Partial | None] | None = None
     started: Started | None = None
     finished: Finished | None = None
     reason: str | None = None
@@ -315,7 +315,7 @@ class Replies:
 
     def _send(self, drafts: list[Reply], messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
         for reply in drafts:
-            reply.partial = self._store.call(_beginning(reply))
+            reply.partial = self._store.call(_begun(reply))
         prompt, sampling, overflow, stop = turns.outgoing(messages, values)
         self._engine.send(
             Generate(
@@ -345,7 +345,7 @@ class Replies:
             self._save(reply, why)
             return True
         if (partial := reply.partial) is not None:
-            self._store.call(lambda c: c.drop_reply(partial.result().id))
+            self._store.call(_dropping(partial))
         self._audience.reply_ended(reply, None, why)
         return False
 
@@ -356,13 +356,14 @@ class Replies:
         self._ended.append(reply)
         reply.is_refused = False
 
-        def work(c: Conversations) -> Turn:
-            with c.transaction():
+        def work(c: Conversations) -> Turn | None:
+            with suppress(KeyError), c.transaction():  # deleted for good meanwhile
                 message = c.finish_reply(_partial(c, reply).id, text, token_ids, reason, provenance)
                 turns.title_of_exchange(c, message)
-            return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
+                return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
+            return None
 
-        def then(turn: Turn) -> None:
+        def then(turn: Turn | None) -> None:
             self._forget(reply)
             self._audience.reply_ended(reply, turn, why)
 
@@ -391,17 +392,44 @@ def _beginning(reply: Reply) -> Callable[[Conversations], Partial]:
     return lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance)
 
 
-def _extension(partial: Future[Partial], text: str, token_ids: tuple[int, ...]) -> Callable[[Conversations], object]:
+def _begun(reply: Reply) -> Callable[[Conversations], Partial | None]:
+    """None where what it answers has just been deleted."""
+    begin = _beginning(reply)
+
+    def work(c: Conversations) -> Partial | None:
+        with suppress(KeyError):
+            return begin(c)
+        return None
+
+    return work
+
+
+def _made(partial: Future[Partial | None] | None) -> Partial | None:
+    """On the storage thread: the partial, if it was begun; on a full disk it was not."""
+    return None if partial is None or partial.exception() is not None else partial.result()
+
+
+def _extension(
+    partial: Future[Partial | None], text: str, token_ids: tuple[int, ...]
+) -> Callable[[Conversations], object]:
     """Write the text so far; a partial that could not be made on a full disk is made when the reply is saved."""
 
     def work(c: Conversations) -> None:
-        if partial.exception() is None:
-            c.extend_reply(partial.result().id, text, token_ids)
+        with suppress(KeyError):  # deleted for good meanwhile
+            if (made := _made(partial)) is not None:
+                c.extend_reply(made.id, text, token_ids)
+
+    return work
+
+
+def _dropping(partial: Future[Partial | None]) -> Callable[[Conversations], object]:
+    def work(c: Conversations) -> None:
+        with suppress(KeyError):  # deleted for good meanwhile
+            if (made := _made(partial)) is not None:
+                c.drop_reply(made.id)
 
     return work
 
 
 def _partial(c: Conversations, reply: Reply) -> Partial:
-    if reply.partial is not None and reply.partial.exception() is None:
-        return reply.partial.result()
-    return _beginning(reply)(c)
+    return _made(reply.partial) or _beginning(reply)(c)

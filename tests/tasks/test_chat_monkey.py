@@ -21,6 +21,7 @@ from chatdesk.engine.api import (
     TokenEvent,
 )
 from chatdesk.errors import Fault
+from chatdesk.storage.records import Conversation, Removal
 from chatdesk.tasks.changes import (
     Change,
     Opened,
@@ -31,6 +32,7 @@ from chatdesk.tasks.changes import (
     TurnRemoved,
     TurnReplaced,
 )
+from chatdesk.tasks.shelf import Shelf
 from tests.tasks.desk import Desk
 
 
@@ -70,6 +72,7 @@ class Monkey:
         self.desk.load()
         self.chat, self.screen = self.desk.chat, Screen()
         self.chat.on_change = self.screen.take
+        self.shelf = Shelf(self.desk.store, self.chat, folder / "backups", self.desk._posted.put)
         self.said = 0
         self.stage: dict[int, str] = {}  # of requests: started, done
 
@@ -93,7 +96,7 @@ class Monkey:
             *[lambda: chat.send(words)] * 2, *[self._speak] * 3, *[lambda: self._some_answers(1)] * 2,
             chat.regenerate, chat.undo, chat.new, chat.stop, chat.continue_reply, chat.write_drafts, chat.clear,
             chat.tick, lambda: chat.set_draft(words), lambda: chat.close_drafts(some.choice([*drafts, ""])),
-            self._open_one,
+            self._open_one, self._look_into_trash,
         ]  # fmt: skip
         if drafts:
             found.append(lambda: chat.choose_draft(some.choice(drafts)))
@@ -112,6 +115,16 @@ class Monkey:
         ids = self.desk.store.submit(lambda c: [each.id for each in c.list()]).result()
         if ids:
             self.chat.open(self.some.choice(ids))
+
+    def _look_into_trash(self) -> None:
+        """What was said before its list is shown by then."""
+        lists: list[list[Conversation | Removal]] = []
+        self.shelf.trash(lists.append)
+        while not lists:
+            self._some_answers(1)
+        if found := self.some.choice([*lists[0], None]):
+            kind, name = ("_messages", found) if isinstance(found, Removal) else ("", found.id)
+            getattr(self.shelf, self.some.choice(("restore", "purge")) + kind)(name)
 
     def _speak(self) -> bool:
         """The engine says a bit more of each reply; whether there was one."""
