@@ -429,6 +429,18 @@ class OpenConversation:
         self._figures.show(next(iter(self._written()), None))
         self._replies.go_on()
         self._figures.count_again()
+        if self.notice is not None and self.notice.action == "choose_model":
+            self._take_chosen_model()
+
+    def _take_chosen_model(self) -> None:
+        """A question that lacked a model is answered by the one chosen since, or it is told why that is none."""
+        if self._models.info is None:
+            self.complain(self._models.state.notice or self.notice)
+            return
+        self.complain(None)
+        last = self.turns[-1] if self.turns else None
+        if last is not None and last.role == "user" and self.can_change(last.id):
+            self.ask(self.id, last.id)
 
     def _written(self) -> list[Reply]:
         return self._replies.of(self.id) if self.id else []

@@ -98,6 +98,21 @@ def test_without_a_model_the_question_stays_and_a_button_helps(desk: Desk) -> No
     assert desk.asked().prompt == (ChatMessage("user", "Hi"),)
 
 
+def test_a_question_that_lacked_a_model_is_answered_by_the_one_that_is_chosen(desk: Desk) -> None:
+    desk.chat.send("Hi")
+    desk.settle()
+    desk.models.load("/models/wrong")
+    desk.fail(desk.engine.requests[-1], Fault.NOT_A_CHECKPOINT, path="/models/wrong", reason="it holds no files")
+    assert desk.last(NoticeChanged).notice.fault is Fault.NOT_A_CHECKPOINT
+    desk.load()
+    assert desk.last(NoticeChanged).notice is None
+    assert desk.asked().prompt == (ChatMessage("user", "Hi"),)
+    desk.models.unload()
+    desk.chat.new()
+    desk.load()
+    assert len([request for request in desk.engine.requests if isinstance(request, Generate)]) == 1
+
+
 def test_the_engine_dies_mid_reply(desk: Desk) -> None:
     desk.load()
     request = desk.send("Hi")
