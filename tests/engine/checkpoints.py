@@ -79,6 +79,18 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 """Config values by model type: small, with a context of 512 tokens, sliding windows of 64."""
 
+RARE: dict[str, dict[str, Any]] = {
+    "phimoe": {**_GROUPED, "num_local_experts": 4},
+    "recurrent_gemma": {
+        **_GROUPED,
+        "head_dim": 8,
+        "lru_width": 32,
+        "block_types": ["recurrent", "attention"],
+        "attention_window_size": 64,
+    },
+}
+"""The same for those that a few tests ask for."""
+
 CORE = (
     "gpt2",
     "gpt_neox",
@@ -139,7 +151,7 @@ def make_checkpoint(
     """Write a checkpoint of random weights to ``folder`` and return it.
 
     ``original_gpt2_names``: without the "transformer." prefix, and with the mask buffers of the first release.
-    ``adds_start``: the tokenizer puts `START` in front of a text. ``config`` overrides `SIZES`. The model has no
+    ``adds_start``: the tokenizer puts `START` in front of a text. ``config`` overrides these values. The model has no
     end token of its own, so that it does not stop at random.
     """
     import torch
@@ -148,7 +160,7 @@ def make_checkpoint(
 
     tokenizer = make_tokenizer(vocabulary)
     values = {
-        **SIZES[model_type],
+        **(SIZES | RARE)[model_type],
         "vocab_size": tokenizer.get_vocab_size(),
         "bos_token_id": 1,
         "eos_token_id": 0,

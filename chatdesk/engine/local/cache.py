@@ -318,6 +318,7 @@ class Batch:
         for layer in self._cache.layers:
             is_recurrent = hasattr(layer, "recurrent_states")  # these know one of the two names only
             (layer.reorder_cache if is_recurrent else layer.batch_select_indices)(indices)
+        self._runner.pick_own(indices)
 
     def keep(self, indices: Items[int]) -> None:
         """Leave only these rows."""

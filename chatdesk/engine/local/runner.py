@@ -18,6 +18,7 @@ ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
 """Layers that several tokens may be fed to after others."""
 
 _SPARE_TOKENS = 64
+_OWN_STATES = frozenset(["conv1d_state", "recurrent_states"])
 
 
 class Runner:
@@ -65,6 +66,13 @@ class Runner:
         room = bucket if self.steps.is_on else _spare
         cache.layers = [GrowingLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
         return cache
+
+    def pick_own(self, rows: torch.Tensor) -> None:
+        """Leave these rows in the states that a model keeps in its modules, as RecurrentGemma does."""
+        for module in self.model.modules():
+            for name in _OWN_STATES & vars(module).keys():
+                state: torch.Tensor | None = getattr(module, name)
+                setattr(module, name, None if state is None else state[rows])
 
     @torch.inference_mode()
     def __call__(self, rows: torch.Tensor, cache: Any, start: int, last: int = 1, spare: int = 0) -> torch.Tensor:

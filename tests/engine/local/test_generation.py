@@ -106,7 +106,7 @@ def test_same_seed_same_text(fresh):
     assert ids_of(first) != ids_of(generate(fresh, PROMPT, NEUTRAL, seed=only(first, Started).seed + 1))
 
 
-@pytest.mark.parametrize("model_type", ["gpt2", "mistral"])
+@pytest.mark.parametrize("model_type", ["gpt2", "mistral", "recurrent_gemma"])
 def test_draft_i_is_the_single_draft_with_seed_plus_i(checkpoint, model_type):
     """Whatever N, and although drafts leave the batch at different times."""
     engine = LocalEngine()

@@ -13,13 +13,12 @@ from chatdesk.engine.api import Choices, DraftFinished, Finished, Generate, Read
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.lean import race
 from chatdesk.engine.local.runner import Runner
-from tests.engine.checkpoints import SIZES, make_checkpoint
+from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only, text_of
 from tests.engine.local.greedy import is_near_tie, prompt_of, reference
 
 LIMIT = 64
 LONGER = structs.replace(GREEDY, max_new_tokens=30)
-MIXED = {"num_local_experts": 4, "num_key_value_heads": 2}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 
     def make(model_type: str) -> Path:
         if model_type not in made:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setitem(SIZES, "phimoe", {**SIZES["llama"], **MIXED})
-                place = made[model_type] = make_checkpoint(tmp_path_factory.mktemp(model_type), model_type)
+            place = made[model_type] = make_checkpoint(tmp_path_factory.mktemp(model_type), model_type)
             config = json.loads((place / "config.json").read_text())
             del config["rope_parameters"]
             factors = {"short_factor": [1.0] * 4, "long_factor": [4.0, 3.0, 2.0, 1.5]}
