@@ -3,7 +3,7 @@ the first word, and the sentence of an empty conversation. (Under a turn: `chatd
 """
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from chatdesk.ui import theme
@@ -144,6 +144,7 @@ class EmptyState(QWidget):
         column.addStretch(1)
         column.addWidget(sentence)
         column.addSpacing(theme.scaled(8))
+        self._examples: dict[str, QPushButton] = {}
         for text in (
             self.tr("Hello, who are you?"),
             self.tr("Tell me a short story about a lighthouse."),
@@ -153,4 +154,13 @@ class EmptyState(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _checked=False, text=text: self.example_chosen.emit(text))
             column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+            self._examples[text] = button
         column.addStretch(1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt override: an example too long for a narrow window ends in a sign."""
+        super().resizeEvent(event)
+        room = self.width() - theme.scaled(64)
+        for text, button in self._examples.items():
+            button.setText(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room))
+            button.setAccessibleName(text)

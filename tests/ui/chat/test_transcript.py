@@ -3,10 +3,11 @@
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
 
 from chatdesk.tasks.changes import Turn
-from chatdesk.ui.chat.marginalia import Waiting
+from chatdesk.ui import theme
+from chatdesk.ui.chat.marginalia import EmptyState, Waiting
 from chatdesk.ui.chat.surface import Surface
 from chatdesk.ui.chat.transcript import Transcript
 from chatdesk.ui.chat.views import CodeFrame, RowView
@@ -459,3 +460,23 @@ def test_the_dots_say_how_much_of_a_long_prompt_is_read(transcript: Transcript) 
     transcript.flush()
     transcript.show_read("s", 0.9)
     assert transcript.text_of("s") == "Now"
+
+
+@pytest.mark.parametrize("width", [270, 700])
+def test_an_example_is_shown_as_far_as_there_is_room_and_sent_whole(qtbot, qapp, width):
+    theme.apply(qapp, "light", 100)
+    room = QWidget()
+    qtbot.addWidget(room)
+    state = EmptyState(room)
+    state.resize(width, 400)
+    room.resize(width, 400)
+    room.show()
+    buttons = state.findChildren(QPushButton)
+    assert len(buttons) == 3
+    for button in buttons:
+        assert button.width() >= button.sizeHint().width()
+    long = max(buttons, key=lambda button: len(button.text()))
+    assert long.text().endswith("…") == (width == 270)
+    with qtbot.waitSignal(state.example_chosen) as chosen:
+        long.click()
+    assert chosen.args == ["Tell me a short story about a lighthouse."]
