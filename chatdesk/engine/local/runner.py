@@ -64,8 +64,15 @@ class Runner:
             return None
         cache = DynamicCache(config=self.model.config)
         room = bucket if self.steps.is_on else _spare
-        cache.layers = [GrowingLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        cache.layers = [GrowingLayer(room) if self._keeps_all(layer) else layer for layer in cache.layers]
         return cache
+
+    def _keeps_all(self, layer: Any) -> bool:
+        """Whether it keeps the keys of all tokens: also a window that is wider than any text (Phi 3.5, Phi 4)."""
+        if type(layer) is not DynamicSlidingWindowLayer:
+            return type(layer) is DynamicLayer
+        most = getattr(self.model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+        return isinstance(most, int) and layer.sliding_window >= most
 
     def pick_own(self, rows: torch.Tensor) -> None:
         """Leave these rows in the states that a model keeps in its modules, as RecurrentGemma does."""

@@ -327,6 +327,16 @@ def test_others_keep_their_own_forward(tmp_path, model_type, calls):
     assert calls == []
 
 
+def test_a_window_as_wide_as_the_longest_text_is_none(tmp_path, calls):
+    """As Phi 3.5 and Phi 4 have it."""
+    folder = make_checkpoint(tmp_path, "phi3", config={"sliding_window": 512})
+    assert compare(folder, [1, 40, 480], 20) <= 1
+    assert len(calls) > 3 * 15
+    engine = loaded(folder)
+    converse(engine, PROMPT, 3)
+    engine.close()
+
+
 def test_torch_answers_while_the_kernels_are_compiled(folder, monkeypatch, tmp_path, calls):
     """And a close ends the compilation. The folder is empty, so it takes seconds."""
     monkeypatch.setenv("CHATDESK_CACHE", str(tmp_path))
