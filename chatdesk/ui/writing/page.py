@@ -14,7 +14,6 @@ from chatdesk.tasks.changes import Change, ModelChanged, Notice
 from chatdesk.tasks.diffing import Piece
 from chatdesk.tasks.writing_prompts import WritingPrompt
 from chatdesk.ui import theme
-from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialogs import ask_text
 from chatdesk.ui.widgets.drawer import Drawer, Shade
@@ -29,6 +28,7 @@ from chatdesk.ui.writing.header import WritingHeader
 from chatdesk.ui.writing.hint import Hint
 from chatdesk.ui.writing.review import Review
 from chatdesk.ui.writing.side import Side
+from chatdesk.ui.writing.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +89,7 @@ class WritingPage(QWidget):
     # -- building --------------------------------------------------------------------------------------------------
 
     def _make_bars(self) -> None:
-        self.notice = Label(kind="warning", wrap=True)
-        self.notice.hide()
+        self.notice = Trouble()
         self.caution = Caution()
         self.caution.understood.connect(self._on_understood)
         self.example = TextButton(self.tr("Try it: “{text}”, continued five times").format(text=EXAMPLE), kind="link")
@@ -168,6 +167,7 @@ class WritingPage(QWidget):
         """Follow the model."""
         if isinstance(change, ModelChanged):
             self.header.show_model(change)
+            self.notice.follow(change)
 
     def take(self, change: "WritingChange") -> None:
         """Show one change of the desk."""
@@ -276,8 +276,7 @@ class WritingPage(QWidget):
 
     def show_notice(self, notice: Notice | None) -> None:
         """Say what went wrong, or nothing any more."""
-        self.notice.setText(sentence(notice.fault, notice.fields) if notice else "")
-        self.notice.setVisible(notice is not None)
+        self.notice.say(notice)
         if notice is not None:
             self.header.set_writing(False)
             self.hint.set_words("")
