@@ -81,18 +81,17 @@ class Writing:
     # -- the documents ---------------------------------------------------------------------------------------------
 
     def start(self, document_id: str = "") -> None:
-        """Say the list, and open a document: this one if it is there, else the newest, else a new one.
-
-        Until then none is open: a new editor is empty, and its words are nobody's.
+        """Say the list, and open a document unless one is asked for meanwhile: this one if it is there, else the
+        newest, else a new one. Until then none is open: a new editor is empty, and its words are nobody's.
         """
         self.document, self._is_dirty, self._is_refused = None, False, False
+        opening = self._opening
 
         def then(found: list[Document]) -> None:
             self._say_list(found)
-            ids = [document.id for document in found]
-            if ids:
-                self.open(document_id if document_id in ids else ids[0])
-            else:
+            if opening == self._opening and found:
+                self.open(document_id if any(each.id == document_id for each in found) else found[0].id)
+            elif opening == self._opening:
                 self.new()
 
         self._call(lambda d: d.list(), then)
@@ -132,7 +131,9 @@ class Writing:
             self._call(work, lambda _: self._took_title(document_id), failed)
 
     def delete(self, document_id: str) -> None:
-        """Move a document to the trash; `undo` brings it back."""
+        """Move a document to the trash; `undo` brings it back. An empty id is that of none."""
+        if not document_id:
+            return
         self._flush()
 
         def work(d: Documents) -> tuple[Document, list[Document]]:

@@ -62,7 +62,7 @@ class Boxes(QObject):
                 self._writing.rename(self._page.open_id, headline)
             self._writing.generating.begin(prompt, values, dict(self._writing.values))
 
-        if not self._page.editor.document().isEmpty():
+        if not self._page.open_id or not self._page.editor.document().isEmpty():
             self._writing.new(then=write)
         else:
             write()

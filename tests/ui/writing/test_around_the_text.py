@@ -52,6 +52,16 @@ def test_a_title_is_typed_for_a_document_that_is_there(desk):
     assert titles(desk) == ["", "Mine"]
 
 
+def test_what_is_done_before_a_document_is_open(desk):
+    page = WritingPage(desk.writing, desk.models, desk.settings)
+    desk.qtbot.addWidget(page)
+    page.do("delete")  # nothing is there to be deleted
+    page.boxes.begin_from(page.prompts["news"], {"headline": "Rain", "facts": ""})
+    desk.settle()
+    assert page.header.title.text() == "Rain"
+    assert titles(desk) == ["Rain"]
+
+
 def test_a_title_that_is_typed_is_that_of_its_document_whatever_is_opened_then(desk):
     desk.type("A story")
     desk.stored()
