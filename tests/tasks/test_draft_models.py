@@ -86,7 +86,7 @@ def test_a_choice_is_at_work_at_once_and_remembered_for_its_model(shelf: Shelf) 
     assert shelf.greedy() == alone
     shelf.models.load(str(shelf.small), "cpu", "float32")
     assert shelf.said[-1].draft_model == ""
-    again = Models(shelf.engine, lambda folders: [], Settings(shelf.settings._path), shelf.posted.put)
+    again = Models(shelf.engine, lambda folders: [], Settings(shelf.large.parent / "settings.toml"), shelf.posted.put)
     assert again.draft_model(str(shelf.large)) == str(shelf.small)
 
 
