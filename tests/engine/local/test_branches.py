@@ -49,11 +49,14 @@ def opened(folder):
 
 
 def walk(engine: LocalEngine, steps: int, seed: int) -> list[str]:
-    """Prompts as a conversation makes them: going on, another ending, an edit far back, an earlier branch again."""
+    """Prompts as a conversation makes them: going on, another ending, an edit far back, an earlier branch again.
+
+    Of short ones nothing is cut off: a long walk would end among them.
+    """
     source = random.Random(seed)
     prompts = [prompt_of(engine, 120, seed)]
     for i in range(steps):
-        last, any_one = prompts[-1], source.choice(prompts)
+        last, any_one = prompts[-1], source.choice([each for each in prompts if len(each) > 200])
         cut = source.randrange(20, len(any_one))
         tail = " " + prompt_of(engine, source.randrange(3, 40), 1000 * seed + i)
         prompts.append(source.choice([last[:600] + tail, any_one[:cut] + tail, any_one, any_one[:cut]]))
