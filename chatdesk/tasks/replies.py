@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ from chatdesk.tasks.changes import Action, Notice, Turn
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.ports import EngineLink, StoreLink
 
+T = TypeVar("T")
 _ACTIONS: dict[Fault, Action] = {
     Fault.NO_MODEL: "choose_model",
     Fault.OUT_OF_MEMORY: "use_less",
@@ -315,7 +316,7 @@ class Replies:
 
     def _send(self, drafts: list[Reply], messages: tuple[ChatMessage, ...], values: dict[str, Any]) -> None:
         for reply in drafts:
-            reply.partial = self._store.call(_begun(reply))
+            reply.partial = self._store.call(_unless_gone(_beginning(reply)))
         prompt, sampling, overflow, stop = turns.outgoing(messages, values)
         self._engine.send(
             Generate(
@@ -336,7 +337,8 @@ class Replies:
         self._asked.pop(drafts[0].request, None)
         kept = [reply for reply in drafts if self._finish(reply, reason or reply.reason or "stop", why)]
         if len(kept) > 1:
-            self._store.call(_first_chosen(kept[0]), failed=lambda error: None)  # what is wrong the saving has told
+            first = _unless_gone(lambda c: c.choose(_partial(c, kept[0]).id))  # until another is chosen
+            self._store.call(first, failed=lambda error: None)  # what is wrong the saving has told
 
     def _finish(self, reply: Reply, reason: str, why: Notice | None) -> bool:
         """Its text becomes a message; without a word it goes away. Returns whether it stays."""
@@ -345,7 +347,7 @@ class Replies:
             self._save(reply, why)
             return True
         if (partial := reply.partial) is not None:
-            self._store.call(_dropping(partial))
+            self._store.call(_on_partial(partial, lambda c, id: c.drop_reply(id)))
         self._audience.reply_ended(reply, None, why)
         return False
 
@@ -356,12 +358,11 @@ class Replies:
         self._ended.append(reply)
         reply.is_refused = False
 
-        def work(c: Conversations) -> Turn | None:
-            with suppress(KeyError), c.transaction():  # deleted for good meanwhile
+        def work(c: Conversations) -> Turn:
+            with c.transaction():
                 message = c.finish_reply(_partial(c, reply).id, text, token_ids, reason, provenance)
                 turns.title_of_exchange(c, message)
                 return turns.turn(message, c.siblings(message.id), c.provenance([message.id]).get(message.id))
-            return None
 
         def then(turn: Turn | None) -> None:
             self._forget(reply)
@@ -371,20 +372,21 @@ class Replies:
             reply.is_refused = True
             self._audience.reply_unsaved(reply, Notice(error.fault, error.fields))
 
-        self._store.call(work, then, failed)
+        self._store.call(_unless_gone(work), then, failed)
 
     def _forget(self, reply: Reply) -> None:
         self._ended = [ended for ended in self._ended if ended is not reply]
 
 
-def _first_chosen(reply: Reply) -> Callable[[Conversations], object]:
-    """The first draft is the one gone on with, until another is chosen."""
+def _unless_gone(work: Callable[[Conversations], T]) -> Callable[[Conversations], T | None]:
+    """None where what it is about is not there: deleted for good meanwhile, or it could not be saved."""
 
-    def work(c: Conversations) -> None:
-        with suppress(KeyError):  # it could not be saved
-            c.choose(_partial(c, reply).id)
+    def tried(c: Conversations) -> T | None:
+        with suppress(KeyError):
+            return work(c)
+        return None
 
-    return work
+    return tried
 
 
 def _beginning(reply: Reply) -> Callable[[Conversations], Partial]:
@@ -392,43 +394,28 @@ def _beginning(reply: Reply) -> Callable[[Conversations], Partial]:
     return lambda c: c.begin_reply(reply.conversation_id, reply.parent_id, provenance)
 
 
-def _begun(reply: Reply) -> Callable[[Conversations], Partial | None]:
-    """None where what it answers has just been deleted."""
-    begin = _beginning(reply)
-
-    def work(c: Conversations) -> Partial | None:
-        with suppress(KeyError):
-            return begin(c)
-        return None
-
-    return work
-
-
 def _made(partial: Future[Partial | None] | None) -> Partial | None:
     """On the storage thread: the partial, if it was begun; on a full disk it was not."""
     return None if partial is None or partial.exception() is not None else partial.result()
 
 
+def _on_partial(
+    partial: Future[Partial | None], change: Callable[[Conversations, str], object]
+) -> Callable[[Conversations], object]:
+    """Change a partial by its id; one that could not be made on a full disk is made when the reply is saved."""
+
+    def work(c: Conversations) -> None:
+        if (made := _made(partial)) is not None:
+            change(c, made.id)
+
+    return _unless_gone(work)
+
+
 def _extension(
     partial: Future[Partial | None], text: str, token_ids: tuple[int, ...]
 ) -> Callable[[Conversations], object]:
-    """Write the text so far; a partial that could not be made on a full disk is made when the reply is saved."""
-
-    def work(c: Conversations) -> None:
-        with suppress(KeyError):  # deleted for good meanwhile
-            if (made := _made(partial)) is not None:
-                c.extend_reply(made.id, text, token_ids)
-
-    return work
-
-
-def _dropping(partial: Future[Partial | None]) -> Callable[[Conversations], object]:
-    def work(c: Conversations) -> None:
-        with suppress(KeyError):  # deleted for good meanwhile
-            if (made := _made(partial)) is not None:
-                c.drop_reply(made.id)
-
-    return work
+    """Write the text so far."""
+    return _on_partial(partial, lambda c, id: c.extend_reply(id, text, token_ids))
 
 
 def _partial(c: Conversations, reply: Reply) -> Partial:

@@ -11,6 +11,7 @@ from chatdesk.settings.options import CHAT
 from chatdesk.storage.conversations import Conversations
 from chatdesk.storage.records import Attachment, Message, Provenance
 from chatdesk.tasks.changes import Turn
+from chatdesk.tasks.thoughts import Answer
 
 SAMPLING_NAMES = tuple(name for name in Sampling.__struct_fields__ if name in CHAT)
 _TITLE_CHARS = 60
@@ -18,7 +19,6 @@ _SHORT_TITLE_CHARS = 20
 _BACKTICKS = re.compile("`{3,}")
 _OPENING = re.compile(r"<think>\s*")
 _EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,3}|`+)(?![\s*`])(.+?)(?<=\S)\1(?![\w*`])")
-_THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
 def turns(c: Conversations, conversation_id: str, above: str | None = None, most: int = -1) -> list[Turn]:
@@ -150,7 +150,10 @@ def title_of_exchange(c: Conversations, reply: Message) -> None:
 
 def _said(reply: str) -> str:
     """The first line behind its thoughts, without the signs of Markdown."""
-    line = _first_line(_THOUGHTS.sub("", reply))[: 4 * _TITLE_CHARS]  # no more is shown, and stars can be many
+    answer = Answer()
+    line = _first_line(answer.feed(reply) + answer.finish())[
+        : 4 * _TITLE_CHARS
+    ]  # no more is shown, and stars can be many
     return _EMPHASIS.sub(r"\2", line).lstrip("#>*- ")
 
 

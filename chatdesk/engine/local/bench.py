@@ -256,7 +256,7 @@ class Bench:
             return "plain"
         if isinstance(steps, LeanMaker):
             race = steps.races.get(1)
-            return "kernels" if race is not None and race.is_over and race.is_new else "plain"
+            return "kernels" if race is not None and race.has_won else "plain"
         return "graph"
 
 

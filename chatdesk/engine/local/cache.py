@@ -184,7 +184,7 @@ class Batch:
         if not isinstance(maker, LeanMaker) or len(ids) < step.rows:
             return self._by(step, ids)
         race = maker.races[step.rows]
-        if race.is_over and race.is_new:
+        if race.has_won:
             return self._by(step, ids)
         if race.is_over:
             race.rest()

@@ -99,8 +99,7 @@ class LabelsEditor(QWidget):
 
     def _name_set(self) -> None:
         """The button says which set is shown; what a person has typed is none of them."""
-        plan = self.plan()
-        name = next((name for name, (_, ready) in SETS.items() if plan == ready), "")
+        name = _set_of(self.plan())
         self.ready.set_choices(self._sets if name else {"": self.tr("My own labels"), **self._sets})
         self.ready.set_value(name)
 
@@ -108,7 +107,7 @@ class LabelsEditor(QWidget):
         name, plan = self.ready.value, self.plan()
         if not name:
             return
-        if all(plan != ready for _, ready in SETS.values()):
+        if not _set_of(plan):
             self._before = plan
             self.back_button.show()
         self.show_plan(SETS[name][1])
@@ -118,7 +117,7 @@ class LabelsEditor(QWidget):
         plan, before, self._before = self.plan(), self._before, None
         if before is not None:
             self.show_plan(before)
-        if all(plan != ready for _, ready in SETS.values()):
+        if not _set_of(plan):
             self._before = plan
         else:
             self.ready.setFocus()
@@ -166,3 +165,8 @@ class LabelsEditor(QWidget):
             QWidget.setTabOrder(before, after)
         for remover in self._removers:
             remover.setEnabled(len(self._removers) > 2)
+
+
+def _set_of(plan: Plan) -> str:
+    """Name of the ready set that a plan is; empty where a person has typed it."""
+    return next((name for name, (_, ready) in SETS.items() if plan == ready), "")

@@ -274,6 +274,20 @@ def test_one_step_serves_all_lengths_of_its_buffers(folder, calls):
     engine.close()
 
 
+def test_a_lost_race_rests_once_for_all_who_find_it_out(monkeypatch):
+    """And twice as long when it is lost again."""
+    now, lost = 1000.0, race.Race()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for rest_s in (race.REST_S, 2 * race.REST_S):
+        assert lost.may_run()
+        lost.rest()
+        lost.rest()
+        now += rest_s - 1
+        assert not lost.may_run()
+        now += 1
+    assert lost.may_run()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "int4"])
 @pytest.mark.parametrize("model_type", ["llama", "phi3"])
 def test_threads_change_nothing(tmp_path, model_type, dtype, calls, monkeypatch):

@@ -20,7 +20,7 @@ from numba import from_dtype, njit, types
 from chatdesk.engine.local.lean import compact, nibbles, octets
 from chatdesk.engine.local.lean.assembly import FAST, kernel
 from chatdesk.engine.local.lean.attention import attend, remember
-from chatdesk.engine.local.lean.meeting import meet
+from chatdesk.engine.local.lean.meeting import THREADS, meet
 from chatdesk.engine.local.lean.vectors import (
     BFLOAT16,
     COMPACT,
@@ -384,7 +384,7 @@ def run(ops: Any, attentions: Any, ids: Any, turns: Any, place: Any, meeting: An
     ``ids``: int64 ``[rows]``. ``turns``: float32 ``[room, 2 * rotated]``, cosines and sines of each position.
     ``meeting``: theirs, begun (see there).
     """
-    rows, threads, arrivals = len(ids), meeting[1], 0
+    rows, threads, arrivals = len(ids), meeting[THREADS], 0
     position, ahead = place
     for index in range(len(ops)):
         op = ops[index]

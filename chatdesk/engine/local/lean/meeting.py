@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from chatdesk.engine.local.lean.assembly import I64, external, intrinsic, kernel
 
-_ARRIVED, _THREADS, _ASLEEP, _SECONDS, _NANOSECONDS = range(5)
+_ARRIVED, THREADS, _ASLEEP, _SECONDS, _NANOSECONDS = range(5)
+"""Of a meeting: how many have come, are to come and sleep; then the longest time to sleep, as Linux wants it."""
+
 _LOOKS = 3_000  # with a pause after each; less than 100 microseconds
 _ALL_HERE = 1 << 62  # arrivals that nobody has to wait for
 _SLEEP_NS = 1_000_000  # at most: nobody is woken by `let_go`

@@ -48,7 +48,7 @@ class Race:
         """Whether the new way is to be tried or used: not while a lost race rests. After that it begins anew."""
         if time.monotonic() < self._rests_until:
             return False
-        if self.is_over and not self.is_new:
+        if self.is_over and not self.has_won:
             self._seconds = {True: [], False: []}
         return True
 
@@ -57,6 +57,7 @@ class Race:
         self._seconds[is_new].append(seconds)
 
     def rest(self) -> None:
-        """It is lost, or cannot be run."""
-        self._rests_until = time.monotonic() + self._rest_s
-        self._rest_s *= 2
+        """It is lost, or cannot be run; that several texts find it out changes nothing."""
+        if time.monotonic() >= self._rests_until:
+            self._rests_until = time.monotonic() + self._rest_s
+            self._rest_s *= 2
