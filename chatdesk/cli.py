@@ -62,7 +62,23 @@ def main() -> None:
             piped = "utf-8-sig" if stream is sys.stdin else "utf-8"
             stream.reconfigure(encoding=None if stream.isatty() else piped, errors="replace")
     with written():
-        cli(prog_name="chatdesk")
+        sys.exit(_run())
+
+
+def _run() -> int | None:
+    """Run what was typed and return its exit code. A mistake in typing is one sentence and exit code 2."""
+    try:
+        code: int | None = cli(prog_name="chatdesk", standalone_mode=False)
+        return code
+    except typer.TyperException as error:
+        words = error.format_message().replace("Value error, ", "")  # who checks the values puts it in front
+        context = getattr(error, "ctx", None)  # of the command that was meant, where that is known
+        hint = f" See {context.command_path} --help." if context else ""
+        print(f"chatdesk: {words}{'' if words[-1] in '.?!' else '.'}{hint}", file=sys.stderr)
+        return error.exit_code
+    except typer.Abort:  # a question without an answer
+        print("chatdesk: Aborted.", file=sys.stderr)
+        return 1
 
 
 @cli.callback(invoke_without_command=True)

@@ -33,13 +33,21 @@ if TYPE_CHECKING:
     from chatdesk.library.download import Step
     from chatdesk.library.hub import Repository
 
-cli = typer.Typer(help="The checkpoints on this machine, and those of a model hub.", no_args_is_help=True)
+cli = typer.Typer()
 
 _WORDS = {
     Word.ON_CPU: "layers on the CPU: slow",
     Word.SWAPS: "more than the free memory: very slow",
     Word.SHORT: "shorter context than the model's own",
 }
+
+
+@cli.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    """The checkpoints on this machine, and those of a model hub."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(2)
 
 
 @cli.command("list")

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from chatdesk import __version__, app
-from chatdesk.cli import cli
+from chatdesk.cli import cli, main
 from chatdesk.engine.fake import FakeEngine
 from chatdesk.settings.store import Settings
 from tests.engine.adapters import make_adapter
@@ -223,6 +223,41 @@ def test_a_message_that_is_refused_does_not_end_a_talk(
 def test_text_that_is_none(model: str, arguments: list[str]) -> None:
     failed = run(*arguments, "--model", model, stdin="Hi\n")
     assert (failed.exit_code, failed.stderr) == (2, "chatdesk: the text is caf?; it must be Unicode text.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("nonsense", "No such command 'nonsense'. See chatdesk --help."),
+        ("--bad", "No such option: --bad. See chatdesk --help."),
+        ("complete", "Missing argument 'prompt'. See chatdesk complete --help."),
+        ("complete a b", "Got unexpected extra argument(s) (b). See chatdesk complete --help."),
+        ("complete a --top-k", "Option '--top-k' requires an argument."),
+        ("models lst", "No such command 'lst'. Did you mean 'list'? See chatdesk models --help."),
+        (
+            "bench --device xx",
+            "Invalid value for '--device': 'xx' is not one of 'auto', 'cpu', 'cuda', 'mps', 'xpu'."
+            " See chatdesk bench --help.",
+        ),
+    ],
+)
+def test_a_command_typed_wrong_is_told_in_one_line(
+    arguments: str, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["chatdesk", *arguments.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, *capsys.readouterr()) == (2, "", f"chatdesk: {sentence}\n")
+
+
+@pytest.mark.parametrize("arguments", ["--version", "models --help"])
+def test_what_was_asked_ends_well(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["chatdesk", *arguments.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code or 0, capsys.readouterr().err) == (0, "")
 
 
 ECHO = """
