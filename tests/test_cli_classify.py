@@ -45,7 +45,7 @@ def test_a_file_with_true_labels(model: str, tmp_path: Path) -> None:
     told = run(tmp_path / "p", str(SENTIMENT), "--model", model, "--out", str(out), "--json")
     assert told.exit_code == 0, told.output
     found = json.loads(told.stdout)
-    with out.open(encoding="utf-8", newline="") as file:
+    with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["predicted"] for row in rows] == [row["predicted"] for row in found["rows"]]
     right = sum(row["predicted"] == row["label"] for row in rows)

@@ -149,7 +149,8 @@ def written(path: Path, table: Table, plan: Plan, results: Sequence[Result | Non
     The file is replaced as a whole. Raises ``DISK_FULL`` or ``CANNOT_WRITE``.
     """
     file = io.StringIO(newline="")
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
+    is_table = path.suffix.lower() not in (".jsonl", ".ndjson")
+    if not is_table:
         for row in _objects(table, plan, results):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     else:
@@ -158,7 +159,7 @@ def written(path: Path, table: Table, plan: Plan, results: Sequence[Result | Non
         writer.writerow([*table.columns, *_beside(table.columns, wanted)])
         for cells, found in zip(table.rows, results, strict=True):
             writer.writerow([*cells, *_cells(plan, found)])
-    files.write(path, storable(file.getvalue()).encode())
+    files.write_text(path, file.getvalue(), is_table)
 
 
 def _beside(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -14,7 +14,6 @@ from msgspec import Struct
 from chatdesk.engine.api import Event, Failed, Scored
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.database import naming_faults
-from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer import files
 from chatdesk.tasks import classify_files
 from chatdesk.tasks.changes import Notice
@@ -179,7 +178,7 @@ class Classifier:
             return
         with naming_faults(self._typed):
             self._typed.parent.mkdir(parents=True, exist_ok=True)
-        files.write(self._typed, storable(json.dumps(msgspec.to_builtins(self.typed), ensure_ascii=False)).encode())
+        files.write_text(self._typed, json.dumps(msgspec.to_builtins(self.typed), ensure_ascii=False))
         self._kept_typed = self.typed
 
     def close(self) -> None:

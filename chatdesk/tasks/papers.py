@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer import files, word
 from chatdesk.tasks.attachments import decoded, safe_name
 
@@ -59,8 +58,10 @@ def read(path: Path, progress: Progress = _nobody) -> Paper:
 
 def write(path: Path, title: str, text: str, progress: Progress = _nobody) -> None:
     """Write a text as its file's ending says. Raises ``DISK_FULL`` or ``CANNOT_WRITE``; an older file stays then."""
-    is_word = path.suffix.lower() == ".docx"
-    files.write(path, _docx(title, text, progress) if is_word else storable(text).encode())
+    if path.suffix.lower() == ".docx":
+        files.write(path, _docx(title, text, progress))
+    else:
+        files.write_text(path, text)
 
 
 def _too_large(name: str, size: int) -> UserError:

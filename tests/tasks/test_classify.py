@@ -198,7 +198,9 @@ def test_results_are_written_behind_the_columns(tmp_path: Path) -> None:
     table = classify_files.Table(("text", "predicted"), (("a, b", "x"), ("", "y"), ("z", "")))
     results = [Result((0.25, 0.75)), Result((), "empty"), None]
     classify_files.written(tmp_path / "out.csv", table, PLAN, results)
-    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbftext,")  # or Excel shows Chinese as garbage
+    assert classify_files.read(tmp_path / "out.csv").columns[0] == "text"
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["text", "predicted", "predicted_", "p(positive)", "p(negative)", "problem"]
     assert rows[1:] == [

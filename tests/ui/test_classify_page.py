@@ -112,7 +112,7 @@ def test_the_table_is_saved(sorting, tmp_path, monkeypatch, qtbot):
     monkeypatch.setattr(QFileDialog, "open", lambda self: self.fileSelected.emit(str(tmp_path / "out.csv")))
     page.save_button.click()
     sorting.until(lambda: page.note.text() == "Saved as out.csv.")
-    assert (tmp_path / "out.csv").read_text("utf-8").startswith("text,predicted,")
+    assert (tmp_path / "out.csv").read_text("utf-8-sig").startswith("text,predicted,")
 
 
 def test_labels_are_edited_added_and_removed(sorting, qtbot):

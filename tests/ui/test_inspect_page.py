@@ -128,7 +128,8 @@ def test_tokens_are_exported(looking, monkeypatch, tmp_path):
     for button, name in ((page.tokens.csv, "t.csv"), (page.tokens.json, "t.json")):
         monkeypatch.setattr(QFileDialog, "open", lambda self, n=name: self.fileSelected.emit(str(tmp_path / n)))
         button.click()
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text("utf-8"), newline="")))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text("utf-8-sig"), newline="")))
+    assert (tmp_path / "t.csv").read_bytes().startswith(b"\xef\xbb\xbfposition,")  # Excel knows UTF-8 by that alone
     assert [row["text"] for row in rows] == ["once", " upon", " a", " time"]
     assert (tmp_path / "t.json").stat().st_size > 100
 
@@ -169,7 +170,7 @@ def test_attention_is_exported(looking, monkeypatch, tmp_path):
     for button, name in ((page.attention.csv, "a.csv"), (page.attention.png, "a.png")):
         monkeypatch.setattr(QFileDialog, "open", lambda self, n=name: self.fileSelected.emit(str(tmp_path / n)))
         button.click()
-    rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8"), newline="")))
+    rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8-sig"), newline="")))
     assert rows[0] == ["", "once", " upon", " a", " time"]
     assert [float(value) for value in rows[2][1:]] == [0.5, 0.5, 0, 0]
     picture = QImage(str(tmp_path / "a.png"))

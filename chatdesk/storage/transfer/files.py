@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from chatdesk.errors import Fault, UserError
 from chatdesk.storage.database import naming_faults
+from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer.trees import Reason
 
 Files: TypeAlias = dict[str, Callable[[], bytes]]
@@ -68,6 +69,11 @@ def write(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
+
+
+def write_text(path: Path, text: str, is_table: bool = False) -> None:
+    """`write` a text, UTF-8. A table (CSV) begins with the mark without which Excel takes it for another encoding."""
+    write(path, storable(text).encode("utf-8-sig" if is_table else "utf-8"))
 
 
 def file_name(title: str, suffix: str) -> str:

@@ -6,7 +6,6 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QWidget
 
 from chatdesk.errors import Fault, UserError
-from chatdesk.storage.tables import storable
 from chatdesk.storage.transfer import files
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.dialogs import choose_place, tell
@@ -17,7 +16,7 @@ def save_text(parent: QWidget, name: str, text: str) -> None:
 
     def save(path: Path) -> None:
         try:
-            files.write(path, storable(text).encode())
+            files.write_text(path, text, is_table=name.endswith(".csv"))
         except UserError as error:
             tell(parent, sentence_of(error))
 
