@@ -168,7 +168,10 @@ class Generator:
         """The sampling really used, and what the model sees."""
         sampling = resolve(request.sampling, self.checkpoint.info.sampling)
         around = Around(request.lead, request.suffix)
-        prompt = self._prompts.make(request.prompt, sampling, request.overflow == "drop", request.dialogue, around)
+        asked = request.prompt
+        if not isinstance(asked, str):
+            asked = self.checkpoint.with_own_ids(asked)
+        prompt = self._prompts.make(asked, sampling, request.overflow == "drop", request.dialogue, around)
         self.checkpoint.require_known(prompt.ids)
         return sampling, prompt
 

@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ import transformers
 from msgspec.structs import replace
 from safetensors import safe_open
 
-from chatdesk.engine.api import Load, ModelInfo, Progress
+from chatdesk.engine.api import ChatMessage, Load, ModelInfo, Progress
 from chatdesk.engine.local.fill import fill_marks
 from chatdesk.engine.local.placement import choose_bits, choose_device, choose_dtype, device_map, device_name, memory
 from chatdesk.engine.local.quantize import quantise
@@ -71,6 +71,19 @@ class Checkpoint:
         if most >= self.vocabulary:
             reason = f"the tokenizer made token {most}, but the model has {self.vocabulary}"
             raise UserError(Fault.TENSORS_DO_NOT_MATCH, reason=reason)
+
+    def with_own_ids(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """Messages without kept ids that the model has no vectors for: another checkpoint's, so the text counts.
+
+        Raises ``BAD_VALUE`` for one below 0, which is nobody's.
+        """
+        least = min((min(message.token_ids) for message in messages if message.token_ids), default=0)
+        if least < 0:
+            raise UserError(Fault.BAD_VALUE, name="token_ids", value=least, allowed="a token's number, from 0 on")
+        return tuple(
+            replace(message, token_ids=None) if max(message.token_ids or (0,)) >= self.vocabulary else message
+            for message in messages
+        )
 
 
 @dataclass(frozen=True)

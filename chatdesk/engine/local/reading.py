@@ -61,10 +61,11 @@ class Reader:
         elif not request.prompt or request.prompt[-1].role != "assistant":
             raise UserError(Fault.BAD_VALUE, name="prompt", value="no reply", allowed="messages that end with a reply")
         else:
-            reply = request.prompt[-1]  # joined as it was written: through a template a space might come before it
+            messages = self._checkpoint.with_own_ids(request.prompt)
+            reply = messages[-1]  # joined as it was written: through a template a space might come before it
             own = reply.token_ids or tokens.quoting.encode_plain(reply.text)
             sampling = resolve(Sampling(max_new_tokens=max(1, len(own))), self._checkpoint.info.sampling)
-            before = self._prompts.make(request.prompt[:-1], sampling, dialogue=request.dialogue)
+            before = self._prompts.make(messages[:-1], sampling, dialogue=request.dialogue)
             if before.opening and not reply.token_ids:
                 own = tokens.quoting.encode_plain(without_opening(reply.text))
             ids, start = [*before.ids, *own], len(before.ids)

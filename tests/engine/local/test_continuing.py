@@ -2,7 +2,8 @@
 
 import pytest
 
-from chatdesk.engine.api import Finished, Read, Started, TokensRead
+from chatdesk.engine.api import Finished, Generate, MakePrompt, Read, Started, TokensRead
+from chatdesk.errors import UserError
 from tests.engine.checkpoints import END, START
 from tests.engine.local.driving import generate, only
 from tests.engine.local.talks import CHATML, assistant, prompt_of, system, user
@@ -57,6 +58,31 @@ def test_what_the_template_opens_is_said_and_not_opened_twice(made):
     for message in (assistant("<think>\nthe dog"), assistant("<think>\nthe dog", ids)):
         read = only(list(engine.run(Read(9, (user("Who?"), message)))), TokensRead)
         assert "".join(token.text for token in read.tokens) == "the dog"
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@pytest.mark.parametrize("strange", [10**6, 2**40, 2**70])
+def test_ids_that_the_model_does_not_have_are_another_checkpoints(made, is_last, strange):
+    """One that was trained anew in its folder has another vocabulary: the text of a reply stands for its ids."""
+    engine = made(CHATML)
+    known = tuple(engine._loaded().checkpoint.tokens.encode("the dog"))
+    for ids in ((strange,), (*known, strange)):
+        talk = (user("Who?"), assistant("the dog", ids), *(() if is_last else (user("Which?"),)))
+        plain = (user("Who?"), assistant("the dog"), *talk[2:])
+        assert prompt_of(engine, *talk) == prompt_of(engine, *plain)
+        (made_of,) = engine.run(MakePrompt(8, talk))
+        assert (made_of.token_ids,) == tuple(each.token_ids for each in engine.run(MakePrompt(8, plain)))
+        if is_last:
+            read = only(list(engine.run(Read(9, talk))), TokensRead)
+            assert tuple(token.id for token in read.tokens) == known
+
+
+def test_an_id_below_0_is_refused_in_a_sentence(made):
+    engine, talk = made(CHATML), (user("Who?"), assistant("the dog", (5, -1)))
+    for request in (Generate(7, talk), Generate(7, (*talk, user("Which?"))), MakePrompt(8, talk), Read(9, talk)):
+        (failed,) = engine.run(request)
+        said = str(UserError(failed.fault, **failed.fields))
+        assert said == "token_ids is -1; it must be a token's number, from 0 on."
 
 
 ALTERNATES = (
