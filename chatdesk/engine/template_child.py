@@ -18,11 +18,14 @@ import signal
 import struct
 import sys
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, BinaryIO, NoReturn
 
 MAX_BYTES = 1_000_000
 MAX_MEMORY = 256 * 1024 * 1024
 MAX_SECONDS = 5
+
+_TEMPLATES = 4  # how many are kept compiled
 
 
 def environment() -> Any:
@@ -57,11 +60,17 @@ def environment() -> Any:
     return made
 
 
+@lru_cache(_TEMPLATES)
+def compiled(made: Any, template: str) -> Any:
+    """The template, ready: to make it so takes longer than to render it."""
+    return made.from_string(template)
+
+
 def render(made: Any, template: str, variables: dict[str, Any]) -> str:
     """The text of a template, or ValueError when it is too long."""
     pieces: list[str] = []
     size = 0
-    for piece in made.from_string(template).generate(**variables):
+    for piece in compiled(made, template).generate(**variables):
         size += len(piece.encode())
         if size > MAX_BYTES:
             raise ValueError(f"it makes more than {MAX_BYTES} bytes of text")

@@ -33,6 +33,15 @@ HOSTILE = {
 }
 
 
+def test_a_template_is_compiled_once():
+    """Not at every turn: that takes longer than to render it. What it renders is its own each time."""
+    made = template_child.environment()
+    text = "{% set n = namespace(x=0) %}{% for m in messages %}{% set n.x = n.x + 1 %}{{ n.x }}{% endfor %}"
+    before = template_child.compiled.cache_info().misses
+    assert [template_child.render(made, text, {"messages": "ab"}) for _ in range(2)] == ["12", "12"]
+    assert template_child.compiled.cache_info().misses == before + 1
+
+
 def test_a_child_that_somebody_else_has_ended():
     """Is started again; nobody notices."""
     renderer = TemplateRenderer({})
