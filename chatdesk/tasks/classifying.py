@@ -34,13 +34,16 @@ class Typed(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class State:
-    """How far the work is. ``rows``: whose results are new; ``notice``: why it stands still."""
+    """How far the work is. ``rows``: whose results are new; ``notice``: what went wrong; ``saved``: a file with the
+    results that is written by now.
+    """
 
     is_running: bool
     done: int
     total: int
     rows: tuple[int, ...] = ()
     notice: Notice | None = None
+    saved: str = ""
 
 
 class Classifier:
@@ -192,16 +195,21 @@ class Classifier:
             return None
         return report(self.run.plan, self.run.results, self.table.column(self._columns[1]))
 
-    def save(self, path: Path, then: Callable[[None], None], failed: Callable[[UserError], None]) -> None:
-        """Write the table with its results, aside."""
+    def save(self, path: Path) -> None:
+        """Write the table with its results, aside; how that ended is a `State`."""
         run, table = self.run, self.table
         if run is not None and table is not None:
             results = list(run.results)
-            aside(self._post, lambda: classify_files.written(path, table, run.plan, results), then, failed)
+            aside(
+                self._post,
+                lambda: classify_files.written(path, table, run.plan, results),
+                lambda _: self._say(saved=path.name),
+                lambda error: self._say(notice=notice(error)),
+            )
 
-    def _say(self, rows: tuple[int, ...] = (), notice: Notice | None = None) -> None:
+    def _say(self, rows: tuple[int, ...] = (), notice: Notice | None = None, saved: str = "") -> None:
         if self.run is not None:
-            self.on_state(State(bool(self._request), self.run.done, len(self.run.results), rows, notice))
+            self.on_state(State(bool(self._request), self.run.done, len(self.run.results), rows, notice, saved))
 
 
 def _read_typed(file: Path) -> Typed:

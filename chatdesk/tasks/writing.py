@@ -5,8 +5,7 @@ the latest, whenever another document is opened, and at the end. What the disk r
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -35,11 +34,9 @@ from chatdesk.tasks.writing_changes import (
     WritingNotice,
     WritingSettings,
 )
+from chatdesk.tasks.writing_files import WritingFiles
 from chatdesk.tasks.writing_prompts import WritingPrompts
 from chatdesk.tasks.writing_values import DocumentValues
-
-if TYPE_CHECKING:  # what files need is imported when it is wanted: the window starts without it
-    from chatdesk.tasks.papers import Paper
 
 T = TypeVar("T")
 _MOST_COUNTED = 200_000  # characters: a longer text would keep the tokenizer busy for half a second
@@ -52,7 +49,7 @@ class Writing:
 
     Attributes: ``on_change``, called with each `WritingChange`; ``words``, what gives the words of the editor, both set
     by the page; ``make_prompts``, which reads the prompts in the person's language; ``document``, the open one;
-    ``values``, its settings.
+    ``values``, its settings; ``files``, in and out.
     """
 
     def __init__(
@@ -65,6 +62,7 @@ class Writing:
         self.words: Callable[[], DocumentText] = lambda: DocumentText("")
         self.document: Document | None = None
         self.values: dict[str, Any] = {}
+        self.files = WritingFiles(self, post)
         self._kept_values = DocumentValues(self._call, self._failed)
         self.generating = Generating(engine, models, lambda change: self.on_change(change), self._keep_generations)
         self._is_dirty = False
@@ -85,6 +83,7 @@ class Writing:
         newest, else a new one. Until then none is open: a new editor is empty, and its words are nobody's.
         """
         self.document, self._is_dirty, self._is_refused = None, False, False
+        self.files.start()
         opening = self._opening
 
         def then(found: list[Document]) -> None:
@@ -303,37 +302,6 @@ class Writing:
             self._counting = 0
             self.on_change(Counts(event.tokens if isinstance(event, Counted) else 0))
 
-    # -- files -----------------------------------------------------------------------------------------------------
-
-    def import_file(self, path: Path, progress: Callable[[float], None] = lambda share: None) -> None:
-        """Make a document of a file and open it, or say why not. ``progress``: told how much is read, from 0 to 1."""
-        from chatdesk.tasks import papers
-
-        def then(paper: "Paper") -> None:
-            self.new(paper.title, paper.text)
-
-        aside(self._post, lambda: papers.read(path, self._posted(progress)), then, self._failed)
-
-    def export(
-        self,
-        path: Path,
-        callback: Callable[[Notice | None], None],
-        progress: Callable[[float], None] = lambda share: None,
-    ) -> None:
-        """Write the open document into a file; its ending says how: .md, .docx, else plain text."""
-        from chatdesk.tasks import papers
-
-        text, title = self.words().text, self.document.title if self.document else ""
-        aside(
-            self._post,
-            lambda: papers.write(path, title, text, self._posted(progress)),
-            lambda _: callback(None),
-            lambda error: callback(Notice(error.fault, error.fields)),
-        )
-
-    def _posted(self, progress: Callable[[float], None]) -> Callable[[float], None]:
-        return lambda share: self._post(lambda: progress(share))
-
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _call(
@@ -394,6 +362,7 @@ class Writing:
         self.on_change(SavedChanged(True))
         self._say_settings()
         self.say_drawer()
+        self.files.opened()
 
     def _flush(self) -> None:
         if self.document is not None and self._is_dirty:

@@ -116,6 +116,15 @@ class DrawerChanged:
 
 
 @dataclass(frozen=True)
+class FileChanged:
+    """A file is read, or written: how much of it so far, from 0 to 1; None when a written one is whole."""
+
+    name: str
+    is_written: bool
+    share: float | None = 0.0
+
+
+@dataclass(frozen=True)
 class Counts:
     """``tokens`` of the open document as the loaded model counts them."""
 
@@ -142,6 +151,7 @@ WritingChange: TypeAlias = (
     | WritingEnded
     | Reworked
     | DrawerChanged
+    | FileChanged
     | Counts
     | WritingNotice
 )

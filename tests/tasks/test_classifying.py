@@ -169,12 +169,14 @@ def test_files_are_read_and_written_aside(work: Work, tmp_path: Path) -> None:
     assert next(each for each in got if isinstance(each, UserError)).fault == Fault.FILE_NOT_FOUND
     work.begin(table, PLAN)
     work.link.settle()
-    work.classifier.save(tmp_path / "out.csv", got.append, got.append)
-    work.classifier.save(tmp_path / "no" / "out.csv", got.append, got.append)
+    work.classifier.save(tmp_path / "out.csv")
     work.keep()
-    assert len(got) == 4
+    assert work.states[-1].saved == "out.csv"
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
-    assert any(isinstance(each, UserError) and each.fault == Fault.CANNOT_WRITE for each in got)
+    work.classifier.save(tmp_path / "no" / "out.csv")
+    work.keep()
+    assert work.states[-1].notice is not None
+    assert work.states[-1].notice.fault == Fault.CANNOT_WRITE
 
 
 def test_a_model_that_is_at_work_is_not_sent_to_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """The writing desk without a window: documents are kept, the model is asked, what it wrote is kept."""
 
+import threading
+
 import pytest
 
 from chatdesk.engine.api import BANNED, Bias, Counted, Generate, Loaded, MakePrompt, PromptMade
@@ -258,22 +260,42 @@ def test_what_the_disk_refuses_is_tried_again(desk, monkeypatch):
 def test_files_come_in_and_go_out(desk, tmp_path):
     source = tmp_path / "My letter.txt"
     source.write_text("Dear Ann,\r\n", newline="")
-    desk.writing.import_file(source)
-    for _ in range(200):
-        desk.settle()
-        if desk.text:
-            break
+    desk.writing.files.read(source)
+    desk.until(lambda: desk.text)
     assert (desk.text, desk.writing.document.title) == ("Dear Ann,\n", "My letter")
-    assert answered(desk, lambda back: desk.writing.export(tmp_path / "out.md", lambda n: back((n,)))) == (None,)
+    desk.writing.files.write(tmp_path / "out.md")
+    desk.until(lambda: desk.newest(w.FileChanged) == w.FileChanged("out.md", True, None))
     assert (tmp_path / "out.md").read_text() == "Dear Ann,\n"
     source.write_bytes(b"\0")
-    desk.writing.import_file(source)
-    for _ in range(200):
-        desk.settle()
-        if (told := desk.newest(w.WritingNotice).notice) is not None:
-            break
-    assert told.fault is Fault.ATTACHMENT_BINARY
+    desk.writing.files.read(source)
+    desk.until(lambda: desk.newest(w.WritingNotice).notice is not None)
+    assert desk.newest(w.WritingNotice).notice.fault is Fault.ATTACHMENT_BINARY
     assert desk.text == "Dear Ann,\n"
+
+
+@pytest.mark.parametrize(("name", "is_well"), [("out.md", True), ("no/out.md", False)])
+def test_how_writing_a_file_ended_is_told_to_the_page_that_comes(desk, tmp_path, name, is_well):
+    """Another language takes the page away; the next one is built when somebody wants to see it."""
+    desk.type("words")
+    desk.tick()
+    desk.writing.files.write(tmp_path / name)
+    desk.writing.close()
+    desk.writing.on_change = lambda change: None
+    desk.until(lambda: not any(thread.name == "files" for thread in threading.enumerate()))
+    desk.settle()
+    desk.seen.clear()
+    desk.writing.on_change = desk.take
+    desk.writing.start()
+    desk.settle()
+    kinds = [type(change) for change in desk.seen]
+    told = desk.seen[-1 - kinds[::-1].index(w.FileChanged if is_well else w.WritingNotice)]
+    assert kinds.index(w.DocumentOpened) < desk.seen.index(told)
+    assert told == w.FileChanged("out.md", True, None) if is_well else told.notice.fault is Fault.CANNOT_WRITE
+    desk.seen.clear()
+    desk.writing.new(text="another")
+    desk.settle()
+    assert not any(isinstance(change, w.FileChanged) for change in desk.seen), "it is said once"
+    assert desk.newest(w.WritingNotice).notice is None
 
 
 def test_a_document_that_a_restored_backup_does_not_have_is_not_lost(desk):

@@ -1,5 +1,7 @@
 """A writing desk for the tests of tasks: a real store, an engine that says what the test lets it say, no window."""
 
+import time
+
 from chatdesk.paths import resources
 from chatdesk.storage.records import DocumentText
 from chatdesk.tasks import writing_changes as w
@@ -39,6 +41,14 @@ class WritingDesk(Desk):
     def type(self, text, spans=()):
         self.text, self.spans = text, spans
         self.writing.touch()
+
+    def until(self, is_so):
+        """What threads have done comes in, until something is so."""
+        deadline = time.monotonic() + 20
+        while not is_so():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            self.settle()
 
     def tick(self):
         self.writing.tick()

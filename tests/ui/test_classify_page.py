@@ -1,11 +1,13 @@
 """The page that sorts texts, over a scripted engine: one text, a file with true labels, pauses, bad input."""
 
 import queue
+import threading
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog
+from shiboken6 import delete
 
 from chatdesk.tasks import classify_files
 from chatdesk.tasks.classify import SETS
@@ -113,6 +115,24 @@ def test_the_table_is_saved(sorting, tmp_path, monkeypatch, qtbot):
     page.save_button.click()
     sorting.until(lambda: page.note.text() == "Saved as out.csv.")
     assert (tmp_path / "out.csv").read_text("utf-8-sig").startswith("text,predicted,")
+
+
+@pytest.mark.parametrize(("name", "words"), [("out.csv", "Saved as out.csv."), ("no/out.csv", "cannot be written")])
+def test_how_a_save_ended_is_told_on_the_page_that_is_there_by_then(sorting, tmp_path, monkeypatch, qtbot, name, words):
+    """Another language builds the page anew while a disk takes its time."""
+    old, may_end, write = sorting.page, threading.Event(), classify_files.written
+    old.text.setPlainText("good")
+    sorting.start()
+    sorting.link.settle()
+    monkeypatch.setattr(classify_files, "written", lambda *given: may_end.wait(30) and write(*given))
+    monkeypatch.setattr(QFileDialog, "open", lambda self: self.fileSelected.emit(str(tmp_path / name)))
+    old.save_button.click()
+    page = ClassifyPage(old._classifier)
+    qtbot.addWidget(page)
+    page.take_over(old)
+    delete(old.note)
+    may_end.set()
+    sorting.until(lambda: words in page.note.text())
 
 
 def test_labels_are_edited_added_and_removed(sorting, qtbot):

@@ -299,6 +299,8 @@ class ClassifyPage(QWidget):
         self.model.rows_changed(state.rows)
         if state.notice is not None:
             self._say(sentence(state.notice.fault, state.notice.fields))
+        elif state.saved:
+            self._say(self.tr("Saved as {name}.").format(name=state.saved))
         elif state.is_running:
             self._say("")
         if state.done == state.total or not state.is_running:
@@ -320,13 +322,7 @@ class ClassifyPage(QWidget):
         self.count.setText(counted if state.total else "")
 
     def _save(self) -> None:
-        name = f"{self._path.stem}-labels.csv" if self._table else "labels.csv"
-
-        def chosen(path: Path) -> None:
-            saved = self.tr("Saved as {name}.").format(name=path.name)
-            self._classifier.save(path, lambda _: self._say(saved), lambda error: self._say(sentence_of(error)))
-
-        choose_place(self, name, chosen)
+        choose_place(self, f"{self._path.stem}-labels.csv" if self._table else "labels.csv", self._classifier.save)
 
     def _say(self, words: str) -> None:
         self.note.setText(words)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from chatdesk.storage.transfer.files import file_name
-from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.writing_prompts import Kind, WritingPrompt, WritingPrompts
 
 if TYPE_CHECKING:
@@ -71,14 +70,8 @@ class Boxes(QObject):
         dialog = QFileDialog(self._page.window(), self.tr("Import a file"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setNameFilters([self.tr("Texts (*.txt *.md *.docx)"), self.tr("All files (*)")])
-        dialog.fileSelected.connect(lambda path: self.read(Path(path)))
+        dialog.fileSelected.connect(lambda path: self._writing.files.read(Path(path)))
         dialog.open()
-
-    def read(self, path: Path) -> None:
-        """Make a document of a file; meanwhile it is said how far it is."""
-        words = self.tr("Reading {name}…").format(name=path.name)
-        self._page.hint.set_words(words)
-        self._writing.import_file(path, lambda share: self._page.hint.set_words(f"{words} {share:.0%}"))
 
     def _choose_export(self, ending: str) -> None:
         dialog = QFileDialog(self._page.window(), self.tr("Export"))
@@ -93,19 +86,13 @@ class Boxes(QObject):
 
     def export(self, path: Path) -> None:
         """Write the document into a file; its ending says how."""
-
-        def done(notice: Notice | None) -> None:
-            self._page.show_notice(notice)
-            if notice is None:
-                self._page.hint.set_words(self.tr("Written to {name}.").format(name=path.name))
-
+        files = self._writing.files
         if path.suffix.lower() == ".pdf":
             from chatdesk.ui.pdf import PdfExport
 
             lines = self._page.editor.words().text.split("\n")
             body = "".join(f'<p style="white-space: pre-wrap">{html.escape(line) or "<br>"}</p>' for line in lines)
-            PdfExport(f"<html><head></head><body>{body}</body></html>", path, done, self)
+            body = f"<html><head></head><body>{body}</body></html>"
+            PdfExport(body, path, lambda notice: files.wrote(path, notice), self._page.window())  # outlives the page
         else:
-            words = self.tr("Writing {name}…").format(name=path.name)
-            self._page.hint.set_words(words)
-            self._writing.export(path, done, lambda share: self._page.hint.set_words(f"{words} {share:.0%}"))
+            files.write(path)

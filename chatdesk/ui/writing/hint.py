@@ -40,3 +40,12 @@ class Hint(ElidedLabel):
             self.set_words(self.tr("The model thought until its room was used up, and wrote nothing."))
         else:
             self.set_words(self.tr("The model had nothing to add.") if had_ghost else "")
+
+    def say_file(self, change: changes.FileChanged) -> None:
+        """A file is read or written, or is whole."""
+        if change.share is None:
+            self.set_words(self.tr("Written to {name}.").format(name=change.name))
+            return
+        words = self.tr("Writing {name}…") if change.is_written else self.tr("Reading {name}…")
+        so_far = f" {change.share:.0%}" if change.share else ""
+        self.set_words(words.format(name=change.name) + so_far)

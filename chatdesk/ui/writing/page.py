@@ -209,6 +209,8 @@ class WritingPage(QWidget):
                 self.side.cards.show_drawer(generations)
             case changes.SavedChanged(is_saved):
                 self.saved.setText(self.tr("saved") if is_saved else "…")
+            case changes.FileChanged():
+                self.hint.say_file(change)
             case changes.Counts(tokens):
                 self._tokens = tokens
                 self._show_counts()

@@ -24,7 +24,7 @@ from chatdesk.storage.store import Store
 from chatdesk.tasks import diffing
 from chatdesk.tasks.models import Models
 from chatdesk.tasks.writing import Writing
-from chatdesk.tasks.writing_changes import Reworked
+from chatdesk.tasks.writing_changes import FileChanged, Reworked
 from chatdesk.tasks.writing_prompts import WritingPrompts
 from chatdesk.ui.writing import spans
 from chatdesk.ui.writing.history import HistoryDialog
@@ -392,7 +392,7 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(desk, tmp_path):
     assert "model" in desk.page.notice.text()
     binary = tmp_path / "picture.txt"
     binary.write_bytes(b"\0\1")
-    desk.writing.import_file(binary)
+    desk.writing.files.read(binary)
     desk.qtbot.waitUntil(lambda: desk.settle() or "picture.txt" in desk.page.notice.text(), timeout=10_000)
     assert desk.editor.toPlainText() == "words"
 
@@ -474,11 +474,13 @@ def test_a_file_that_is_read_or_written_says_how_far_it_is(desk, tmp_path, monke
     desk.qtbot.waitUntil(
         lambda: (desk.settle(), (tmp_path / "a.docx").exists() and said[-1] == "Written to a.docx.")[1]
     )
-    assert said[:2] == ["Writing a.docx…", "Writing a.docx… 0%"]
+    assert said[0] == "Writing a.docx…"
+    desk.writing.on_change(FileChanged("a.docx", True, 0.25))
+    assert said[-1] == "Writing a.docx… 25%"
     said.clear()
-    desk.page.boxes.read(tmp_path / "a.docx")
+    desk.writing.files.read(tmp_path / "a.docx")
     desk.qtbot.waitUntil(lambda: (desk.settle(), desk.page.header.title.text() == "a")[1])
-    assert said[:2] == ["Reading a.docx…", "Reading a.docx… 0%"]
+    assert said[0] == "Reading a.docx…"
     assert said[-1] == ""
     assert desk.editor.toPlainText() == "one\ntwo"
 
