@@ -172,24 +172,12 @@
         <translation>所有文件 (*)</translation>
     </message>
     <message>
-        <source>Reading {name}…</source>
-        <translation>正在读取 {name}…</translation>
-    </message>
-    <message>
         <source>Export</source>
         <translation>导出</translation>
     </message>
     <message>
         <source>Untitled</source>
         <translation>无标题</translation>
-    </message>
-    <message>
-        <source>Written to {name}.</source>
-        <translation>已写入 {name}。</translation>
-    </message>
-    <message>
-        <source>Writing {name}…</source>
-        <translation>正在写入 {name}…</translation>
     </message>
 </context>
 <context>
@@ -1371,6 +1359,18 @@ Edit a message or write a reply anew to make another.</source>
     <message>
         <source>The model had nothing to add.</source>
         <translation>模型没有可以补充的内容。</translation>
+    </message>
+    <message>
+        <source>Written to {name}.</source>
+        <translation>已写入 {name}。</translation>
+    </message>
+    <message>
+        <source>Writing {name}…</source>
+        <translation>正在写入 {name}…</translation>
+    </message>
+    <message>
+        <source>Reading {name}…</source>
+        <translation>正在读取 {name}…</translation>
     </message>
 </context>
 <context>
