@@ -19,7 +19,7 @@ wanted new tokens, at most a quarter of the context.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.fill import fill_marks
+from chatdesk.engine.local.recall import Recall
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
 from chatdesk.engine.local.tokens import Tokens
 from chatdesk.engine.template_child import MAX_BYTES
@@ -37,8 +38,6 @@ _MARK = "\ue000{}\ue001"
 """Stands for the n-th reply; characters for private use, which no template contains."""
 
 _OPENING, _LONGEST_OPENING = re.compile(r"<think>\s*\Z"), 16  # in tokens
-
-_TEXTS, _REMEMBERED = 256, 2048  # how many texts are remembered with their ids, and of how many letters at most
 
 Size = Callable[[ChatMessage], int]
 Render = Callable[[Sequence[ChatMessage], bool], str]
@@ -81,7 +80,7 @@ class PromptMaker:
         self._takers: dict[str, bool] = {}
         self._marks = fill_marks(tokens)
         self._renderer = TemplateRenderer(tokens.special)
-        self._remembered = lru_cache(_TEXTS)(tokens.encode)
+        self._encode = Recall(tokens.encode).encode
         self._renderer.start()
 
     def close(self) -> None:
@@ -120,8 +119,8 @@ class PromptMaker:
     def _of_text(self, text: str, sampling: Sampling, around: Around) -> Prompt:
         if not (text + around.lead).strip():
             raise UserError(Fault.EMPTY_PROMPT)
-        lead = [*self._tokens.leading, *(self._tokens.encode(around.lead) if around.lead else ())]
-        ids = self._tokens.encode(text) if text else []
+        lead = [*self._tokens.leading, *(self._encode(around.lead) if around.lead else ())]
+        ids = self._encode(text) if text else []
         if around.suffix:
             return self._with_gap(lead, ids, sampling, around.suffix)
         limit = self._limit(len(lead) + len(ids), sampling) - len(lead)
@@ -134,7 +133,7 @@ class PromptMaker:
         """What follows the gap may take a quarter of the room; of both sides what is nearest to the gap stays."""
         if self._marks is None:
             raise UserError(Fault.BAD_VALUE, name="suffix", value="given", allowed="none, as the model fills no gaps")
-        after = self._tokens.encode(suffix)
+        after = self._encode(suffix)
         room = self._limit(len(lead) + len(ids) + len(after) + 3, sampling) - len(lead) - 3
         kept = after[: max(0, room // 4, room - len(ids))]
         dropped = max(0, len(ids) - (room - len(kept)))
@@ -309,10 +308,6 @@ class PromptMaker:
             return ids
         encoded = encode(text)
         return ids if said == self._tokens.decode(encoded, skip_special=False) else encoded
-
-    def _encode(self, text: str) -> list[int]:
-        """As the tokenizer does; short texts are remembered. The list is not to be changed."""
-        return self._remembered(text) if len(text) <= _REMEMBERED else self._tokens.encode(text)
 
 
 @dataclass(frozen=True)
