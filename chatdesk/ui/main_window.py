@@ -7,8 +7,16 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QByteArray, QMargins, QRect, QSize, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QPaintEvent,
+    QResizeEvent,
+    QScreen,
+)
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
 
 from chatdesk import paths
@@ -33,6 +41,10 @@ if TYPE_CHECKING:
     from chatdesk.ui.widgets.presets import PresetButton
 
 SMALL_PX = 640
+_FIRST = QSize(1280, 800)
+_FRAME = QMargins(8, 40, 8, 8)
+"""More than what systems draw around a window; how much that is, is known only when it is shown."""
+
 _TICK_MS = 500
 _KEPT = (
     ListChanged,
@@ -42,6 +54,14 @@ _KEPT = (
     AttachmentsChanged,
     changes.UndoChanged,
 )
+
+
+def _first_place(screen: QScreen) -> QRect:
+    """In the middle of a screen, wholly on it with its frame."""
+    room = screen.availableGeometry().marginsRemoved(_FRAME)
+    place = QRect(room.topLeft(), _FIRST.boundedTo(room.size()))
+    place.moveCenter(room.center())
+    return place
 
 
 class MainWindow(QMainWindow):
@@ -73,8 +93,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
         self.setMinimumSize(theme.scaled(360), theme.scaled(400))
-        self.resize(1280, 800)
-        self.restoreGeometry(QByteArray.fromBase64(settings["geometry"].encode()))
+        if not self.restoreGeometry(QByteArray.fromBase64(settings["geometry"].encode())):
+            self.setGeometry(_first_place(self.screen()))
         self._build()
         self.commands = Commands(self, tasks.chat, settings)
         self._mark("chat")

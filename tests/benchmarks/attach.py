@@ -72,6 +72,7 @@ def run(megabytes: float) -> dict[str, object]:
         empty.close()
         window, page = desk.window, desk.window.page
         window.painted.connect(window.start)
+        window.resize(1280, 800)
         window.show()
         desk.open_last()
         until(lambda: desk.models.info is not None, 2)

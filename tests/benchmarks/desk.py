@@ -107,6 +107,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         desk = app.assemble(profile, [*child_command(), "--fake", script])
         base, plain = empty_window(), bare(words, 10)
         desk.window.painted.connect(desk.window.start)
+        desk.window.resize(1280, 800)
         desk.window.show()
         desk.models.load("fake:model")
         watch(2)

@@ -75,6 +75,7 @@ def run(seconds: float, events_per_s: float, points: int) -> dict[str, object]:
         before = watch(min(seconds, 10))
         empty.close()
         desk.window.painted.connect(desk.window.start)
+        desk.window.resize(1280, 800)
         desk.window.show()
         watch(3)
         desk.window.show_page("lab")

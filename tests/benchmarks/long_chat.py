@@ -74,6 +74,7 @@ class Desk:
         self.base = empty_window()
         self.desk.settings["conversation"] = home
         self.desk.window.painted.connect(self.desk.window.start)
+        self.desk.window.resize(1280, 800)
         self.desk.window.show()
         self.desk.models.load("fake:model")
         self.count = self.desk.chat.on_change = Count(self.desk.window.apply)

@@ -62,6 +62,7 @@ def timed(qt, window, profile):
         window.page.composer.focus()
         print(time.time())
         window.close()
+    window.resize(1280, 800)
     window.painted.connect(painted)
     return run(qt, window, profile)
 application.run = timed

@@ -142,6 +142,7 @@ def run(seconds: float, messages: int, tokens_per_s: float, is_real: bool) -> di
         empty.close()
         desk.settings["conversation"] = home
         desk.window.painted.connect(desk.window.start)
+        desk.window.resize(1280, 800)
         desk.window.show()
         desk.models.load(str(starter()) if is_real else "fake:model")
         desk.chat.on_change = count = Count(desk.window.apply)

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QDialog, QLineEdit, QScrollArea
 
 from chatdesk.errors import Fault
@@ -335,6 +335,39 @@ def test_the_window_opens_where_it_was_closed(desk, qtbot):
     again = MainWindow(desk.tasks, desk.settings, desk.profile)
     qtbot.addWidget(again)
     assert (again.width(), again.height()) == (700, 640)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        QRect(3000, 200, 700, 600),  # on a screen that is gone
+        QRect(-1900, -400, 700, 600),
+        QRect(2000, 0, 2400, 1300),  # and was larger
+        QRect(500, 500, 500, 600),
+    ],
+)
+def test_a_place_that_is_gone_is_moved_onto_the_screen(desk, qtbot, where):
+    desk.window.setGeometry(where)
+    desk.window.close()
+    from chatdesk.ui.main_window import MainWindow
+
+    again = MainWindow(desk.tasks, desk.settings, desk.profile)
+    qtbot.addWidget(again)
+    room = again.screen().availableGeometry()
+    assert room.contains(again.geometry())
+    assert again.width() >= min(where.width(), room.width() - 16)
+
+
+def test_the_first_window_and_its_frame_fit_a_screen_that_is_lower(desk, qtbot):
+    desk.settings["geometry"] = ""
+    from chatdesk.ui.main_window import MainWindow
+
+    first = MainWindow(desk.tasks, desk.settings, desk.profile)
+    qtbot.addWidget(first)
+    room, place = first.screen().availableGeometry(), first.geometry()
+    assert room.height() <= 800
+    assert place.top() >= room.top() + 40
+    assert room.adjusted(8, 0, -8, -8).contains(place)
 
 
 @pytest.mark.parametrize("geometry", ["", "AAAA", "not base64 at all \u00e9"])
