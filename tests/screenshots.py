@@ -65,6 +65,7 @@ class Photographer:
         self.model: ModelChanged | None = None
         self.is_replying = False
         self.desk.chat.on_change = self.desk.models.on_change = self._apply
+        self.desk.window.resize(1280, 800)
         self.desk.window.show()
         self.wait(lambda: self.desk.window.isVisible())
         self.desk.window.start()

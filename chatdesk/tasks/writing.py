@@ -155,9 +155,8 @@ class Writing:
 
     def undo(self) -> None:
         """Take back the last deletion, and show what came back."""
-        deleted, self._deleted = self._deleted, None
-        if deleted is not None:
-            self.undelete(deleted.id)
+        if self._deleted is not None:
+            self.undelete(self._deleted.id)
 
     def undelete(self, document_id: str) -> None:
         """Take a document out of the trash, and show it."""
@@ -166,7 +165,18 @@ class Writing:
             d.undelete(document_id)
             return document_id
 
+        self._forget_deletion(document_id)
         self._show(work)
+
+    def purge(self, document_id: str, failed: Callable[[Notice], None]) -> None:
+        """Remove a document that is in the trash, with its versions, for good. ``failed``: told instead of the desk."""
+
+        def then(_: None) -> None:
+            self._left.pop(document_id, None)
+            self._forget_deletion(document_id)
+            self.refresh()
+
+        self._call(lambda d: d.purge(document_id), then, lambda error: failed(Notice(error.fault, error.fields)))
 
     def trash(self, callback: Callable[[list[Document]], None]) -> None:
         """The deleted documents, the last one first."""
@@ -421,6 +431,11 @@ class Writing:
         if self._is_refused and self._is_open(document_id):
             self._is_refused = False
             self.on_change(WritingNotice(None))
+
+    def _forget_deletion(self, document_id: str) -> None:
+        """There is nothing to undo any more, if it was that one."""
+        if self._deleted is not None and self._deleted.id == document_id:
+            self._deleted = None
 
     def _is_open(self, document_id: str) -> bool:
         return self.document is not None and self.document.id == document_id

@@ -3235,12 +3235,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>删除的文档在这里保留 {days} 天。</translation>
     </message>
     <message>
-        <source>Deleted documents</source>
-        <translation>已删除的文档</translation>
-    </message>
-    <message>
-        <source>Bring it back</source>
-        <translation>恢复</translation>
+        <source>Its versions and what models wrote for it go, too. It cannot be brought back.</source>
+        <translation>它的各个版本和模型为它写的内容也会一并删除，且无法恢复。</translation>
     </message>
     <message>
         <source>Untitled</source>

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QListView, QPlainTextEdit, QProgressBar, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QPlainTextEdit, QProgressBar, QWidget
 
 from chatdesk.library.figures import short_bytes
 from chatdesk.storage.conversations import TRASH_DAYS
@@ -13,77 +14,17 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.ui import theme
 from chatdesk.ui.dates import exactly, when
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.dialogs import ask_whether, tell
-from chatdesk.ui.widgets.labels import Label
-from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
+from chatdesk.ui.widgets.list_dialog import ListDialog
+from chatdesk.ui.widgets.picker import Entry
 
 if TYPE_CHECKING:
     from chatdesk.storage.backups import Backup
     from chatdesk.tasks.shelf import Shelf
 
 
-class _ListDialog(Dialog):
-    """A list of things and what can be done with the marked one. Attributes: ``view``, ``entries``."""
-
-    def __init__(self, parent: QWidget, title: str, words: str, nothing: str) -> None:
-        super().__init__(parent, title, words)
-        self._nothing = nothing
-        self._actions: list[TextButton] = []
-        self._is_gone = False
-        self.finished.connect(self._on_finished)
-        self.entries = Entries(self)
-        self.view = QListView()
-        self.view.setModel(self.entries)
-        self.view.setItemDelegate(EntryDelegate(self.view))
-        self.view.setAccessibleName(title)
-        self.view.setFrameShape(QFrame.Shape.NoFrame)
-        self.view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.selectionModel().currentChanged.connect(lambda *_: self._mark())
-        self.empty = Label(kind="soft", wrap=True)
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
-        self.body.addWidget(self.view)
-        self.body.addWidget(self.empty)
-        self.empty.hide()
-        self.view.setFocus()
-
-    def add_button(self, words: str, done: Callable[[Any], object]) -> TextButton:
-        """Offer something for the marked thing."""
-        button = TextButton(words)
-        button.clicked.connect(lambda: done(self.view.currentIndex().data(VALUE_ROLE)))
-        button.setEnabled(False)
-        self.buttons.insertWidget(self.buttons.count() - 1, button)
-        self._actions.append(button)
-        return button
-
-    def show_entries(self, entries: Sequence[Entry]) -> None:
-        """Show them; an answer that comes when the dialog is closed is dropped."""
-        if self._is_gone:
-            return
-        row = self.view.currentIndex().row()
-        self.entries.set_entries(entries)
-        self.view.setVisible(bool(entries))
-        self.empty.setText(self._nothing)
-        self.empty.setVisible(not entries)
-        if entries:
-            self.view.setCurrentIndex(self.entries.index(max(0, min(row, len(entries) - 1))))
-        self._mark()
-
-    def may_act(self, value: Any) -> bool:
-        """Whether the buttons are for ``value``."""
-        return value is not None
-
-    def _mark(self) -> None:
-        for button in self._actions:
-            button.setEnabled(self.may_act(self.view.currentIndex().data(VALUE_ROLE)))
-
-    def _on_finished(self) -> None:
-        self._is_gone = True
-
-
-class TrashDialog(_ListDialog):
+class TrashDialog(ListDialog):
     """What was deleted: bring it back, or delete it for good. Signals: ``chat_wanted``, to be shown."""
 
     chat_wanted = Signal()
@@ -93,7 +34,7 @@ class TrashDialog(_ListDialog):
         super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
         self._window, self._shelf = parent, shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
-        self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge)
+        self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge, QKeySequence.StandardKey.Delete)
         self._fill()
 
     def _fill(self) -> None:
@@ -140,10 +81,10 @@ class TrashDialog(_ListDialog):
 
     def _complain(self, notice: Notice) -> None:
         """Here, and not in the chat behind; on the window, where this is closed by now."""
-        tell(self._window if self._is_gone else self, sentence(notice.fault, notice.fields))
+        tell(self._window if self.is_gone else self, sentence(notice.fault, notice.fields))
 
 
-class BackupsDialog(_ListDialog):
+class BackupsDialog(ListDialog):
     """The copies of all conversations, to go back to one."""
 
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
@@ -181,7 +122,7 @@ class BackupsDialog(_ListDialog):
     def _restored(self, notice: Notice | None, done: str) -> None:
         """Say how it ended, even if this dialog is gone by now."""
         tell(self._window, done if notice is None else sentence(notice.fault, notice.fields))
-        if notice is None and not self._is_gone:
+        if notice is None and not self.is_gone:
             self.accept()
 
 

@@ -1,52 +1,58 @@
-"""The deleted documents, which can be brought back for thirty days."""
+"""The deleted documents: bring one back, or delete it for good."""
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
-from shiboken6 import isValid
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QWidget
 
 from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.records import Document
-from chatdesk.ui.dates import exactly
-from chatdesk.ui.widgets.buttons import TextButton
-from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.tasks.changes import Notice
+from chatdesk.ui.dates import when
+from chatdesk.ui.errors import sentence
+from chatdesk.ui.widgets.dialogs import ask_whether, tell
+from chatdesk.ui.widgets.list_dialog import ListDialog
+from chatdesk.ui.widgets.picker import Entry
 
 if TYPE_CHECKING:
     from chatdesk.tasks.writing import Writing
 
 
-class TrashDialog(Dialog):
-    """Attributes: ``list``; ``back_button``."""
+class TrashDialog(ListDialog):
+    """Attributes: ``restore_button``, ``purge_button``."""
 
     def __init__(self, parent: QWidget, writing: "Writing") -> None:
-        translate = QCoreApplication.translate
-        words = translate("TrashDialog", "Deleted documents stay here for {days} days.").format(days=TRASH_DAYS)
-        super().__init__(parent, translate("TrashDialog", "Trash"), words)
-        self._writing = writing
-        self.list = QListWidget()
-        self.list.setAccessibleName(self.tr("Deleted documents"))
-        self.back_button = TextButton(self.tr("Bring it back"), kind="primary")
-        self.back_button.setEnabled(False)
-        self.back_button.clicked.connect(self._on_back)
-        self.list.currentItemChanged.connect(lambda item: self.back_button.setEnabled(item is not None))
-        self.list.itemActivated.connect(lambda _: self._on_back())
-        self.body.addWidget(self.list, 1)
-        self.buttons.insertWidget(1, self.back_button)
-        writing.trash(self._take)
+        words = self.tr("Deleted documents stay here for {days} days.").format(days=TRASH_DAYS)
+        super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
+        self._window, self._writing = parent, writing
+        self.restore_button = self.add_button(self.tr("Restore"), self._restore)
+        self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge, QKeySequence.StandardKey.Delete)
+        self._fill()
 
-    def _take(self, documents: list[Document]) -> None:
-        if not isValid(self):  # closed meanwhile
-            return
-        for document in documents:
-            title = document.title or self.tr("Untitled")
-            item = QListWidgetItem(f"{title} · {exactly(document.deleted_at or 0)}")
-            item.setData(Qt.ItemDataRole.UserRole, document.id)
-            self.list.addItem(item)
-        self.list.setCurrentRow(0)
+    def _fill(self) -> None:
+        self._writing.trash(lambda found: self.show_entries([self._entry(each) for each in found]))
 
-    def _on_back(self) -> None:
-        item = self.list.currentItem()
-        if item is not None:
-            self._writing.undelete(str(item.data(Qt.ItemDataRole.UserRole)))
-            self.accept()
+    def _entry(self, document: Document) -> Entry:
+        deleted = self.tr("deleted {when}").format(when=when(document.deleted_at or 0.0))
+        return Entry(document, self._title(document), aside=deleted)
+
+    def _title(self, document: Document) -> str:
+        return document.title or self.tr("Untitled")
+
+    def _restore(self, document: Document) -> None:
+        """It is shown on the desk, and why it cannot come back is said there."""
+        self._writing.undelete(document.id)
+        self.accept()
+
+    def _purge(self, document: Document) -> None:
+        def purge() -> None:
+            self._writing.purge(document.id, self._complain)
+            self._fill()
+
+        question = self.tr("Delete “{title}” for good?").format(title=self._title(document))
+        facts = self.tr("Its versions and what models wrote for it go, too. It cannot be brought back.")
+        ask_whether(self, question, facts, self.tr("Delete for good"), purge)
+
+    def _complain(self, notice: Notice) -> None:
+        """Here, and not on the desk behind; on the window, where this is closed by now."""
+        tell(self._window if self.is_gone else self, sentence(notice.fault, notice.fields))

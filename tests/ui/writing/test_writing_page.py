@@ -31,7 +31,6 @@ from chatdesk.ui.writing.history import HistoryDialog
 from chatdesk.ui.writing.page import EXAMPLE, WritingPage
 from chatdesk.ui.writing.review import Review
 from chatdesk.ui.writing.templates import PromptsDialog
-from chatdesk.ui.writing.trash import TrashDialog
 from tests.tasks.desk import INFO, Engine
 
 
@@ -347,20 +346,6 @@ def test_a_new_editor_takes_no_words_until_it_has_those_of_the_document(desk):
     desk.settle()
     assert (page.editor.toPlainText(), page.editor.isReadOnly()) == ("words", False)
     assert desk.stored() == "words"
-
-
-def test_a_deleted_document_comes_back_from_the_trash(desk):
-    desk.type("words")
-    desk.page.do("delete")
-    desk.settle()
-    assert desk.editor.toPlainText() == ""
-    assert desk.page.list.undo_bar.isVisible()
-    dialog = TrashDialog(desk.page, desk.writing)
-    desk.qtbot.addWidget(dialog)
-    desk.settle()
-    dialog.back_button.click()
-    desk.settle()
-    assert desk.editor.toPlainText() == "words"
 
 
 def test_folders_stand_in_the_list(desk):
