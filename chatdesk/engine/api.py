@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from chatdesk.engine.speeds import Speeds
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 
 FinishReason: TypeAlias = Literal["stop", "length", "context", "cancelled", "error"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -393,8 +393,14 @@ class TokenReading(Struct, frozen=True):
     top: tuple[AlternativeToken, ...] = ()
 
 
+class SomeRead(_Event, frozen=True):
+    """The first tokens of a long text; there may be several of these, and `TokensRead` brings the last."""
+
+    tokens: tuple[TokenReading, ...]
+
+
 class TokensRead(_Event, frozen=True):
-    """Answer to `Read`; the texts joined are the text."""
+    """Answer to `Read`; the texts joined, with those of `SomeRead`, are the text."""
 
     tokens: tuple[TokenReading, ...]
 
@@ -465,6 +471,7 @@ Event: TypeAlias = (
     | Finished
     | PromptMade
     | Scored
+    | SomeRead
     | TokensRead
     | AttentionMap
     | Attended

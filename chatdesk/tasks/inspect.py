@@ -27,6 +27,7 @@ from chatdesk.engine.api import (
     Read,
     Request,
     Sampling,
+    SomeRead,
     TokenEvent,
     TokenReading,
     TokensRead,
@@ -107,7 +108,9 @@ def _told(events: Sequence[Event]) -> object:
         case Failed():
             return notice(UserError(Fault(last.fault), **last.fields))
         case TokensRead():
-            return last.tokens
+            return tuple(
+                token for event in events if isinstance(event, SomeRead | TokensRead) for token in event.tokens
+            )
         case Attended():
             maps = [event for event in events if isinstance(event, AttentionMap)]
             return Attention(maps[0].layer if maps else 0, tuple(each.values for each in maps), last)

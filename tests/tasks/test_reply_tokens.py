@@ -9,6 +9,7 @@ from chatdesk.engine.api import (
     ChatMessage,
     Failed,
     Read,
+    SomeRead,
     Started,
     TokenEvent,
     TokenReading,
@@ -54,7 +55,8 @@ def test_a_reply_is_read_behind_what_came_before_with_its_own_tokens(desk: Desk,
     )
     assert (request.sampling.temperature, request.sampling.max_new_tokens, request.top) == (0.5, None, 10)
     readings = (TokenReading(10, "One"), TokenReading(11, " two"))
-    inspect.on_event(TokensRead(request.id, readings))
+    inspect.on_event(SomeRead(request.id, readings[:1]))  # of a long one
+    inspect.on_event(TokensRead(request.id, readings[1:]))
     assert got == [readings]
 
 

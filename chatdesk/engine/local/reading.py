@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from chatdesk.engine.api import Event, Progress, Read, Sampling, TokenReading, TokensRead
+from chatdesk.engine.api import Event, Progress, Read, Sampling, SomeRead, TokenReading, TokensRead
 from chatdesk.engine.local.detokenize import Detokenizer
 from chatdesk.engine.local.loading import Checkpoint
 from chatdesk.engine.local.prompts import PromptMaker, without_opening
@@ -15,6 +15,9 @@ from chatdesk.engine.local.scoring import Forward
 from chatdesk.errors import Fault, UserError
 
 _CHUNK_LOGITS = 1 << 24
+_PART = 1024
+"""Tokens of one event: with ten alternatives each about 0.8 MB, which is taken in a moment and has room in a frame."""
+
 _ROWS = 32
 """Places whose probabilities are computed at once; more would take memory and no less time."""
 
@@ -48,6 +51,9 @@ class Reader:
                 for found in figures.of(wanted, max(place, begin)) if len(wanted) else ():
                     readings.append(self._reading(ids[place], texts[place - start], found))
                     place += 1
+            while len(readings) > _PART:
+                yield SomeRead(request.id, tuple(readings[:_PART]))
+                del readings[:_PART]
             yield Progress(request.id, place, len(ids))
         yield TokensRead(request.id, tuple(readings))
 

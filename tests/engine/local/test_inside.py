@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 
 from chatdesk.engine.api import (
+    AlternativeToken,
     Attend,
     Attended,
     AttentionMap,
@@ -24,10 +25,14 @@ from chatdesk.engine.api import (
     Sampling,
     Score,
     Scored,
+    SomeRead,
     TokenEvent,
+    TokenReading,
     TokensRead,
 )
-from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local import LocalEngine, reading
+from chatdesk.engine.local.sampling import MAX_TOP_LOGPROBS
+from chatdesk.engine.wire import pack
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.classify import CONTENT_FREE, Label, Plan
 from chatdesk.tasks.classify_run import Run
@@ -117,6 +122,20 @@ def test_the_tokens_of_a_text_have_the_probabilities_of_a_plain_pass(pair: tuple
         best, at = row.topk(7)
         assert [other.id for other in token.top] == at.tolist()
         assert [other.logprob for other in token.top] == pytest.approx(best.tolist(), abs=1e-4)
+
+
+def test_a_long_text_is_read_in_parts_that_a_frame_has_room_for(
+    gpt2: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = (AlternativeToken(1, "a" * 128, -1.0, -1.0),) * MAX_TOP_LOGPROBS
+    assert len(pack(SomeRead(4, (TokenReading(1, "a" * 128, 1, -1.0, -1.0, 1.0, top),) * reading._PART))) < 64 << 20
+    whole = only(list(gpt2.run(Read(4, TEXT, NEUTRAL, top=3))), TokensRead).tokens
+    monkeypatch.setattr(reading, "_PART", 3)
+    *parts, last = (each for each in gpt2.run(Read(4, TEXT, NEUTRAL, top=3)) if isinstance(each, SomeRead | TokensRead))
+    assert isinstance(last, TokensRead)
+    assert {len(part.tokens) for part in parts} == {3}
+    assert 1 <= len(last.tokens) <= 3
+    assert sum((part.tokens for part in (*parts, last)), ()) == whole
 
 
 def test_reading_says_what_generating_said(gpt2: LocalEngine) -> None:
