@@ -122,7 +122,7 @@ class Batch:
         tokens += self._runner.padding.of(tokens - self.length, self.length)
         for layer in self._cache.layers if self._cache is not None else []:
             if type(layer) is GrowingLayer:
-                layer.expected = tokens
+                layer.expected = tokens + 1  # the first of the reply
 
     @property
     def most_at_once(self) -> int:
@@ -194,6 +194,11 @@ class Batch:
         logits = self._by(step, ids) if is_lean else self.extend([[i] for i in ids])
         race.took(is_lean, time.perf_counter() - began)
         return logits
+
+    @property
+    def has_step(self) -> bool:
+        """Whether the step for the next token is there."""
+        return self._ready() is not None
 
     def _ready(self) -> Step | LeanStep | None:
         """The step for the next token, where it is made."""

@@ -1,8 +1,8 @@
 """Reading a prompt and decoding, over `cache.Batch`: the loops know no text and no events.
 
-A prompt is read in chunks. A cancel is noticed before each layer of the model, so a chunk is as long as all layers
-read in `LAYER_S` each, as measured on the chunks before it, but at most `CHUNK_S`, for there is a word about the
-progress after each. Longer chunks are better: every one reads all the weights again.
+A prompt is read in chunks. A cancel is noticed between layers of the model (`Brake`), so a chunk is as long as it takes
+`LOOK_S` from one look to the next, as measured on the chunks before it, but at most `CHUNK_S`, for there is a word
+about the progress after each. Longer chunks are better: every one reads all the weights again.
 """
 
 import time
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from chatdesk.engine.local.fused.ahead import Ahead
 
 CHUNK_S = 2.0
-LAYER_S = 0.08
-"""How long a chunk of a prompt and one layer's part of it should take at most, in seconds."""
+LOOK_S = 0.08
+"""How long a chunk of a prompt, and what is read of it between two looks, should take at most, in seconds."""
 
 _LONGEST_CHUNK = 4096
 _SHORTEST_CHUNK = 128
@@ -32,8 +32,8 @@ _CAUTIOUS_SPEED_GPU = 5e12
 class ChunkSize:
     """How many tokens of a prompt to read at once; remembered from one prompt to the next."""
 
-    def __init__(self, device: str, parameters: int, layers: int) -> None:
-        self._target_s = min(CHUNK_S, LAYER_S * max(1, layers))
+    def __init__(self, device: str, parameters: int, looks: int) -> None:
+        self._target_s = min(CHUNK_S, LOOK_S * max(1, looks))
         speed = _CAUTIOUS_SPEED.get(device, _CAUTIOUS_SPEED_GPU) / (2 * parameters)  # tokens a second
         self.tokens = _power_of_two(self._target_s * speed)
 
@@ -63,7 +63,7 @@ def prefill(
         size = chunk.tokens if batch.can_continue else len(prompt)
         new = prompt[batch.length : batch.length + size]
         try:
-            logits = batch.extend([new])
+            logits = batch.step(new) if len(new) == 1 and batch.has_step else batch.extend([new])
         except Stopped:
             return
         if batch.length == len(prompt):

@@ -71,8 +71,8 @@ class Generator:
         self._cache = PrefixCache(runner, branch_memory << 20, partial(free_now, runner.device))
         self.checkpoint = _with_remark(checkpoint, self._cache.remark)
         self._adapters = Adapters(checkpoint.model, checkpoint.info, self._cache.runner.device)
-        info, layers = checkpoint.info, self._cache.runner.brake.layers
-        self._chunk = ChunkSize(info.device, info.parameters, layers)
+        info = checkpoint.info
+        self._chunk = ChunkSize(info.device, info.parameters, runner.brake.looks)
 
     def take_draft(self, checkpoint: Checkpoint | None) -> None:
         """Let a small checkpoint guess. One that cannot, or None, is left out, with a remark."""

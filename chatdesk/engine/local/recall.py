@@ -16,7 +16,7 @@ from chatdesk.engine.local.branches import common_prefix
 _SHORT, _SHORT_TEXTS = 2048, 256  # letters of a short text, and how many are kept
 _LONG_LETTERS = 1_000_000  # of all long ones that are kept: about ten bytes a letter
 
-_BEFORE = 512  # letters before the place where two texts part
+_BEFORE = 256  # letters before the place where two texts part
 _ALIKE = 32  # tokens that have to be the same in both and in the whole
 
 
@@ -40,7 +40,8 @@ class Recall:
 
     def _gone_on(self, text: str) -> list[int]:
         """The ids of a text that has much in common with one that is kept; none where that is not so."""
-        common, kept = max(((_common(text, each), each) for each in self._long), default=(0, ""))
+        alike = (each for each in self._long if each.startswith(text[: len(text) // 2]))
+        common, kept = max(((_common(text, each), each) for each in alike), default=(0, ""))
         cut = common - _BEFORE
         if cut < max(len(text), len(kept)) // 2:
             return []

@@ -99,7 +99,7 @@ class DraftModel:
         self._vocabulary = vocabulary
         self.runner = Runner(checkpoint.model)
         self._cache = PrefixCache(self.runner, 0, lambda: 0)
-        self._chunk = ChunkSize(checkpoint.info.device, checkpoint.info.parameters, self.runner.brake.layers)
+        self._chunk = ChunkSize(checkpoint.info.device, checkpoint.info.parameters, self.runner.brake.looks)
         self._context = checkpoint.info.context_length
         self._rows = checkpoint.vocabulary
 

@@ -8,6 +8,8 @@ from msgspec import structs
 
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.cache import Batch
+from chatdesk.engine.local.decoding import prefill
 from chatdesk.engine.local.graphs import OwnForward, Step, bucket
 from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.speculation import Pace
@@ -55,6 +57,27 @@ def loaded(folder) -> LocalEngine:
 def test_buckets():
     """Powers of two, then multiples of 4,096; never too small."""
     assert [bucket(n) for n in (1, 256, 257, 4096, 4097, 8193)] == [256, 256, 512, 4096, 8192, 12288]
+
+
+def test_a_prompt_that_fills_a_bucket_has_the_next(checkpoint):
+    """Neither its reply nor the next turn copies what was read into other buffers."""
+    engine = loaded(checkpoint("llama"))
+    batch = Batch(engine._loaded().cache.runner)
+    list(prefill(batch, [5] * 256, engine._loaded()._chunk, lambda: False))
+    assert batch.length == 256
+    assert {keys.shape[2] for keys, _ in batch._buffers()} == {512}
+    engine.close()
+
+
+def test_one_new_token_is_a_step(checkpoint, monkeypatch, calls):
+    """A reply that is written anew or gone on with waits for no forward pass of the model."""
+    engine = loaded(checkpoint("llama"))
+    events = generate(engine, PROMPT)
+    calls.clear()
+    monkeypatch.setattr(Batch, "extend", lambda *given: pytest.fail("a forward pass"))
+    assert ids_of(generate(engine, PROMPT)) == ids_of(events)
+    assert calls[0] == only(events, Finished).prompt_tokens - 1
+    engine.close()
 
 
 @pytest.mark.parametrize("model_type", list(SIZES))

@@ -248,7 +248,7 @@ def test_a_stop_while_a_step_is_made_and_checked(folder):
     batch = engine._loaded()._cache.take([1, 2, 3])
     batch.extend([[1, 2, 3]])
     brake, asked = batch._runner.brake, list[int]()
-    brake.should_stop = lambda: asked.append(1) or len(asked) > brake.layers  # the ordinary forward is let through
+    brake.should_stop = lambda: asked.append(1) or len(asked) > brake.looks  # the ordinary forward is let through
     batch.step([4])
     assert (batch.length, maker(engine).made, maker(engine).is_on) == (4, 0, True)
     with pytest.raises(Stopped):
