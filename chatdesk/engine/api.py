@@ -364,7 +364,7 @@ class PromptMade(_Event, frozen=True):
 class ChoiceScores(Struct, frozen=True):
     """Of each continuation the natural logarithm of its probability after the text, and its number of tokens.
 
-    An item that the context does not hold is not scored: ``too_long`` is then how many tokens it has.
+    An item that the context does not hold is not scored: ``too_long`` is then how many tokens it has at least.
     """
 
     logprobs: tuple[float, ...]

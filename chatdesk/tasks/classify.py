@@ -124,7 +124,7 @@ SETS: dict[str, tuple[str, Plan]] = {
 class Result(Struct, frozen=True, omit_defaults=True):
     """What came of one text: a probability for each label, or why there is none (``empty``, ``too_long``).
 
-    ``tokens``: of a text that is too long, with its prompt.
+    ``tokens``: at least as many has a text that is too long, with its prompt.
     """
 
     probabilities: tuple[float, ...] = ()

@@ -2459,8 +2459,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>没有文字</translation>
     </message>
     <message>
-        <source>too long: {tokens} tokens of {limit}</source>
-        <translation>太长：{tokens} 个词元，上限 {limit}</translation>
+        <source>too long: at least {tokens} of {limit} tokens</source>
+        <translation>太长：至少 {tokens} 个词元，上限 {limit}</translation>
     </message>
 </context>
 <context>

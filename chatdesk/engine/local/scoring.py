@@ -27,6 +27,9 @@ _MOST_TOKENS = 4096
 """Of one batch: rows times the tokens of each."""
 
 _MOST_LOGITS = 1 << 25
+_LONG = 200_000
+"""Characters. To encode more of them takes seconds, so that their number is looked at first."""
+
 _PADDING = 1.15
 """How much longer than the shortest text of a batch the longest may be, and a few tokens more."""
 
@@ -65,11 +68,14 @@ class Forward:
 
 @dataclass
 class _Item:
-    """One text. ``prefix``: its tokens before the seam; ``endings``: those of each continuation."""
+    """One text. ``prefix``: its tokens before the seam; ``endings``: those of each continuation. Where the context does
+    not hold it, ``too_long`` alone: how many there are at least.
+    """
 
     index: int
     prefix: list[int]
     endings: list[list[int]]
+    too_long: int = 0
     logprobs: list[float] = field(default_factory=list)
 
     @property
@@ -91,7 +97,7 @@ class Scorer:
         `Stopped`.
         """
         items = [self._encoded(i, item) for i, item in enumerate(request.items)]
-        fitting = sorted((each for each in items if each.longest <= self._context), key=lambda each: len(each.prefix))
+        fitting = sorted((each for each in items if not each.too_long), key=lambda each: len(each.prefix))
         done = len(items) - len(fitting)
         score = self._shared if self._forward.shares else self._whole
         for group in self._groups(fitting):
@@ -102,16 +108,22 @@ class Scorer:
         yield Scored(request.id, tuple(map(self._scores, items)), self._context)
 
     def _scores(self, item: _Item) -> ChoiceScores:
-        if item.longest > self._context:
-            return ChoiceScores((), (), item.longest)
+        if item.too_long:
+            return ChoiceScores((), (), item.too_long)
         return ChoiceScores(tuple(item.logprobs), tuple(map(len, item.endings)))
 
     def _encoded(self, index: int, item: Choices) -> _Item:
         if not item.continuations or not all(item.continuations):
             raise UserError(Fault.BAD_VALUE, name="continuation", value="empty", allowed="at least one character")
+        if len(item.prompt) > _LONG and (fewest := self._tokens.fewest(item.prompt)) > self._context:
+            return _Item(index, [], [], fewest)
         leading = [*self._tokens.leading]
+        whole: list[list[int]] = []
+        for each in item.continuations:
+            whole.append([*leading, *self._tokens.encode(item.prompt + each)])
+            if len(whole[-1]) > self._context:
+                return _Item(index, [], [], len(whole[-1]))
         alone = [*leading, *self._tokens.encode(item.prompt)]
-        whole = [[*leading, *self._tokens.encode(item.prompt + each)] for each in item.continuations]
         self._checkpoint.require_known(chain(alone, *whole))
         seam = min(common_prefix(alone, ids) for ids in whole)
         seam = min(seam, *(len(ids) - 1 for ids in whole))

@@ -4,7 +4,9 @@ Only the Rust tokenizer underneath transformers' is used after loading, and noth
 `Tokens` may be read from several threads at once: a text is counted while another is generated.
 """
 
+import json
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +82,17 @@ class Tokens:
         ids: list[int] = _cut(self.backend, text).ids
         return ids
 
+    def fewest(self, text: str) -> int:
+        """How many tokens a text has at least, by its length alone; 0 where that does not tell. Takes a moment."""
+        if not self._longest:
+            return 0
+        normalizer = self.backend.normalizer
+        return len((normalizer.normalize_str(text) if normalizer else text).encode()) // self._longest
+
+    @cached_property
+    def _longest(self) -> int:
+        return longest_token(self.backend)
+
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """The text of some ids."""
         return str(self.backend.decode(list(ids), skip_special_tokens=skip_special))
@@ -95,6 +108,33 @@ class Tokens:
     def alternative(self, token_id: int, logprob: float, sampled_logprob: float) -> AlternativeToken:
         """A token that could have stood there, with its text."""
         return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self.specials)
+
+
+def longest_token(backend: "Tokenizer") -> int:
+    """Most bytes of a text that one token stands for; 0 where bytes may get lost, or come together as unknown."""
+    from tokenizers import models, pre_tokenizers
+
+    model, cuts = backend.model, backend.pre_tokenizer
+    vocabulary = backend.get_vocab(with_added_tokens=False)
+    added = backend.get_added_tokens_decoder().values()
+    if (
+        not isinstance(model, models.BPE)
+        or model.continuing_subword_prefix
+        or model.end_of_word_suffix
+        or not vocabulary.keys() >= set(pre_tokenizers.ByteLevel.alphabet())
+        or not _keeps_bytes(json.loads(cuts.__getstate__() if cuts else "{}"))
+        or any(token.lstrip or token.rstrip for token in added)
+    ):
+        return 0
+    return max(*map(len, vocabulary), *(len(token.content.encode()) for token in added))  # a letter is a byte
+
+
+def _keeps_bytes(cuts: dict[str, Any]) -> bool:
+    """Whether a pre-tokenizer, as in tokenizer.json, ends with letters for bytes, and leaves out nothing before."""
+    *before, last = cuts["pretokenizers"] if cuts.get("type") == "Sequence" else [cuts]
+    return last.get("type") == "ByteLevel" and all(
+        each["type"] == "Digits" or (each["type"] == "Split" and each["behavior"] != "Removed") for each in before
+    )
 
 
 def _cut(backend: "Tokenizer", text: str) -> "Encoding":

@@ -16,7 +16,7 @@ _SHOWN = 300  # characters of a text
 _TEXT_PX = 200  # least width of their column
 _PROBLEMS = {
     "empty": QT_TRANSLATE_NOOP("Results", "no text"),
-    "too_long": QT_TRANSLATE_NOOP("Results", "too long: {tokens} tokens of {limit}"),
+    "too_long": QT_TRANSLATE_NOOP("Results", "too long: at least {tokens} of {limit} tokens"),
 }
 Index = QModelIndex | QPersistentModelIndex
 

@@ -32,6 +32,7 @@ from chatdesk.engine.api import (
 )
 from chatdesk.engine.local import LocalEngine, reading
 from chatdesk.engine.local.sampling import MAX_TOP_LOGPROBS
+from chatdesk.engine.local.tokens import Tokens
 from chatdesk.engine.wire import pack
 from chatdesk.errors import Fault, UserError
 from chatdesk.tasks.classify import CONTENT_FREE, Label, Plan
@@ -224,6 +225,27 @@ def test_rollout_is_the_product_of_the_layers(gpt2: LocalEngine) -> None:
         step = layer.mean(dim=0) / 2 + torch.eye(3) / 2
         expected = (step / step.sum(dim=-1, keepdim=True)) @ expected
     assert torch.allclose(rollout([first, second]), expected)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_text_that_cannot_fit_is_not_cut_into_tokens(
+    gpt2: LocalEngine, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    """Ten megabytes would take seconds, once for each label; where the length does not tell, the first label does."""
+    encode, sizes = Tokens.encode, []
+
+    def noted(tokens: Tokens, text: str) -> list[int]:
+        sizes.append(len(text))
+        return encode(tokens, text)
+
+    monkeypatch.setattr(Tokens, "encode", noted)
+    if not tells:
+        monkeypatch.setattr(Tokens, "fewest", lambda tokens, text: 0)
+    labels = (" good", " bad", " so")
+    scored = only(list(gpt2.run(Score(8, (Choices("a b " * 60_000, labels), Choices("a", labels))))), Scored)
+    assert [found.too_long > scored.limit for found in scored.scores] == [True, False]
+    assert len(scored.scores[1].logprobs) == 3
+    assert sum(size > 100 for size in sizes) == (0 if tells else 1)
 
 
 def test_bad_input_is_one_fault_each(gpt2: LocalEngine, checkpoint: Callable[..., Path]) -> None:
