@@ -7,7 +7,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QMargins, QRect, QSize, QTimer, Signal
+from PySide6.QtCore import QByteArray, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -33,6 +33,7 @@ from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
 from chatdesk.ui.widgets import dialogs
+from chatdesk.ui.widgets.room import fitting, room_on
 
 if TYPE_CHECKING:
     from chatdesk.tasks.all import Tasks
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
 
 SMALL_PX = 640
 _FIRST = QSize(1280, 800)
-_FRAME = QMargins(8, 40, 8, 8)
-"""More than what systems draw around a window; how much that is, is known only when it is shown."""
-
 _TICK_MS = 500
 _KEPT = (
     ListChanged,
@@ -57,8 +55,8 @@ _KEPT = (
 
 
 def _first_place(screen: QScreen) -> QRect:
-    """In the middle of a screen, wholly on it with its frame."""
-    room = screen.availableGeometry().marginsRemoved(_FRAME)
+    """In the middle of a screen."""
+    room = room_on(screen)
     place = QRect(room.topLeft(), _FIRST.boundedTo(room.size()))
     place.moveCenter(room.center())
     return place
@@ -92,7 +90,7 @@ class MainWindow(QMainWindow):
         self.attaching = Attaching(self, tasks.chat, tasks.shelf)
         self.setWindowTitle("chatdesk")
         self.setAcceptDrops(True)
-        self.setMinimumSize(theme.scaled(360), theme.scaled(400))
+        self.setMinimumSize(fitting(self, 360, 400))
         if not self.restoreGeometry(QByteArray.fromBase64(settings["geometry"].encode())):
             self.setGeometry(_first_place(self.screen()))
         self._build()

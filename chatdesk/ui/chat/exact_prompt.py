@@ -20,6 +20,7 @@ from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.widgets.room import fitting
 from chatdesk.ui.widgets.tokens import TokenView, sign
 from chatdesk.ui.wording import grouped
 
@@ -39,7 +40,7 @@ class ExactPromptDialog(Dialog):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, QCoreApplication.translate("ExactPromptDialog", "Exact prompt"), "")
-        self.resize(theme.scaled(760), theme.scaled(600))
+        self.resize(fitting(self, 760, 600))
         self._made: PromptMade | None = None
         self.text, self.tokens = LongText(self.tr("Prompt as text")), TokenView(self.tr("Tokens of the prompt"))
         self.message = Label(self.tr("The engine makes the prompt as soon as it is free."), wrap=True)

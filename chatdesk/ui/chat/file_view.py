@@ -17,6 +17,7 @@ from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.inert import inert
 from chatdesk.ui.widgets.labels import ElidedLabel
 from chatdesk.ui.widgets.long_text import LongText
+from chatdesk.ui.widgets.room import fitting
 from chatdesk.ui.wording import grouped
 
 _HEADING_PX = 640
@@ -37,7 +38,7 @@ class FileDialog(Dialog):
         )
         super().__init__(parent, heading, "")
         self.setWindowTitle(name)
-        self.resize(theme.scaled(760), theme.scaled(600))
+        self.resize(fitting(self, 760, 600))
         self._file = file
         self.text, self.status = LongText(self.tr("Text of the file")), ElidedLabel(kind="soft")
         self.copy, self.save = TextButton(self.tr("Copy text")), TextButton(self.tr("Save as…"))

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QWidget
 
 from chatdesk.engine.api import ChatMessage, TokenReading
 from chatdesk.tasks.changes import Notice
-from chatdesk.ui import theme
 from chatdesk.ui.inspect.saving import save_text
 from chatdesk.ui.inspect.tokens_part import TokensPart
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.frames import scrolled
+from chatdesk.ui.widgets.room import fitting
 
 if TYPE_CHECKING:
     from chatdesk.tasks.inspect import Inspect
@@ -41,7 +42,7 @@ class TokensDialog(Dialog):
 
     def __init__(self, parent: QWidget, inspect: "Inspect", words: str) -> None:
         super().__init__(parent, QCoreApplication.translate("TokensDialog", "Tokens"), words)
-        self.resize(theme.scaled(980), theme.scaled(620))
+        self.resize(fitting(self, 980, 620))
         self.part = TokensPart(inspect)
         self.part.note.setText(self.tr("The engine reads the text as soon as it is free."))
         self.part.replaced.connect(self._on_replaced)
@@ -49,7 +50,7 @@ class TokensDialog(Dialog):
         self.more = TextButton(self.tr("Next word and attention"), kind="link")
         self.more.clicked.connect(self._on_more)
         self.more.hide()
-        self.body.addWidget(self.part, 1)
+        self.body.addWidget(scrolled(self.part), 1)
         self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
         self.finished.connect(lambda: inspect.forget())
 

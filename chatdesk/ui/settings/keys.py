@@ -20,6 +20,7 @@ from chatdesk.ui import shortcuts, theme
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.room import fitting
 
 
 class KeysEditor(QDialog):
@@ -33,7 +34,7 @@ class KeysEditor(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Keys"))
-        self.resize(theme.scaled(640), theme.scaled(560))
+        self.resize(fitting(self, 640, 560))
         self._chosen, self._keep = dict(chosen), keep
         self.fields: dict[str, QKeySequenceEdit] = {}
         self.removes: dict[str, TextButton] = {}

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.room import fitting
 
 
 class Dialog(QDialog):
@@ -18,7 +19,7 @@ class Dialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
-        self.resize(theme.scaled(560), theme.scaled(440))
+        self.resize(fitting(self, 560, 440))
         self.words = Label(words, kind="soft", wrap=True)
         self.buttons = QHBoxLayout()
         self.buttons.setSpacing(theme.scaled(8))

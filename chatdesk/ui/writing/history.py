@@ -15,6 +15,7 @@ from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
 from chatdesk.ui.widgets.labels import Label
+from chatdesk.ui.widgets.room import fitting
 from chatdesk.ui.writing.diff_view import DiffView
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HistoryDialog(Dialog):
                 "HistoryDialog", "Struck through: what has gone since. Underlined: what has come since."
             ),
         )
-        self.resize(theme.scaled(860), theme.scaled(600))
+        self.resize(fitting(self, 860, 600))
         self._writing = writing
         self._shown = ""
         self.list = QListWidget()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from chatdesk.errors import UserError
 from chatdesk.tasks.writing_prompts import Kind, WritingPrompts
@@ -11,8 +11,10 @@ from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence_of
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.raw_text import TextField, raw_text
+from chatdesk.ui.widgets.room import fitting
 
 
 class PromptsDialog(Dialog):
@@ -29,7 +31,7 @@ class PromptsDialog(Dialog):
         is_template = kind == "template"
         title = translate("PromptsDialog", "From a template") if is_template else translate("PromptsDialog", "Prompts")
         super().__init__(parent, title, "")
-        self.resize(theme.scaled(640), theme.scaled(620))
+        self.resize(fitting(self, 640, 620))
         self._prompts, self._kind, self._is_chat = prompts, kind, is_chat
         self._all = {prompt.key: prompt for prompt in prompts.all(kind)}
         self.choice = ChoiceButton(title, {key: prompt.name for key, prompt in self._all.items()})
@@ -46,22 +48,31 @@ class PromptsDialog(Dialog):
         self.back_button.clicked.connect(self._back)
         self.write_button = TextButton(self.tr("Write"), kind="primary")
         self.write_button.clicked.connect(self._write)
-        head = QHBoxLayout()
-        head.addWidget(self.choice)
-        head.addStretch()
-        self.body.addLayout(head)
-        self.body.addLayout(self._form)
-        self.body.addWidget(Label(self.tr("The prompt, which you can change"), kind="section"))
-        self.body.addWidget(self.editor, 1)
-        foot = QHBoxLayout()
-        foot.addWidget(self.keep_button)
-        foot.addWidget(self.back_button)
-        foot.addStretch()
-        self.body.addLayout(foot)
+        self._lay_out()
         self.buttons.insertWidget(1, self.write_button)
         self.write_button.setVisible(is_template)
         self.editor.textChanged.connect(self._mark)
         self._show()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.choice)
+        head.addStretch()
+        foot = QHBoxLayout()
+        foot.addWidget(self.keep_button)
+        foot.addWidget(self.back_button)
+        foot.addStretch()
+        part = QWidget()
+        part.setObjectName("content")
+        column = QVBoxLayout(part)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.scaled(12))
+        column.addLayout(head)
+        column.addLayout(self._form)
+        column.addWidget(Label(self.tr("The prompt, which you can change"), kind="section"))
+        column.addWidget(self.editor, 1)
+        column.addLayout(foot)
+        self.body.addWidget(scrolled(part))
 
     @property
     def _uses_beginning(self) -> bool:
