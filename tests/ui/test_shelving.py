@@ -287,7 +287,8 @@ def trash(desk):
 
 def test_restoring_from_the_trash(desk, trash):
     assert [line.split(",")[0] for line in entries(trash)] == ["First", "New chat"]
-    assert trash.words.text() == f"Deleted chats and messages stay here for {TRASH_DAYS} days."
+    assert trash.words.text().startswith(f"Deleted chats and messages stay here for {TRASH_DAYS} days, ")
+    assert trash.words.text().endswith("deleted documents in the trash of Write.")
     trash.restore_button.click()
     assert desk.shelf.said("restore") == [("a",)]
     desk.shelf.callbacks["trash"]([])

@@ -30,8 +30,11 @@ class TrashDialog(ListDialog):
     chat_wanted = Signal()
 
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
-        words = self.tr("Deleted chats and messages stay here for {days} days.").format(days=TRASH_DAYS)
-        super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
+        words = self.tr(
+            "Deleted chats and messages stay here for {days} days, deleted documents in the trash of Write."
+        )
+        nothing = self.tr("The trash is empty.")
+        super().__init__(parent, self.tr("Trash"), words.format(days=TRASH_DAYS), nothing)
         self._window, self._shelf = parent, shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
         self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge, QKeySequence.StandardKey.Delete)
