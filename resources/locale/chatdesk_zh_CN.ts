@@ -3183,8 +3183,8 @@ Edit a message or write a reply anew to make another.</source>
         <translation>回收站</translation>
     </message>
     <message>
-        <source>Deleted chats and messages stay here for {days} days.</source>
-        <translation>删除的对话和消息在这里保留 {days} 天。</translation>
+        <source>Deleted chats and messages stay here for {days} days, deleted documents in the trash of Write.</source>
+        <translation>删除的对话和消息在这里保留 {days} 天，删除的文档在“写作”的回收站里。</translation>
     </message>
     <message>
         <source>The trash is empty.</source>
