@@ -402,6 +402,17 @@ def test_below_the_list_in_a_narrow_window(desk, page, qtbot):
     assert desk.page.isVisible()
 
 
+def test_a_further_line_over_a_low_list_leaves_the_filter_its_height(desk, page, qtbot):
+    desk.settings["text_size"] = 200
+    desk.window.resize(1000, 720)
+    answer(desk, smol=[plan()])
+    qtbot.waitUntil(lambda: page.details.mapTo(page, QPoint()).x() == 0)
+    page.filter.setText("nothing has that")
+    qtbot.wait(50)
+    assert page.filter.height() >= page.filter.minimumSizeHint().height()
+    assert page.filter.geometry().bottom() < page.empty.geometry().top()
+
+
 def test_every_control_has_a_name(desk, page):
     answer(desk, smol=[plan(), plan(CPU)])
     choose(page, SMOL)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ParamSpec
 
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QBoxLayout, QFrame, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
@@ -15,12 +16,14 @@ _BESIDE_PX = 820
 _MOST_PX = 16_777_215
 
 
-class Split:
+class Split(QObject):
     """Lays out ``page``; call `fit` when its size is another one."""
 
     def __init__(self, page: QWidget, side: QFrame, chosen: QWidget) -> None:
+        super().__init__(page)
         self._page, self._side = page, side
         side.setObjectName("models")
+        side.installEventFilter(self)
         room = QVBoxLayout()  # keeps the place while nothing is chosen
         room.addWidget(chosen)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, page)
@@ -42,9 +45,18 @@ class Split:
         if beside:
             side.setFixedWidth(max(theme.scaled(_LIST_PX), width * 2 // 5))
         else:
-            layout = side.layout()
-            least = layout.minimumHeightForWidth(width) if layout is not None else 0  # with further lines
-            side.setFixedHeight(max(least, side.minimumSizeHint().height(), self._page.height() * 2 // 5))
+            self._set_height()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt override: further lines over the list need room."""
+        if event.type() == QEvent.Type.LayoutRequest and not self._side.property("beside"):
+            self._set_height()
+        return super().eventFilter(watched, event)
+
+    def _set_height(self) -> None:
+        layout = self._side.layout()
+        least = layout.minimumHeightForWidth(self._page.width()) if layout is not None else 0  # with further lines
+        self._side.setFixedHeight(max(least, self._side.minimumSizeHint().height(), self._page.height() * 2 // 5))
 
 
 def while_there(page: QWidget, call: Callable[P, object]) -> Callable[P, None]:
