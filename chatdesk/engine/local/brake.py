@@ -1,11 +1,12 @@
 """Ending a forward pass between two layers, so that a cancel waits neither for a long prompt nor for a slow step."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Stopped(Exception):
@@ -31,6 +32,15 @@ class Brake:
         self.looks = len(asking)
         for block in asking:
             block.register_forward_pre_hook(self._before_layer)
+
+    @contextmanager
+    def released(self) -> "Iterator[None]":
+        """Nothing is stopped meanwhile."""
+        should_stop, self.should_stop = self.should_stop, lambda: False
+        try:
+            yield
+        finally:
+            self.should_stop = should_stop
 
     def check(self) -> None:
         """Raise `Stopped` where that is asked for."""

@@ -103,6 +103,11 @@ class PrefixCache:
             is_alike = live.is_long == batch.is_long
             self._keep(batch, common_prefix(live.rows[0], batch.rows[row]) if is_alike else 0, row)
 
+    def prepare(self) -> None:
+        """Make ready for what may be said next."""
+        if self._live is not None:
+            self._live.prepare()
+
     def forget(self) -> None:
         """Free all that is kept."""
         self._live, self._tails = None, []

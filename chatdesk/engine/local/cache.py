@@ -27,12 +27,15 @@ from chatdesk.engine.local.graphs import Step, StepMaker, bucket
 from chatdesk.engine.local.growing import GrowingLayer
 from chatdesk.engine.local.lean.step import TOKENS as LEAN_TOKENS
 from chatdesk.engine.local.lean.step import LeanMaker, LeanStep
+from chatdesk.engine.local.parts import TOKENS as PART_TOKENS
+from chatdesk.engine.local.parts import Part
 from chatdesk.engine.local.runner import ATTENTION_LAYERS, Runner, shares
 from chatdesk.engine.local.sampling import Sampler
 
 _TOKENS_AT_ONCE = 8
 _PART = 256  # tokens of each row that are read again at once
 _SEVERAL, _SINGLE = 0, 1  # keys of the lean steps that take several tokens and one: they serve all lengths
+_NEXT_PART = -1  # key of what takes a short part of a prompt on a GPU
 _KEPT_ROOM = 8192
 """Tokens up to which buffers stay for an unrelated prompt, and the steps over them with them."""
 
@@ -195,10 +198,37 @@ class Batch:
         race.took(is_lean, time.perf_counter() - began)
         return logits
 
-    @property
-    def has_step(self) -> bool:
-        """Whether the step for the next token is there."""
-        return self._ready() is not None
+    def go_on(self, new: Items[int]) -> torch.Tensor:
+        """Feed a part of a prompt to the only row, as `extend` does; the logits are good until the next call."""
+        if len(new) == 1 and self._ready() is not None:
+            return self.step(new)
+        part = self._steps.get(_NEXT_PART)
+        if not isinstance(part, Part) or not part.takes(len(new), self.length) or self._short_room < len(new):
+            return self.extend([new])
+        self._runner.brake.check()
+        self._runner.rope.is_long = self.is_long
+        self.rows[0].extend(new)
+        self._is_behind = True
+        return part(new, self.length - len(new))
+
+    @torch.inference_mode()
+    def prepare(self) -> None:
+        """Make what reads the next short part of a prompt sooner; takes as long as some forward passes."""
+        maker, text = self._runner.parts, list(self.rows[0])
+        if not (maker.is_on and self._runner.steps.is_on and self.can_part) or _NEXT_PART in self._steps:
+            return
+        self._settle()
+        if not maker.fits(buffers := self._buffers(), len(text)):
+            return
+
+        def ordinary() -> torch.Tensor:
+            self.trim(len(text) - PART_TOKENS)
+            return self.extend([text[-PART_TOKENS:]])
+
+        with self._runner.brake.released():
+            part = maker.make(self._runner.at, buffers, text, ordinary)
+        self.rows, self._is_behind = [text], True  # the buffers hold all of it, whatever has failed
+        self._steps |= {_NEXT_PART: part} if part else {}
 
     def _ready(self) -> Step | LeanStep | None:
         """The step for the next token, where it is made."""
@@ -257,12 +287,8 @@ class Batch:
                 self._wants_steps = lean is not None
                 self._steps |= {_SINGLE: lean} if lean else {}
             return
-        brake = self._runner.brake
-        should_stop, brake.should_stop = brake.should_stop, lambda: False
-        try:
+        with self._runner.brake.released():
             step = maker.make(self._runner.forward, plain, (ids, self.length - 1), logits)
-        finally:
-            brake.should_stop = should_stop
         self._wants_steps = step is not None
         self._steps |= {bucket(self.length): step} if step else {}
 

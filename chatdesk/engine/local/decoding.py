@@ -63,7 +63,7 @@ def prefill(
         size = chunk.tokens if batch.can_continue else len(prompt)
         new = prompt[batch.length : batch.length + size]
         try:
-            logits = batch.step(new) if len(new) == 1 and batch.has_step else batch.extend([new])
+            logits = batch.go_on(new)
         except Stopped:
             return
         if batch.length == len(prompt):

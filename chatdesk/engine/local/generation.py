@@ -126,6 +126,8 @@ class Generator:
                 self._draft.forget()
             raise
         yield writing.finished(len(prompt.ids), reused, started)
+        if not is_cancelled():
+            self._cache.prepare()
 
     def inspect(self, request: Score | Read | Attend, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
         """The events of a request that generates nothing; raises as `run` does. The cache is not touched."""

@@ -13,6 +13,7 @@ from chatdesk.engine.local.growing import GrowingLayer
 from chatdesk.engine.local.lean.step import LeanMaker
 from chatdesk.engine.local.longrope import LongRope
 from chatdesk.engine.local.padding import Padding
+from chatdesk.engine.local.parts import PartMaker
 
 ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
 """Layers that several tokens may be fed to after others."""
@@ -24,7 +25,8 @@ _OWN_STATES = frozenset(["conv1d_state", "recurrent_states"])
 class Runner:
     """A model's forward pass with the arguments that its class takes.
 
-    ``brake``: stops it in the middle. ``steps``: makes the steps of a decode on a device of `STEP_DEVICES`.
+    ``brake``: stops it in the middle. ``steps`` and ``parts`` make the steps of a decode and what reads short parts of
+    prompts, on a device of `STEP_DEVICES`.
     """
 
     STEP_DEVICES = ("cuda",)
@@ -46,12 +48,10 @@ class Runner:
             chunk_attention.install()
         self._takes_places = "position_ids" in takes
         has_places = self._takes_places and {"past_key_values", "attention_mask"} <= takes.keys()
+        can_step = has_places and self.device.type in self.STEP_DEVICES
+        self.parts = PartMaker(can_step)
         is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
-        self.steps = (
-            LeanMaker(model, self.brake.check)
-            if is_lean
-            else StepMaker(model, has_places and self.device.type in self.STEP_DEVICES)
-        )
+        self.steps = LeanMaker(model, self.brake.check) if is_lean else StepMaker(model, can_step)
 
     @property
     def chooses(self) -> bool:
@@ -100,14 +100,25 @@ class Runner:
     def _logits(
         self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], last: int, spare: int = 0
     ) -> torch.Tensor:
-        given, end = self._extra | more, ids.shape[1] - spare
+        logits = self._run(ids, cache, more, last_places(ids, last, spare))
+        end = min(ids.shape[1] - spare, logits.shape[1])
+        return logits[:, end - last : end, :].float()
+
+    def at(self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], place: torch.Tensor) -> torch.Tensor:
+        """As `forward`, but after the token at a place ``[1]``, which is on the device, too."""
+        logits = self._run(ids, cache, more, place)
+        return (logits if logits.shape[1] == 1 else logits[:, place])[:, 0].float()
+
+    def _run(
+        self, ids: torch.Tensor, cache: Any, more: dict[str, torch.Tensor], wanted: int | torch.Tensor
+    ) -> torch.Tensor:
+        """Logits, at least where they are wanted."""
+        given = self._extra | more
         if "logits_to_keep" in given:
-            given["logits_to_keep"] = last_places(ids, last, spare)
-            end = last
+            given["logits_to_keep"] = wanted
         if self.cache_name is not None:
             given[self.cache_name] = cache
-        output = self.model(input_ids=ids, return_dict=True, **given)
-        logits: torch.Tensor = output.logits[:, end - last : end, :].float()
+        logits: torch.Tensor = self.model(input_ids=ids, return_dict=True, **given).logits
         return logits
 
 

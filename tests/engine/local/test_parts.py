@@ -1,0 +1,154 @@
+"""Short new parts of a prompt over buffers that stay: on the CPU they are called where a GPU replays them."""
+
+import pytest
+import torch
+
+from chatdesk.engine.api import Finished
+from chatdesk.engine.local import LocalEngine, parts
+from chatdesk.engine.local.parts import Part
+from chatdesk.engine.local.runner import Runner
+from tests.engine.checkpoints import make_checkpoint
+from tests.engine.local.driving import converse, generate, ids_of, load, only
+from tests.engine.local.greedy import prompt_of
+from tests.engine.local.test_graphs import SIZES, WITH_STEPS
+
+
+@pytest.fixture(autouse=True)
+def _parts_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they are slower."""
+    monkeypatch.setattr(Runner, "STEP_DEVICES", ("cpu", "cuda"))
+    monkeypatch.setattr(parts, "_WORTH", float("inf"))
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens they were asked for."""
+    made: list[int] = []
+    plain = Part.__call__
+
+    def call(part: Part, ids: list[int], position: int) -> torch.Tensor:
+        made.append(len(ids))
+        return plain(part, ids, position)
+
+    monkeypatch.setattr(Part, "__call__", call)
+    return made
+
+
+def loaded(folder) -> LocalEngine:
+    engine = LocalEngine()
+    load(engine, folder)
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    return engine
+
+
+@pytest.mark.parametrize("model_type", sorted(WITH_STEPS))
+def test_turns_are_what_they_were(checkpoint, model_type, calls):
+    """The words are those of a text that is read at one go."""
+    engine = loaded(checkpoint(model_type))
+    converse(engine, prompt_of(engine, 80, 1), 3)
+    engine.close()
+    assert any(tokens < parts.TOKENS for tokens in calls)
+
+
+@pytest.mark.parametrize("model_type", sorted(SIZES.keys() - WITH_STEPS))
+def test_others_have_none(checkpoint, model_type, calls):
+    """And say the same twice."""
+    engine = loaded(checkpoint(model_type))
+    text = prompt_of(engine, 80, 1)
+    assert ids_of(generate(engine, text)) == ids_of(generate(engine, text))
+    engine.close()
+    assert len(calls) <= 2  # tried at most, and found to be wrong
+
+
+def test_what_is_kept_stays_as_it_is(checkpoint, calls):
+    """Making one reads the end of the text again, and puts back what was there."""
+    engine = loaded(checkpoint("llama"))
+    generate(engine, prompt_of(engine, 80, 1))
+    cache = engine._loaded().cache
+    live = cache._live
+    rows, text = [list(row) for row in live.rows], live.tail(0)
+    live._steps = {}
+    calls.clear()
+    cache.prepare()
+    assert calls == [parts.TOKENS] * 2
+    assert live.rows == rows
+    for now, then in zip(live.tail(0), text, strict=True):
+        assert torch.equal(now[0], then[0])
+        assert torch.equal(now[1], then[1])
+    engine.close()
+
+
+def test_a_text_that_leaves_no_room_is_read_as_ever(checkpoint, calls):
+    """What stands behind those that are wanted has to fit, too."""
+    engine = loaded(checkpoint("llama"))
+    live = engine._loaded().cache.take([5] * 2)
+    live.extend([[5] * 200])
+    live.prepare()
+    live.trim(192)
+    calls.clear()
+    for tokens in (12, 13):
+        live.trim(192 if tokens == 12 else 193)
+        live.go_on([5] * tokens)
+    assert calls == [12]
+    assert live.length == 206
+    engine.close()
+
+
+@pytest.mark.parametrize("fault", ["wrong", "raises", "slow"])
+def test_one_that_is_of_no_use_is_not_used(checkpoint, monkeypatch, calls, fault):
+    """And not tried again."""
+    read = Part._read
+    faults = {
+        "wrong": lambda part: 1.1 * read(part) + torch.randn(read(part).shape),
+        "raises": lambda part: 1 / 0,
+        "slow": read,
+    }
+    monkeypatch.setattr(Part, "_read", faults[fault])
+    monkeypatch.setattr(parts, "_WORTH", 0 if fault == "slow" else 1)
+    engine = loaded(checkpoint("llama"))
+    text = prompt_of(engine, 80, 1)
+    first = ids_of(generate(engine, text))
+    tried = len(calls)
+    assert tried
+    generate(engine, text + " and")
+    assert ids_of(generate(engine, text)) == first
+    assert len(calls) == tried
+    assert not engine._loaded().cache.runner.parts.is_on
+    engine.close()
+
+
+@pytest.mark.parametrize("place", ["part", "ordinary"])
+def test_too_little_memory_is_no_reason_for_good(checkpoint, monkeypatch, place):
+    """It may be there the next time; what was kept is whole, though a pass ended in its middle."""
+    engine = loaded(checkpoint("llama"))
+    text = prompt_of(engine, 80, 1)
+
+    def starve(*given) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    def ordinary(work):
+        with monkeypatch.context() as change:
+            change.setattr(engine._loaded().cache._live._cache.layers[1], "update", starve)
+            return work(), 1.0
+
+    monkeypatch.setattr(*((Part, "_read", starve) if place == "part" else (parts, "_timed", ordinary)))
+    first = ids_of(generate(engine, text))
+    assert engine._loaded().cache.runner.parts.is_on
+    assert ids_of(generate(engine, text)) == first
+    assert only(again := generate(engine, text + " and"), Finished).reused_tokens > 70
+    engine._loaded().cache.forget()
+    assert ids_of(generate(engine, text + " and")) == ids_of(again)
+    engine.close()
+
+
+def test_no_position_behind_the_last_is_asked_for(tmp_path, calls):
+    """A learned one would not be there, though the room is greater."""
+    engine = loaded(make_checkpoint(tmp_path, "gpt2", config={"n_positions": 250}))
+    live = engine._loaded().cache.take([5] * 2)
+    live.extend([[5] * 185])
+    live.prepare()
+    expected = live.extend([[6] * 5])
+    live.trim(185)
+    assert torch.allclose(live.go_on([6] * 5), expected, rtol=1e-3, atol=1e-3)
+    assert calls[-1] == 5
+    engine.close()
