@@ -403,10 +403,13 @@ def test_below_the_list_in_a_narrow_window(desk, page, qtbot):
 
 
 def test_a_further_line_over_a_low_list_leaves_the_filter_its_height(desk, page, qtbot):
-    desk.settings["text_size"] = 200
-    desk.window.resize(1000, 720)
     answer(desk, smol=[plan()])
+    desk.settings["text_size"] = 200
+    desk.window.resize(1000, 550)
     qtbot.waitUntil(lambda: page.details.mapTo(page, QPoint()).x() == 0)
+    qtbot.wait(50)
+    desk.window.resize(1000, 560)  # what the line above needs is known by now
+    qtbot.wait(50)
     page.filter.setText("nothing has that")
     qtbot.wait(50)
     assert page.filter.height() >= page.filter.minimumSizeHint().height()
