@@ -24,6 +24,7 @@ _SHORTEST_TAIL = 16
 """Tokens that are worth a tail: fewer are read again in no time."""
 
 _SHARE_OF_FREE = 0.25
+_ENOUGH = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +105,8 @@ class PrefixCache:
             self._keep(batch, common_prefix(live.rows[0], batch.rows[row]) if is_alike else 0, row)
 
     def prepare(self) -> None:
-        """Make ready for what may be said next."""
-        if self._live is not None:
+        """Make ready for what may be said next, where there is memory to spare: a graph keeps up to 200 MB."""
+        if self._live is not None and self.runner.parts.is_on and self._free() >= _ENOUGH:
             self._live.prepare()
 
     def forget(self) -> None:

@@ -215,7 +215,7 @@ class Batch:
     def prepare(self) -> None:
         """Make what reads the next short part of a prompt sooner; takes as long as some forward passes."""
         maker, text = self._runner.parts, list(self.rows[0])
-        if not (maker.is_on and self._runner.steps.is_on and self.can_part) or _NEXT_PART in self._steps:
+        if not (self._runner.steps.is_on and self.can_part) or _NEXT_PART in self._steps:
             return
         self._settle()
         if not maker.fits(buffers := self._buffers(), len(text)):

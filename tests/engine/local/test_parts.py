@@ -78,6 +78,15 @@ def test_what_is_kept_stays_as_it_is(checkpoint, calls):
     engine.close()
 
 
+def test_memory_that_is_short_is_left_alone(checkpoint, monkeypatch, calls):
+    """A graph would keep some of it, for a text may need it."""
+    engine = loaded(checkpoint("llama"))
+    monkeypatch.setattr(engine._loaded().cache, "_free", lambda: 1 << 29)
+    generate(engine, prompt_of(engine, 80, 1))
+    assert calls == []
+    engine.close()
+
+
 def test_a_text_that_leaves_no_room_is_read_as_ever(checkpoint, calls):
     """What stands behind those that are wanted has to fit, too."""
     engine = loaded(checkpoint("llama"))
