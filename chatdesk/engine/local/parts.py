@@ -20,7 +20,7 @@ from chatdesk.engine.local.graphs import Buffers, Step, _SlotLayer, check
 
 TOKENS = 64
 
-_MOST_ROOM = 8192  # all the room is looked at, whatever of it is text
+_MOST_ROOM = 8192
 _WORTH = 0.9  # of the time of the ordinary pass
 
 Forward = Callable[[torch.Tensor, DynamicCache, dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
@@ -64,16 +64,19 @@ class Part(Step):
 
 
 class PartMaker:
-    """Makes them for one model. ``is_on``: whether it can; turned off for good where one is wrong or slow."""
+    """Makes them for one model. ``is_on``: whether it can; turned off for good where one is wrong.
+
+    ``most_room``: tokens of the buffers up to which they are worth it; all of them are looked at, whatever is text.
+    """
 
     def __init__(self, is_on: bool) -> None:
-        self.is_on = is_on
+        self.is_on, self.most_room = is_on, _MOST_ROOM
         self._stream: torch.cuda.Stream | None = None
 
     def fits(self, buffers: Buffers, tokens: int) -> bool:
         """Whether one can be made that reads the last of so many tokens."""
         room = buffers[0][0].shape[2] if buffers else 0
-        return self.is_on and TOKENS <= tokens <= room <= _MOST_ROOM
+        return self.is_on and TOKENS <= tokens <= room <= self.most_room
 
     def make(
         self, forward: Forward, buffers: Buffers, text: Sequence[int], ordinary: Callable[[], torch.Tensor]
@@ -91,13 +94,16 @@ class PartMaker:
                 part = Part(forward, buffers, self._stream)
                 check(part(text[start:], start), expected, buffers[0][0].dtype)
                 _, took_s = _timed(lambda: part(text[start:], start))
-            self.is_on = took_s <= _WORTH * most_s
+            if took_s > _WORTH * most_s:
+                self.most_room = buffers[0][0].shape[2] - 1
+                return None
         except torch.OutOfMemoryError:
             return None
         except Exception as error:  # as of a step
             _logger.info("no graph of a part: %s: %s", type(error).__name__, str(error))
             self.is_on = False
-        return part if self.is_on else None
+            return None
+        return part
 
 
 def _timed(work: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, float]:

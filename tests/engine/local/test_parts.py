@@ -123,7 +123,9 @@ def test_one_that_is_of_no_use_is_not_used(checkpoint, monkeypatch, calls, fault
     generate(engine, text + " and")
     assert ids_of(generate(engine, text)) == first
     assert len(calls) == tried
-    assert not engine._loaded().cache.runner.parts.is_on
+    maker = engine._loaded().cache.runner.parts
+    assert maker.is_on == (fault == "slow")
+    assert maker.most_room == (255 if fault == "slow" else 8192)
     engine.close()
 
 
