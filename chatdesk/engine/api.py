@@ -491,7 +491,7 @@ class Engine(Protocol):
         """What it can do."""
 
     def run(self, request: Request) -> Iterator[Event]:
-        """The events of one request, the last of them ending it. Closing the iterator cancels."""
+        """The events of one request, the last one ending it; then it makes ready for the next. Closing it cancels."""
 
     def cancel(self, request: int) -> None:
         """Make a running or waiting request end early; harmless when it is over."""

@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import BinaryIO
 
@@ -96,30 +96,32 @@ class Host:
             traceback.print_exc()
 
     def _run(self, request: Request) -> None:
-        """Send the events of one request; whatever happens, the last one ends it."""
+        """Send the events of one request; whatever happens, the last one ends it. Then let the engine make ready."""
+        events = self._events(request)
+        for event in events:
+            self._send(event)
+            if isinstance(event, ENDINGS):
+                break
+        for _ in events:  # nobody waits for these
+            pass
+
+    def _events(self, request: Request) -> Iterator[Event]:
+        """What the engine says, and why it says no more: who has had a last event does not look at that."""
         try:
             for event in self._engine.run(request):
-                self._send(event)
-                if isinstance(event, ENDINGS):
-                    return
+                yield event
                 if self._is_cancelled:  # the cancel may have come before the engine knew of the request
                     self._engine.cancel(request.id)
-            raise RuntimeError("the engine ended a request without a last event")
+            yield _bug(request.id, "the engine ended a request without a last event")
         except UserError as error:
-            self._fail(request.id, error.fault, **error.fields)
+            yield _failed(request.id, error.fault, **error.fields)
         except MemoryError:
-            self._fail(request.id, Fault.OUT_OF_MEMORY, device="The computer")
+            yield _failed(request.id, Fault.OUT_OF_MEMORY, device="The computer")
         except Exception as error:
             traceback.print_exc()
             if device_failed(error):
                 os._exit(EXIT_DEVICE_FAILED)
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            self._fail(request.id, Fault.ENGINE_BUG, reason=reason, log=os.environ.get(LOG_VARIABLE, "stderr"))
-
-    def _fail(self, request_id: int, fault: Fault, **fields: str) -> None:
-        """Send `Failed`; names of files need not be Unicode, but what is sent must be."""
-        clean = {name: value.encode("utf-8", "replace").decode() for name, value in fields.items()}
-        self._send(Failed(request_id, fault, clean))
+            yield _bug(request.id, " ".join(f"{type(error).__name__}: {error}".split())[:300])
 
     def _read(self) -> None:
         decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
@@ -174,6 +176,17 @@ class Host:
                     frame = frame[os.write(self._sink, frame) :]
         except OSError:  # nobody reads any more
             os._exit(0)
+
+
+def _bug(request_id: int, reason: str) -> Failed:
+    return _failed(request_id, Fault.ENGINE_BUG, reason=reason, log=os.environ.get(LOG_VARIABLE, "stderr"))
+
+
+def _failed(request_id: int, fault: Fault, **fields: str) -> Failed:
+    """Names of files need not be Unicode, but what is sent must be."""
+    return Failed(
+        request_id, fault, {name: value.encode("utf-8", "replace").decode() for name, value in fields.items()}
+    )
 
 
 def device_failed(error: BaseException) -> bool:

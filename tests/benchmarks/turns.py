@@ -41,7 +41,7 @@ class Talk:
     def ask(self, words: str) -> Finished:
         """A question and its reply; the last event."""
         self.messages.append(ChatMessage("user", words))
-        ids, text = [], ""
+        ids, text, last = [], "", None
         sampling = structs.replace(GREEDY, max_new_tokens=REPLY)
         for event in self.bench.engine.run(Generate(2, tuple(self.messages), sampling, seed=1)):
             match event:
@@ -53,9 +53,11 @@ class Talk:
                 case DraftFinished():
                     text += event.text
                 case Finished():
-                    self.messages.append(ChatMessage("assistant", text, tuple(ids)))
-                    return event
-        sys.exit("a reply has failed")
+                    last = event  # behind it the engine makes ready for the next turn
+        if last is None:
+            sys.exit("a reply has failed")
+        self.messages.append(ChatMessage("assistant", text, tuple(ids)))
+        return last
 
 
 def forwards(bench: Bench, prompt: Sequence[int], cached: int) -> tuple[float, float]:

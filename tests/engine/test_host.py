@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 
 import msgspec
 import pytest
@@ -26,6 +27,8 @@ from chatdesk.engine.api import (
     Pong,
     Request,
     Sampling,
+    Survey,
+    Surveyed,
     TokenEvent,
 )
 from chatdesk.engine.child import child_environment
@@ -67,6 +70,17 @@ class Broken(FakeEngine):
 source, sink = host._claim_pipe()
 engine = Broken()
 host.Host(engine, source, sink).serve(prepare=engine.prepare)
+"""
+
+READY = """
+from chatdesk.engine import host
+from chatdesk.engine.fake import FakeEngine
+class Ready(FakeEngine):
+    def run(self, request):
+        yield from super().run(request)
+        raise ValueError(f"made ready after {request.id}")
+source, sink = host._claim_pipe()
+host.Host(Ready(), source, sink).serve()
 """
 
 
@@ -218,6 +232,18 @@ def test_what_is_missing_is_said_by_the_first_request() -> None:
     assert failed.fault == Fault.ENGINE_BUG
     assert "libtorch.so: cannot open shared object file" in failed.fields["reason"]
     assert "Traceback" in child.end()[1]
+
+
+def test_it_makes_ready_behind_the_last_event() -> None:
+    """Where that fails nobody is told."""
+    child = Pipe("-c", READY)
+    child.say(Survey(1), Survey(2), Survey(3))
+    assert [type(event) for event in takewhile(lambda event: event.request < 3, child.events)] == [
+        Hello,
+        Surveyed,
+        Surveyed,
+    ]
+    assert "made ready after 2" in child.end()[1]
 
 
 class AcceleratorError(RuntimeError):
