@@ -32,7 +32,7 @@ from chatdesk.ui.pages import Pages
 from chatdesk.ui.prompting import Prompting
 from chatdesk.ui.rail import Rail
 from chatdesk.ui.shelving import Shelving
-from chatdesk.ui.widgets import dialogs
+from chatdesk.ui.widgets import dialogs, focus
 from chatdesk.ui.widgets.room import fitting, room_on
 
 if TYPE_CHECKING:
@@ -242,6 +242,10 @@ class MainWindow(QMainWindow):
         if not self._was_painted:
             self._was_painted = True
             QTimer.singleShot(0, self.painted.emit)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """The Tab key goes as one reads, whatever was made first."""
+        return focus.step(self, forward) or super().focusNextPrevChild(forward)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files or a checkpoint may be dropped."""

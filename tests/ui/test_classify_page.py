@@ -201,16 +201,6 @@ def test_texts_that_cannot_be_sorted_say_why(sorting, tmp_path):
     assert page.text.isVisible()
 
 
-def test_tab_goes_through_the_labels_row_by_row(sorting):
-    labels = sorting.page.labels
-    rows = [each for row in zip(labels.names, labels.wordings, strict=True) for each in row]
-    chain, found = labels.ready, []
-    while chain is not labels.add_button:
-        chain = chain.nextInFocusChain()
-        found.append(chain)
-    assert [each for each in found if each in rows] == rows
-
-
 def table_of(path, name, count):
     path.write_text("text\n" + "\n".join(f"{name}{number}" for number in range(count)), "utf-8")
     return path

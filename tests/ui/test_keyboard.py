@@ -1,5 +1,8 @@
 """Every page with the keyboard alone: what Tab reaches, how it looks; and where the focus is when something closes."""
 
+from itertools import groupby
+from operator import attrgetter
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
@@ -27,6 +30,30 @@ def test_every_control_is_reached_named_and_shows_the_focus(window, qtbot, name,
     qtbot.wait(20)
     caret = ["Text does not show the focus"] if name == "write" else []  # but by its cursor, which grabs do not show
     assert walking.problems(qtbot, window) == caret
+
+
+PARTS = {
+    "chat": ("list", "header", "transcript", "composer", "panel"),
+    "write": ("list", "header", "editor", "side"),
+    "models": ("local.filter", "local.view", "local.details"),
+    "classify": ("text", "labels", "view"),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_tab_goes_from_part_to_part_as_one_reads(window, desk, qtbot, name):
+    window.resize(1280, 1700)  # nothing scrolls: places are compared
+    window.show_page(name)
+    page = {"chat": window.page, "write": window.pages.writing}.get(name) or window.pages.currentWidget()
+    if name == "classify":  # what comes later stands where it is seen
+        page.labels.add_button.click()
+    parts = [window.rail, *(attrgetter(part)(page) for part in PARTS[name])]
+    window.rail.buttons["chat"].setFocus()
+    qtbot.wait(20)  # until all has its place
+    found = walking.stops(qtbot)
+    passed = [part for stop in found for part in parts if part is stop or part.isAncestorOf(stop)]
+    assert [part for part, _ in groupby(passed)] == parts
+    assert [jump for part in parts for jump in walking.jumps(found, part)] == []
 
 
 def press_key(qtbot, action: str) -> None:

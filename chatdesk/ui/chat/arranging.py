@@ -45,7 +45,6 @@ class RowArea(QAbstractScrollArea):
         self.margin_px = MARGIN
         self._live: list[Row] = []
         self._ring = False
-        self._stops: list[QWidget] = []
         self._following = True
         self._anchor: tuple[Row, int] | None = None
         self._arranging = False
@@ -322,17 +321,6 @@ class RowArea(QAbstractScrollArea):
             if row.view.isHidden():
                 row.view.show()
         self._live = order
-        self._order_stops([stop for row in order if row.view is not None for stop in row.view.stops()])
-
-    def _order_stops(self, stops: list[QWidget]) -> None:
-        """The Tab key goes from top to bottom, whatever was made first."""
-        if stops == self._stops:
-            return
-        self._stops = stops
-        before: QWidget = self
-        for stop in (*stops, self._to_end):
-            QWidget.setTabOrder(before, stop)
-            before = stop
 
     # -- scrolling ---------------------------------------------------------------------------------------------------
 
@@ -352,9 +340,9 @@ class RowArea(QAbstractScrollArea):
         return row, value - self.rows.top(self.rows.index(row))
 
     def _on_to_end_clicked(self) -> None:
+        self.setFocus()  # first: the button goes, and whatever had the focus next would be scrolled to
         self.follow()
         self.arrange()
-        self.setFocus()
 
     def _place_to_end_button(self) -> None:
         size = self._to_end.width()

@@ -312,10 +312,6 @@ class Composer(QWidget):
         """The files that are to go with the text: their names, and how many tokens each has where that is known."""
         self._files.chips.set_files(names, tokens)
         self._files.setVisible(bool(names))
-        before: QWidget = self._clip
-        for stop in self._files.chips.stops():  # the Tab key comes to them after the button that brings them
-            QWidget.setTabOrder(before, stop)
-            before = stop
         self._fit()
 
     def set_problems(self, sentences: Sequence[str]) -> None:

@@ -130,7 +130,6 @@ class ChatPage(QWidget):
         self.panel_drawer = Drawer(self.panel, row, self._shade, PANEL_PX, right=True)
         self.list.setVisible(self._settings["show_list"])
         self.panel.setVisible(self._settings["show_panel"])
-        self.setTabOrder(self.list, self.header)
         self.set_window_width(theme.scaled(NARROW_PX))
 
     def _connect_list_and_header(self) -> None:

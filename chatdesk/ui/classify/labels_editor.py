@@ -1,6 +1,5 @@
 """The labels and what is around a text: what the model is to choose from, in words that can be changed."""
 
-from itertools import pairwise
 
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
@@ -159,10 +158,7 @@ class LabelsEditor(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """Two labels have to stay; Tab goes through them row by row."""
-        rows = zip(self.names, self.wordings, self._removers, strict=True)
-        for before, after in pairwise((self.ready, *(each for row in rows for each in row), self.add_button)):
-            QWidget.setTabOrder(before, after)
+        """Two labels have to stay."""
         for remover in self._removers:
             remover.setEnabled(len(self._removers) > 2)
 

@@ -1,7 +1,13 @@
-"""Where the focus goes when what has it goes away: Qt would give it to whatever stands next in the window."""
+"""Where the focus goes: with the Tab key as one reads, and to whom when what has it goes away.
+
+Qt goes through widgets in the order in which they came into their window, and gives the focus of what goes away to
+whatever stands next.
+"""
+
+from collections.abc import Iterator
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLayout, QWidget
 
 
 def has_focus(part: QWidget) -> bool:
@@ -14,3 +20,40 @@ def hand_on(part: QWidget, heir: QWidget) -> None:
     """``part`` is to go away: if the focus is in it, ``heir`` gets it."""
     if has_focus(part):
         heir.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def step(window: QWidget, forward: bool) -> bool:
+    """The Tab key, or Shift+Tab: to what stands next as layouts place it, without them from top to bottom.
+
+    False where nothing of that order has the focus.
+    """
+    stops, focus = list(_stops(window)), QApplication.focusWidget()
+    if focus is None or focus not in stops:
+        return False
+    reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
+    stops[(stops.index(focus) + (1 if forward else -1)) % len(stops)].setFocus(reason)
+    return True
+
+
+def _stops(part: QWidget) -> Iterator[QWidget]:
+    """What the Tab key comes to in ``part`` as it is seen now."""
+    if part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        yield part
+    layout = part.layout()
+    placed = list(_placed(layout)) if layout is not None else []
+    others = [each for each in part.children() if isinstance(each, QWidget) and each not in placed]
+    for child in (*placed, *sorted(others, key=lambda each: (each.y(), each.x()))):
+        if child.isVisible() and not child.isWindow():
+            yield from _stops(child)
+
+
+def _placed(layout: QLayout) -> Iterator[QWidget]:
+    """The widgets of a layout and of those inside it."""
+    for number in range(layout.count()):
+        item = layout.itemAt(number)
+        if item is None:
+            continue
+        if (widget := item.widget()) is not None:
+            yield widget
+        elif (inner := item.layout()) is not None:
+            yield from _placed(inner)

@@ -218,7 +218,9 @@ def test_blank_texts_and_texts_during_a_reply_cannot_be_saved(transcript) -> Non
     assert not box(transcript)._save.isEnabled()
 
 
-def test_tab_goes_from_the_text_to_its_buttons(transcript, qtbot) -> None:
+def test_tab_goes_from_the_text_to_its_buttons(desk, qtbot) -> None:
+    desk.window.activateWindow()
+    transcript = desk.page.transcript
     transcript.show_turns([own(0), reply(0)])
     transcript.edit("u0")
     qtbot.keyClick(typed(transcript), Qt.Key.Key_Tab)

@@ -169,13 +169,14 @@ def test_taking_away_can_be_undone(desk, qtbot):
     assert desk.chat.said("undo") == [()]
 
 
-def test_the_tab_key_goes_from_the_button_to_the_plates(composer, qtbot):
-    composer._clip.setFocus()
+def test_the_tab_key_goes_from_plate_to_plate_and_then_to_the_message(composer, qtbot):
+    first, *others = composer._files.chips.stops()
+    first.setFocus()
     seen = []
     for _ in range(6):
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         seen.append(QApplication.focusWidget())
-    assert seen == composer._files.chips.stops()
+    assert seen == [*others, composer._editor]
 
 
 def test_files_go_without_words(desk, composer, qtbot):
