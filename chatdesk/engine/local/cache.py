@@ -225,9 +225,11 @@ class Batch:
             self.trim(len(text) - PART_TOKENS)
             return self.extend([text[-PART_TOKENS:]])
 
-        with self._runner.brake.released():
-            part = maker.make(self._runner.at, buffers, text, ordinary)
-        self.rows, self._is_behind = [text], True  # the buffers hold all of it, whatever has failed
+        try:
+            with self._runner.brake.released():
+                part = maker.make(self._runner.at, buffers, text, ordinary)
+        finally:
+            self.rows, self._is_behind = [text], True  # the buffers hold all of it, whatever has failed
         self._steps |= {_NEXT_PART: part} if part else {}
 
     def _ready(self) -> Step | LeanStep | None:

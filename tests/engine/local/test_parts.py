@@ -154,6 +154,31 @@ def test_too_little_memory_is_no_reason_for_good(checkpoint, monkeypatch, place)
     engine.close()
 
 
+def test_ctrl_c_while_one_is_made(checkpoint, monkeypatch):
+    """On the command line: what was kept is whole."""
+    engine = loaded(checkpoint("llama"))
+    text = prompt_of(engine, 80, 1)
+
+    def interrupt(*given) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+    def ordinary(work):
+        with monkeypatch.context() as change:
+            change.setattr(engine._loaded().cache._live._cache.layers[1], "update", interrupt)
+            return work(), 1.0
+
+    monkeypatch.setattr(parts, "_timed", ordinary)
+    with pytest.raises(KeyboardInterrupt):
+        generate(engine, text)
+    monkeypatch.setattr(engine._loaded().cache.runner.parts, "is_on", False)
+    engine._loaded().cache._live._steps.clear()
+    kept = generate(engine, text + " and")
+    assert only(kept, Finished).reused_tokens > 70
+    engine._loaded().cache.forget()
+    assert ids_of(generate(engine, text + " and")) == ids_of(kept)
+    engine.close()
+
+
 def test_no_position_behind_the_last_is_asked_for(tmp_path, calls):
     """A learned one would not be there, though the room is greater."""
     engine = loaded(make_checkpoint(tmp_path, "gpt2", config={"n_positions": 250}))
