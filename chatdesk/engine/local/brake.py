@@ -13,22 +13,18 @@ class Stopped(Exception):
     """A forward pass was ended by a `Brake`."""
 
 
-_LAYERS_A_LOOK = 4
-
-
 class Brake:
     """Asks ``should_stop`` before layers of a model, and raises `Stopped`. It holds no reference to the model.
 
-    Before each where some lie on the CPU. A GPU takes less time for one than Python for the question: there before
-    each fourth. ``looks``: how often in a forward pass.
+    ``looks``: how often in a forward pass.
     """
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, every: int = 1) -> None:
+        """It asks before the first layer, and before each ``every``-th from there."""
         self.should_stop: Callable[[], bool] = lambda: False
         lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
         blocks = max(lists, key=len, default=torch.nn.ModuleList())
-        is_quick = all(parameter.device.type != "cpu" for parameter in model.parameters())
-        asking = list(blocks)[:: _LAYERS_A_LOOK if is_quick else 1]
+        asking = list(blocks)[::every]
         self.looks = len(asking)
         for block in asking:
             block.register_forward_pre_hook(self._before_layer)

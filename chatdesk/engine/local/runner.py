@@ -19,6 +19,9 @@ ATTENTION_LAYERS = (GrowingLayer, DynamicSlidingWindowLayer)
 """Layers that several tokens may be fed to after others."""
 
 _SPARE_TOKENS = 64
+_LAYERS_A_LOOK = 4
+"""A GPU takes less time for a layer than Python for the question whether to stop."""
+
 _OWN_STATES = frozenset(["conv1d_state", "recurrent_states"])
 
 
@@ -39,7 +42,9 @@ class Runner:
         if "logits_to_keep" in takes:
             self._extra["logits_to_keep"] = 1
         self.device: torch.device = next(model.parameters()).device
-        self.brake = Brake(model)
+        # the weights of a layer that are brought over for each step lie on no device in between
+        is_split = any(parameter.device != self.device for parameter in model.parameters())
+        self.brake = Brake(model, 1 if is_split or self.device.type == "cpu" else _LAYERS_A_LOOK)
         self.padding = Padding(model)
         self.rope = LongRope(model)
         if self.device.type == "cuda":
@@ -48,7 +53,7 @@ class Runner:
             chunk_attention.install()
         self._takes_places = "position_ids" in takes
         has_places = self._takes_places and {"past_key_values", "attention_mask"} <= takes.keys()
-        can_step = has_places and self.device.type in self.STEP_DEVICES
+        can_step = has_places and not is_split and self.device.type in self.STEP_DEVICES
         self.parts = PartMaker(can_step)
         is_lean = self.device.type == "cpu" and "cpu" not in self.STEP_DEVICES
         self.steps = LeanMaker(model, self.brake.check) if is_lean else StepMaker(model, can_step)
