@@ -95,14 +95,14 @@ class OwnForward:
 class Step:
     """One token for each row of a batch over its buffers. ``make`` says how, given the tensor of ids and position.
 
-    With a ``stream`` to do so on, the first call captures the graph.
+    With a ``stream`` to do so on, the first call captures the graph. ``ids``: how many, where not one a row.
     """
 
-    def __init__(self, buffers: Buffers, make: Make, stream: torch.cuda.Stream | None = None) -> None:
+    def __init__(self, buffers: Buffers, make: Make, stream: torch.cuda.Stream | None = None, ids: int = 0) -> None:
         keys = buffers[0][0]
         self.buffers, self.rows = buffers, keys.shape[0]
         self._stream = stream
-        self.inputs = torch.zeros(self.rows + 1, dtype=torch.long, device=keys.device)  # a token a row, the position
+        self.inputs = torch.zeros((ids or self.rows) + 1, dtype=torch.long, device=keys.device)
         self._run = make(self.inputs)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._logits: torch.Tensor | None = None

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from transformers.cache_utils import DynamicCache
@@ -29,38 +30,42 @@ Forward = Callable[[torch.Tensor, DynamicCache, dict[str, torch.Tensor], torch.T
 _logger = logging.getLogger(__name__)
 
 
+class PartForward:
+    """The model's own forward over ``buffers``. ``inputs``: ids, the place of the last that is wanted, the position."""
+
+    def __init__(self, forward: Forward, buffers: Buffers, inputs: torch.Tensor) -> None:
+        keys = buffers[0][0]
+        self._forward, self._buffers, self._inputs = forward, buffers, inputs
+        self._room = torch.arange(keys.shape[2], device=keys.device)
+
+    def __call__(self) -> torch.Tensor:
+        """The logits after the last, float32 ``[1, vocabulary]``."""
+        last, start = self._inputs[-2:-1], self._inputs[-1:]
+        places = start + self._room[:TOKENS]
+        dtype = self._buffers[0][0].dtype
+        shown = torch.zeros(1, 1, TOKENS, len(self._room), dtype=dtype, device=places.device)
+        mask = shown.masked_fill(self._room > places[:, None], torch.finfo(dtype).min)
+        cache = DynamicCache()
+        cache.layers = [_SlotLayer(pair, places, len(self._room)) for pair in self._buffers]
+        known = torch.minimum(places, start + last)  # there may be no position behind the last
+        more = {"position_ids": known[None], "attention_mask": mask}
+        return self._forward(self._inputs[None, :TOKENS], cache, more, last)
+
+
 class Part(Step):
     """Up to `TOKENS` tokens of the only row. With a ``stream`` to do so on, the first call captures the graph."""
 
     def __init__(self, forward: Forward, buffers: Buffers, stream: torch.cuda.Stream | None) -> None:
-        keys = buffers[0][0]
-        self._forward = forward
-        self._given = torch.zeros(TOKENS + 2, dtype=torch.long, device=keys.device)  # ids, the last's place, position
-        self._room = torch.arange(keys.shape[2], device=keys.device)
-        super().__init__(buffers, lambda _: self._read, stream)
+        super().__init__(buffers, partial(PartForward, forward, buffers), stream, TOKENS + 1)
 
     def takes(self, tokens: int, position: int) -> bool:
         """Whether so many can be read from a position on."""
-        return tokens <= TOKENS and position + TOKENS <= len(self._room)
+        return tokens <= TOKENS and position + TOKENS <= self.buffers[0][0].shape[2]
 
-    @torch.inference_mode()
     def __call__(self, ids: Sequence[int], position: int) -> torch.Tensor:
         """Feed them. The logits after the last, float32 ``[1, vocabulary]``, are good until the next call."""
         spare = [ids[-1]] * (TOKENS - len(ids))
-        self._given.copy_(torch.tensor([*ids, *spare, len(ids) - 1, position]))
-        return super().__call__([0], 0)
-
-    def _read(self) -> torch.Tensor:
-        last, start = self._given[-2:-1], self._given[-1:]
-        places = start + self._room[:TOKENS]
-        dtype = self.buffers[0][0].dtype
-        shown = torch.zeros(1, 1, TOKENS, len(self._room), dtype=dtype, device=places.device)
-        mask = shown.masked_fill(self._room > places[:, None], torch.finfo(dtype).min)
-        cache = DynamicCache()
-        cache.layers = [_SlotLayer(pair, places, len(self._room)) for pair in self.buffers]
-        known = torch.minimum(places, start + last)  # there may be no position behind the last
-        more = {"position_ids": known[None], "attention_mask": mask}
-        return self._forward(self._given[None, :TOKENS], cache, more, last)
+        return super().__call__([*ids, *spare, len(ids) - 1], position)
 
 
 class PartMaker:

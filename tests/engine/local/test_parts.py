@@ -1,11 +1,15 @@
 """Short new parts of a prompt over buffers that stay: on the CPU they are called where a GPU replays them."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine, parts
-from chatdesk.engine.local.parts import Part
+from chatdesk.engine.local.cache import _NEXT_PART
+from chatdesk.engine.local.parts import Part, PartForward
 from chatdesk.engine.local.runner import Runner
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import converse, generate, ids_of, load, only
@@ -78,6 +82,22 @@ def test_what_is_kept_stays_as_it_is(checkpoint, calls):
     engine.close()
 
 
+def test_it_goes_with_what_is_kept(checkpoint):
+    """At once: the buffers of a text that grows out of them, or of an unrelated one, may be a gigabyte."""
+    engine = loaded(checkpoint("llama"))
+    generate(engine, prompt_of(engine, 80, 1))
+    part = engine._loaded().cache._live._steps[_NEXT_PART]
+    there = [weakref.ref(each) for each in (part, part.inputs, *part.buffers[0])]
+    del part
+    gc.disable()
+    try:
+        engine._loaded().cache.forget()
+        assert [each() for each in there] == [None] * 4
+    finally:
+        gc.enable()
+    engine.close()
+
+
 def test_memory_that_is_short_is_left_alone(checkpoint, monkeypatch, calls):
     """A graph would keep some of it, for a text may need it."""
     engine = loaded(checkpoint("llama"))
@@ -106,14 +126,14 @@ def test_a_text_that_leaves_no_room_is_read_as_ever(checkpoint, calls):
 @pytest.mark.parametrize("fault", ["wrong", "raises", "slow"])
 def test_one_that_is_of_no_use_is_not_used(checkpoint, monkeypatch, calls, fault):
     """And not tried again. What it has written is gone."""
-    read = Part._read
+    read = PartForward.__call__
 
-    def wrong(part: Part) -> torch.Tensor:
-        logits, start = read(part), int(part._given[-1])
-        part.buffers[0][0][:, :, start : start + parts.TOKENS] += 1
+    def wrong(part: PartForward) -> torch.Tensor:
+        logits, start = read(part), int(part._inputs[-1])
+        part._buffers[0][0][:, :, start : start + parts.TOKENS] += 1
         return logits + torch.randn(logits.shape)
 
-    monkeypatch.setattr(Part, "_read", {"wrong": wrong, "raises": lambda part: 1 / 0, "slow": read}[fault])
+    monkeypatch.setattr(PartForward, "__call__", {"wrong": wrong, "raises": lambda part: 1 / 0, "slow": read}[fault])
     monkeypatch.setattr(parts, "_WORTH", 0 if fault == "slow" else 1)
     engine = loaded(checkpoint("llama"))
     text = prompt_of(engine, 80, 1)
@@ -143,7 +163,7 @@ def test_too_little_memory_is_no_reason_for_good(checkpoint, monkeypatch, place)
             change.setattr(engine._loaded().cache._live._cache.layers[1], "update", starve)
             return work(), 1.0
 
-    monkeypatch.setattr(*((Part, "_read", starve) if place == "part" else (parts, "_timed", ordinary)))
+    monkeypatch.setattr(*((PartForward, "__call__", starve) if place == "part" else (parts, "_timed", ordinary)))
     first = ids_of(generate(engine, text))
     assert engine._loaded().cache.runner.parts.is_on
     engine._loaded().cache._live._steps.clear()  # they count in what they have not written
