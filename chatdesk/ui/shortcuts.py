@@ -217,11 +217,13 @@ class KeysDialog(Dialog):
             grid.addWidget(key, row, column + 1, Qt.AlignmentFlag.AlignRight)
         part = QWidget()
         part.setObjectName("content")
-        grid.setContentsMargins(0, 0, theme.scaled(16), 0)  # beside the bar
+        grid.setContentsMargins(theme.scaled(8), theme.scaled(6), theme.scaled(16), theme.scaled(6))  # beside the bar
         part.setLayout(grid)
         area = scrolled(part)
-        area.setMinimumWidth(part.sizeHint().width())
+        area.setObjectName("keys")
+        area.setMinimumWidth(part.sizeHint().width() + theme.scaled(8))  # its frame
         self.body.addWidget(area)
+        area.setAccessibleName(title("keys"))
         area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the arrows scroll it
         area.setFocus()
         room = parent.height() - theme.scaled(60)  # its frame stays in sight

@@ -255,6 +255,34 @@ def test_the_arrows_keep_the_marked_bar_in_sight(looking, qtbot):
     assert bars.visibleRegion().boundingRect().contains(bars.row_rect(29).center())
 
 
+def test_the_arrows_keep_the_marked_head_in_sight(looking, qtbot):
+    page = looking.page
+    page.set_text("once upon a time")
+    page.tabs["attention"].click()
+    looking.link.settle()
+    overview = page.attention.overview
+    overview.set_maps([4] * 20, 8, bytes(20 * 4 * 64))
+    qtbot.wait(20)
+    last = overview.rect_of(19, 0)
+    assert not overview.visibleRegion().contains(last)
+    for _ in range(19):
+        qtbot.keyClick(overview, Qt.Key.Key_Down)
+    assert overview.current == (19, 0)
+    assert overview.visibleRegion().contains(last.center())
+
+
+@pytest.mark.parametrize("name", ["next_word", "tokens", "attention"])
+def test_a_part_of_two_columns_is_as_high_as_the_page(looking, qtbot, name):
+    """In a window of the first size nothing has to be scrolled to."""
+    page = looking.page
+    page.resize(1216, 752)
+    page.set_text("once upon a time")
+    page.tabs[name].click()
+    looking.link.settle()
+    qtbot.wait(20)
+    assert page._parts.currentWidget().verticalScrollBar().maximum() == 0
+
+
 def test_another_page_takes_over_what_is_looked_at(looking, qtbot):
     old = looking.page
     old.text.setPlainText("once upon\u00a0a time")

@@ -107,6 +107,14 @@ def test_a_title_of_the_desk_leaves_it_to_the_text(window, desk, qtbot, key, tit
     assert [words for _, words in desk.tasks.writing.said("rename")] == ["Rain"] * (title == "Rain")
 
 
+def test_the_list_of_keys_can_be_gone_through(window, qtbot):
+    press_key(qtbot, "keys")
+    qtbot.waitUntil(lambda: walking.focus().window() is not window)
+    dialog = walking.focus().window()
+    assert walking.problems(qtbot, dialog) == []
+    dialog.close()
+
+
 def test_escape_leaves_the_list_of_keys(window, qtbot, desk):
     window.show_page("settings")
     page = window.settings_page

@@ -1,6 +1,5 @@
 """The labels and what is around a text: what the model is to choose from, in words that can be changed."""
 
-
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 

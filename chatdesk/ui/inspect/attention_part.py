@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, Signal
 from PySide6.QtGui import QImageWriter
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import Attention, Inspect, map_as_csv
@@ -15,6 +15,7 @@ from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.inspect.heat import HeatMap, Overview, matrix
 from chatdesk.ui.inspect.tokens_part import shades
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.tokens import TokenView, sign
 
@@ -78,10 +79,7 @@ class AttentionPart(Columns):
         left.addWidget(self.note)
         left.addWidget(self.heat, 1)
         left.addWidget(self.status)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(self.overview)
+        area = scrolled(self.overview, self.overview.moved)
         area.setMinimumHeight(theme.scaled(180))
         self.view.setMinimumHeight(theme.scaled(110))
         right = QVBoxLayout()
@@ -90,7 +88,7 @@ class AttentionPart(Columns):
         right.addWidget(area, 3)
         right.addWidget(Label(self.tr("The text, by what the marked token looks at"), kind="section"))
         right.addWidget(self.view, 2)
-        self.set_columns(left, right, 1, 1)
+        self.set_columns(left, right, 1, 1, (self.heat, area, self.view))
 
     def look(self, text: str) -> None:
         """The text is this now."""

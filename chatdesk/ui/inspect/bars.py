@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from chatdesk.engine.api import AlternativeToken
 from chatdesk.ui import theme
@@ -22,21 +22,8 @@ def percent(logprob: float) -> str:
     return f"{share:.1f} %" if share >= 1 else f"{share:.2g} %"
 
 
-def scrolled(bars: "Bars") -> QScrollArea:
-    """Bars where there is not room for all: the marked one is in sight."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(bars)
-    bars.moved.connect(
-        lambda: area.ensureVisible(0, bars.row_rect(bars.current).center().y(), 0, theme.scaled(_ROW_PX))
-    )
-    return area
-
-
 class Bars(QWidget):
-    """Signals: ``chosen(number)``, by a click or Enter; ``moved``, the mark by a key.
+    """Signals: ``chosen(number)``, by a click or Enter; ``moved(rect)``, the mark by a key.
 
     Attributes: ``tokens``; ``current``, the marked one.
 
@@ -45,7 +32,7 @@ class Bars(QWidget):
     """
 
     chosen = Signal(int)
-    moved = Signal()
+    moved = Signal(QRect)
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -110,7 +97,7 @@ class Bars(QWidget):
         steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
         if event.key() in steps and self.tokens:
             self._mark(self.current + steps[Qt.Key(event.key())])
-            self.moved.emit()
+            self.moved.emit(self.row_rect(self.current))
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.tokens:
             self._choose()
         else:

@@ -161,6 +161,7 @@ class Overview(QWidget):
     """
 
     chosen = Signal(int, int)
+    moved = Signal(QRect)
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -247,6 +248,7 @@ class Overview(QWidget):
         if event.key() in steps and self._heads:
             down, right = steps[Qt.Key(event.key())]
             self.choose(self.current[0] + down, self.current[1] + right)
+            self.moved.emit(self.rect_of(*self.current))
         else:
             super().keyPressEvent(event)
 

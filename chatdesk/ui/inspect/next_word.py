@@ -13,8 +13,9 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import NEUTRAL, Inspect, chain
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.inspect.bars import Bars, scrolled
+from chatdesk.ui.inspect.bars import Bars
 from chatdesk.ui.inspect.columns import Columns
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.option_rows import NumberRow, row_for
 from chatdesk.ui.widgets.tokens import sign
@@ -51,7 +52,7 @@ class NextWord(Columns):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        area = scrolled(self.bars)
+        area = scrolled(self.bars, self.bars.moved)
         area.setMinimumHeight(theme.scaled(240))
         left = QVBoxLayout()
         left.setSpacing(theme.scaled(8))
@@ -72,7 +73,7 @@ class NextWord(Columns):
         right.addWidget(Label(self.tr("The chain rule"), kind="section"))
         right.addWidget(self.sums)
         right.addWidget(self.chain_text, 1)
-        self.set_columns(left, right, 3, 2)
+        self.set_columns(left, right, 3, 2, (area, self.chain_text))
 
     def look(self, text: str) -> None:
         """The text is this now."""

@@ -12,9 +12,10 @@ from chatdesk.tasks.changes import Notice
 from chatdesk.tasks.inspect import NEUTRAL, Inspect, tokens_as_csv, tokens_as_json
 from chatdesk.ui import theme
 from chatdesk.ui.errors import sentence
-from chatdesk.ui.inspect.bars import Bars, percent, scrolled
+from chatdesk.ui.inspect.bars import Bars, percent
 from chatdesk.ui.inspect.columns import Columns
 from chatdesk.ui.widgets.buttons import ChoiceButton, TextButton
+from chatdesk.ui.widgets.frames import scrolled
 from chatdesk.ui.widgets.labels import ElidedLabel, Label
 from chatdesk.ui.widgets.tokens import TokenView, sign
 
@@ -88,7 +89,7 @@ class TokensPart(Columns):
         self.view.setMinimumHeight(theme.scaled(120))
         left.addWidget(self.view, 1)
         left.addWidget(self.status)
-        area = scrolled(self.bars)
+        area = scrolled(self.bars, self.bars.moved)
         area.setMinimumHeight(theme.scaled(200))
         right = QVBoxLayout()
         right.setSpacing(theme.scaled(8))
@@ -96,7 +97,7 @@ class TokensPart(Columns):
         words = self.tr("Grey: the model's own probability. Colour: after the samplers. Click one to go on from there.")
         right.addWidget(Label(words, kind="soft", wrap=True))
         right.addWidget(area, 1)
-        self.set_columns(left, right, 3, 2)
+        self.set_columns(left, right, 3, 2, (self.view, area))
 
     def set_sampling(self, sampling: Sampling) -> None:
         """The samplers that the second probabilities go through."""

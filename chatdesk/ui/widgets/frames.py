@@ -1,6 +1,6 @@
 """What pages are made of: the bar at their top, and parts that can be scrolled."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
 
 from chatdesk.ui import theme
@@ -22,12 +22,18 @@ def page_header(*parts: QWidget, at_end: QWidget | None = None) -> QFrame:
     return header
 
 
-def scrolled(part: QWidget) -> QScrollArea:
-    """A part that can be scrolled where the window is too small for it."""
+def scrolled(part: QWidget, moved: SignalInstance | None = None) -> QScrollArea:
+    """A part that can be scrolled where the window is too small for it.
+
+    ``moved(rect)``, of a part with a mark that keys move: that place is kept in sight.
+    """
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has it
     area.setWidget(part)
+    if moved is None:
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    else:
+        moved.connect(lambda r: area.ensureVisible(r.center().x(), r.center().y(), r.width() // 2, r.height()))
     return area
