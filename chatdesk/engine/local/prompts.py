@@ -29,7 +29,7 @@ from chatdesk.engine.api import ChatMessage, Sampling
 from chatdesk.engine.local.fill import fill_marks
 from chatdesk.engine.local.recall import Recall
 from chatdesk.engine.local.templates import TemplateError, TemplateRenderer
-from chatdesk.engine.local.tokens import Tokens
+from chatdesk.engine.local.tokens import Tokens, is_local
 from chatdesk.engine.template_child import MAX_BYTES
 from chatdesk.errors import Fault, UserError
 from chatdesk.library.dialogues import DIALOGUES, Dialogue
@@ -80,7 +80,7 @@ class PromptMaker:
         self._takers: dict[str, bool] = {}
         self._marks = fill_marks(tokens)
         self._renderer = TemplateRenderer(tokens.special)
-        self._encode = Recall(tokens.encode).encode
+        self._encode = Recall(tokens.encode, is_local(tokens.backend)).encode
         self._renderer.start()
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ stands between the replies of a chat, are kept whole. Of a long one that goes on
 only the end is cut: from a bit before the place where they part.
 
 What a tokenizer makes of a place depends on what is near. That is not taken for granted: the kept text's own end is cut
-from there, too, and has to become what it was in the whole.
+from there, too, and has to become what it was in the whole. Unigram models choose the likeliest pieces of a whole text,
+and of equally likely ones by how their sums are rounded: their long texts are cut anew.
 """
 
 from collections.abc import Callable
@@ -21,10 +22,10 @@ _ALIKE = 32  # tokens that have to be the same in both and in the whole
 
 
 class Recall:
-    """Encodes texts by ``encode``. The lists that it gives are not to be changed."""
+    """Encodes texts by ``encode``, parts of long ones where it ``is_local``. Its lists are not to be changed."""
 
-    def __init__(self, encode: Callable[[str], list[int]]) -> None:
-        self._encode = encode
+    def __init__(self, encode: Callable[[str], list[int]], is_local: bool = True) -> None:
+        self._encode, self._is_local = encode, is_local
         self._short = lru_cache(_SHORT_TEXTS)(encode)
         self._long: dict[str, list[int]] = {}  # what was used last stands last
 
@@ -40,7 +41,7 @@ class Recall:
 
     def _gone_on(self, text: str) -> list[int]:
         """The ids of a text that has much in common with one that is kept; none where that is not so."""
-        alike = (each for each in self._long if each.startswith(text[: len(text) // 2]))
+        alike = (each for each in self._long if self._is_local and each.startswith(text[: len(text) // 2]))
         common, kept = max(((_common(text, each), each) for each in alike), default=(0, ""))
         cut = common - _BEFORE
         if cut < max(len(text), len(kept)) // 2:

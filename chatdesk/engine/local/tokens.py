@@ -110,6 +110,13 @@ class Tokens:
         return AlternativeToken(token_id, self.shown(token_id), logprob, sampled_logprob, token_id in self.specials)
 
 
+def is_local(backend: "Tokenizer") -> bool:
+    """Whether the tokens of a place depend on what is near it alone."""
+    from tokenizers import models
+
+    return not isinstance(backend.model, models.Unigram)
+
+
 def longest_token(backend: "Tokenizer") -> int:
     """Most bytes of a text that one token stands for; 0 where bytes may get lost, or come together as unknown."""
     from tokenizers import models, pre_tokenizers

@@ -2,11 +2,13 @@
 
 import random
 from functools import cache
+from itertools import product
 
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from chatdesk.engine.local.recall import Recall
+from chatdesk.engine.local.tokens import is_local
 from tests.engine.checkpoints import make_tokenizer
 
 WORDS = ["hello", " world", " the", "\n\n", "    ", " 1234567", "8" * 40, " aaaa", "a" * 30, "é", "😀", "今天天气"]
@@ -23,13 +25,6 @@ def tokenizer(kind: str) -> Tokenizer:
         made = Tokenizer(models.BPE(byte_fallback=True, unk_token="?"))
         made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
         trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["?", "<|end|>"], show_progress=False)
-    elif kind == "likeliest":
-        made = Tokenizer(models.Unigram())
-        made.normalizer = normalizers.NFKC()
-        made.pre_tokenizer = pre_tokenizers.Metaspace()
-        trainer = trainers.UnigramTrainer(
-            vocab_size=300, special_tokens=["?", "<|end|>"], unk_token="?", show_progress=False
-        )
     else:
         made = Tokenizer(models.BPE())
         digits = pre_tokenizers.Digits(individual_digits=True)
@@ -53,7 +48,7 @@ class Counted:
         return self.made.encode(text, add_special_tokens=False).ids
 
 
-@pytest.mark.parametrize("kind", ["bytes", "without words", "likeliest", "single digits"])
+@pytest.mark.parametrize("kind", ["bytes", "without words", "single digits"])
 def test_a_text_is_cut_as_if_it_were_new(kind: str) -> None:
     """While it grows, shrinks and is changed in its middle."""
     encode, chance = Counted(tokenizer(kind)), random.Random(kind)
@@ -65,6 +60,20 @@ def test_a_text_is_cut_as_if_it_were_new(kind: str) -> None:
         assert recall.encode(text) == plain(text)
         met += len(text)
     assert encode.letters < 0.75 * met
+
+
+def test_the_likeliest_pieces_are_those_of_the_whole() -> None:
+    """What is near does not tell them."""
+    chance = random.Random(2)
+    words = ("".join(word) for size in range(1, 5) for word in product("ab", repeat=size))
+    likely = [(word, float(-len(word) - chance.choice([1, 2, 3, 4]))) for word in words]
+    made = Tokenizer(models.Unigram([("?", 0.0), *likely], 0))
+    plain = Counted(made)
+    for _ in range(40):
+        text = "".join(chance.choices("ab", k=2000)) + 300 * "".join(chance.choices("ab", k=chance.randrange(1, 9)))
+        recall = Recall(plain, is_local(made))
+        for each in (text, text + "".join(chance.choices("ab", k=500))):
+            assert recall.encode(each) == plain(each)
 
 
 def test_what_was_met_is_not_cut_again() -> None:
