@@ -1,9 +1,14 @@
-// Runs a CUDA kernel's blocks one after the other on the CPU, its threads as fibers that meet at barriers.
+// Runs a CUDA kernel on the CPU, its threads as fibers that meet at barriers. The blocks run one after the other; but one
+// whose threads all wait for another block is left where it is, and gone on with when the others have had their turn.
+#include <link.h>
 #include <setjmp.h>
 #include <ucontext.h>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #define __global__
@@ -11,85 +16,151 @@
 #define __device__
 #define __forceinline__ inline
 #define __noinline__
-#define __shared__ static
+#define __shared__ static thread_local  // so that the linker puts them together: see `of_block`
+using std::max;
 using std::min;
 struct uint4 { unsigned x, y, z, w; };
+struct float4 { float x, y, z, w; };
 struct dim { int x, y, z; };
 static dim threadIdx, blockIdx, blockDim, gridDim;
 static uint4* emulated_shared;
 
-struct Fiber { jmp_buf at; std::vector<char> stack; bool over; };
+const int STACK = 1 << 16, PATIENCE = 10000;
+struct Fiber { jmp_buf at; std::unique_ptr<char[]> stack; bool over; };
 struct Meeting { int arrived, turn; };
+struct Block {
+    dim place;
+    std::vector<Fiber> fibers;
+    std::vector<uint4> dynamic;
+    std::vector<char> own;  // its __shared__ variables while another block runs
+    Meeting all, warps[32];
+    int living, lives[32];
+    char slots[1024][16];
+};
 static jmp_buf scheduler;
 static ucontext_t beginning, birth;
-static std::vector<Fiber> fibers;
-static Meeting all, warps[32];
-static int current, living, lives[32];
-static double slots[1024];
+static Block* block;
+static int current;
+static bool has_moved;
 
 static void pass() {  // swapcontext would ask the system each time
-    if (!_setjmp(fibers[current].at)) _longjmp(scheduler, 1);
+    if (!_setjmp(block->fibers[current].at)) _longjmp(scheduler, 1);
 }
+static void idle() { pass(); }  // the body of a loop that waits for another block
 static void meet(Meeting& m, int& members) {
     int turn = m.turn;
     m.arrived++;
     while (m.turn == turn) {
-        if (m.arrived >= members) { m.arrived = 0; m.turn++; break; }
+        if (m.arrived >= members) { m.arrived = 0; m.turn++; has_moved = true; break; }
         pass();
     }
 }
-static void __syncthreads() { meet(all, living); }
-static void __syncwarp() { meet(warps[current / 32], lives[current / 32]); }
+static void __syncthreads() { meet(block->all, block->living); }
+static void __syncwarp() { meet(block->warps[current / 32], block->lives[current / 32]); }
 template <class T> static T from_other(T x, int other) {
-    slots[current] = x;
+    memcpy(block->slots[current], &x, sizeof(T));
     __syncwarp();
-    T y = (T)slots[other];
+    T y;
+    memcpy(&y, block->slots[other], sizeof(T));
     __syncwarp();
     return y;
 }
-static float __shfl_xor_sync(unsigned, float x, int mask) { return from_other(x, current ^ mask); }
-static double __shfl_up_sync(unsigned, double x, int by) { return from_other(x, current % 32 < by ? current : current - by); }
+template <class T> static T __shfl_sync(unsigned, T x, int lane) { return from_other(x, current / 32 * 32 + lane % 32); }
+template <class T> static T __shfl_xor_sync(unsigned, T x, int mask) { return from_other(x, current ^ mask); }
+template <class T> static T __shfl_up_sync(unsigned, T x, int by) { return from_other(x, current % 32 < by ? current : current - by); }
+template <class T> static T __shfl_down_sync(unsigned, T x, int by) { return from_other(x, current % 32 + by > 31 ? current : current + by); }
+static unsigned __ballot_sync(unsigned, bool x) {
+    unsigned all = 0;
+    for (int lane = 0; lane < 32; lane++) all |= unsigned(__shfl_sync(0, x, lane)) << lane;
+    return all;
+}
 static void __threadfence() {}
-template <class T> static T atomicAdd(T* at, T x) { T before = *at; *at += x; return before; }
-static void atomicMin(int* at, int x) { *at = min(*at, x); }
+[[noreturn]] static void __trap() { fputs("emulator: the kernel has trapped\n", stderr), abort(); }
+template <class T> static T __ldcg(const T* at) { return *at; }
+template <class T> static void __stcg(T* at, T x) { *at = x; }
+template <class T> static T exchanged(T* at, T x) { T before = *at; *at = x; return before; }
+template <class T> static T atomicAdd(T* at, T x) { return exchanged(at, T(*at + x)); }
+template <class T> static T atomicMin(T* at, T x) { return exchanged(at, min(*at, x)); }
+template <class T> static T atomicMax(T* at, T x) { return exchanged(at, max(*at, x)); }
+template <class T> static T atomicExch(T* at, T x) { return exchanged(at, x); }
+static void arrive(unsigned long long* at) { ++*at; }
+static unsigned long long seen(const unsigned long long* at) { return *(const volatile unsigned long long*)at; }
 static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
 static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static float rsqrtf(float x) { return 1 / sqrtf(x); }
 
 static std::function<void()> body;
 static void live() {
-    if (!_setjmp(fibers[current].at)) swapcontext(&birth, &beginning);
+    if (!_setjmp(block->fibers[current].at)) swapcontext(&birth, &beginning);
     for (;;) {
         body();
-        fibers[current].over = true;
-        living--, lives[current / 32]--;
+        block->fibers[current].over = has_moved = true;
+        block->living--, block->lives[current / 32]--;
         pass();
     }
 }
-static void make_fibers(int threads) {
-    for (current = (int)fibers.size(), fibers.resize(threads > current ? threads : current); current < threads; current++) {
-        fibers[current].stack.resize(1 << 16);
+struct Memory { char* at; size_t size; };
+static Memory of_block() {  // where all __shared__ variables of this library lie
+    static thread_local volatile char first;  // or there is no memory for them yet
+    first = 0;
+    Memory found = {0, 0};
+    dl_iterate_phdr([](dl_phdr_info* library, size_t, void* found) {
+        bool is_this = false;
+        size_t size = 0;
+        for (int i = 0; i < library->dlpi_phnum; i++) {
+            auto& part = library->dlpi_phdr[i];
+            is_this |= part.p_type == PT_LOAD && size_t(&scheduler) - library->dlpi_addr - part.p_vaddr < part.p_memsz;
+            if (part.p_type == PT_TLS) size = part.p_memsz;
+        }
+        if (is_this) *(Memory*)found = {(char*)library->dlpi_tls_data, size};
+        return int(is_this);
+    }, &found);
+    return found;
+}
+static void begin(Block& b, dim place, int threads, int bytes) {
+    block = &b, b.place = place;
+    for (current = (int)b.fibers.size(), b.fibers.resize(max(threads, current)); current < threads; current++) {
+        b.fibers[current].stack.reset(new char[STACK]);
         getcontext(&birth);
-        birth.uc_stack.ss_sp = fibers[current].stack.data(), birth.uc_stack.ss_size = 1 << 16;
+        birth.uc_stack.ss_sp = b.fibers[current].stack.get(), birth.uc_stack.ss_size = STACK;
         makecontext(&birth, live, 0);
         swapcontext(&beginning, &birth);
     }
+    b.dynamic.assign(bytes / 16 + 1, {~0u, ~0u, ~0u, ~0u});
+    b.own.assign(of_block().size, 0xff);
+    b.all = {}, b.living = threads;
+    for (int w = 0; w < 32; w++) b.warps[w] = {}, b.lives[w] = max(0, min(32, threads - w * 32));
+    for (int t = 0; t < threads; t++) b.fibers[t].over = false;
+}
+static void go_on(Block& b) {  // until it is over, or all its threads wait for another block
+    block = &b, blockIdx = b.place, emulated_shared = b.dynamic.data();
+    char* shared = of_block().at;
+    memcpy(shared, b.own.data(), b.own.size());
+    do {
+        has_moved = false;
+        for (volatile int t = 0; t < blockDim.x; t++) if (!b.fibers[t].over) {
+            current = t, threadIdx = {t, 0, 0};
+            if (!_setjmp(scheduler)) _longjmp(b.fibers[t].at, 1);
+        }
+    } while (has_moved && b.living);
+    memcpy(b.own.data(), shared, b.own.size());
 }
 static void run_blocks(const int* grid, int threads, int bytes, std::function<void()> kernel) {
+    static std::vector<std::unique_ptr<Block>> blocks;  // the first `waiting` of them are under way
     body = kernel;
     gridDim = {grid[0], grid[1], grid[2]}, blockDim = {threads, 1, 1};
-    std::vector<uint4> memory(bytes / 16 + 1);
-    emulated_shared = memory.data();
-    make_fibers(threads);
+    size_t waiting = 0;
     for (int z = 0; z < grid[2]; z++) for (int y = 0; y < grid[1]; y++) for (int x = 0; x < grid[0]; x++) {
-        memset((void*)memory.data(), 0xff, bytes);
-        blockIdx = {x, y, z};
-        all = {}, living = threads;
-        for (int w = 0; w < 32; w++) warps[w] = {}, lives[w] = w * 32 < threads ? 32 : 0;
-        for (int t = 0; t < threads; t++) fibers[t].over = false;
-        while (living) for (volatile int t = 0; t < threads; t++) if (!fibers[t].over) {
-            current = t, threadIdx = {t, 0, 0};
-            if (!_setjmp(scheduler)) _longjmp(fibers[t].at, 1);
+        if (waiting == blocks.size()) blocks.emplace_back(new Block);
+        begin(*blocks[waiting], {x, y, z}, threads, bytes);
+        go_on(*blocks[waiting]);
+        waiting += blocks[waiting]->living > 0;
+    }
+    for (int turn = 0; waiting; turn++) {
+        if (turn == PATIENCE) fputs("emulator: blocks wait for one another for ever\n", stderr), abort();
+        for (size_t i = waiting; i--;) {
+            go_on(*blocks[i]);
+            if (!blocks[i]->living) std::swap(blocks[i], blocks[--waiting]), turn = 0;
         }
     }
 }

@@ -1,4 +1,4 @@
-"""The kernels of the fused step on the CPU: their source compiled by g++, each thread of a block a fiber."""
+"""The fused step's kernels on the CPU: their source compiled by g++, each thread a fiber, all blocks alive at once."""
 
 import ctypes
 import functools
@@ -30,7 +30,8 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
         path = Path(folder) / "kernels.cpp"
         path.write_text("\n".join([f'#include "{_HEADER}"', source, *calls]))
         library = path.with_suffix(".so")
-        command = ["g++", "-O1", "-w", "-fPIC", "-shared", *options, "-o", str(library), str(path)]
+        flags = ("-O1", "-w", "-fPIC", "-shared", "-fno-gnu-unique")  # or libraries would share what templates declare
+        command = ["g++", *flags, *options, "-o", str(library), str(path)]
         subprocess.run(command, check=True)
         return ctypes.CDLL(str(library))
 

@@ -6,6 +6,7 @@
 
 typedef unsigned short u16;
 typedef unsigned int u32;
+typedef unsigned long long u64;
 
 #define LEAST (-3.402823466e38f)
 
@@ -59,6 +60,27 @@ __device__ __forceinline__ void let_others_begin() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
+}
+
+#ifdef __CUDACC__
+// One has arrived: who sees the number grow sees also what its block has written up to the last `__syncthreads`.
+__device__ __forceinline__ void arrive(u64* at) { asm volatile("red.release.gpu.global.add.u64 [%0], 1;" ::"l"(at) : "memory"); }
+
+// How many have arrived.
+__device__ __forceinline__ u64 seen(const u64* at) {
+    u64 number;
+    asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(number) : "l"(at) : "memory");
+    return number;
+}
+
+// The body of a loop that waits for another block.
+__device__ __forceinline__ void idle() {}
+#endif
+
+// Until so many have arrived; what takes seconds is a fault, and must not hang.
+__device__ __forceinline__ void wait_for(const u64* at, u64 goal) {
+    for (u32 looks = 0; seen(at) < goal; idle())
+        if (++looks == 1u << 22) __trap();
 }
 
 __device__ __forceinline__ float warp_sum(float x) {
