@@ -25,6 +25,7 @@ struct dim { int x, y, z; };
 static dim threadIdx, blockIdx, blockDim, gridDim;
 static uint4* emulated_shared;
 
+namespace emulated {
 const int STACK = 1 << 16, PATIENCE = 10000;
 struct Fiber { jmp_buf at; std::unique_ptr<char[]> stack; bool over; };
 struct Meeting { int arrived, turn; };
@@ -46,7 +47,6 @@ static bool has_moved;
 static void pass() {  // swapcontext would ask the system each time
     if (!_setjmp(block->fibers[current].at)) _longjmp(scheduler, 1);
 }
-static void idle() { pass(); }  // the body of a loop that waits for another block
 static void meet(Meeting& m, int& members) {
     int turn = m.turn;
     m.arrived++;
@@ -55,20 +55,33 @@ static void meet(Meeting& m, int& members) {
         pass();
     }
 }
-static void __syncthreads() { meet(block->all, block->living); }
-static void __syncwarp() { meet(block->warps[current / 32], block->lives[current / 32]); }
-template <class T> static T from_other(T x, int other) {
-    memcpy(block->slots[current], &x, sizeof(T));
+}  // namespace emulated
+
+static void idle() { emulated::pass(); }  // the body of a loop that waits for another block
+static void __syncthreads() { emulated::meet(emulated::block->all, emulated::block->living); }
+static void __syncwarp() {
+    int warp = emulated::current / 32;
+    emulated::meet(emulated::block->warps[warp], emulated::block->lives[warp]);
+}
+template <class T> static T from_other(T x, int lane) {
+    int current = emulated::current;
+    memcpy(emulated::block->slots[current], &x, sizeof(T));
     __syncwarp();
     T y;
-    memcpy(&y, block->slots[other], sizeof(T));
+    memcpy(&y, emulated::block->slots[current / 32 * 32 + lane % 32], sizeof(T));
     __syncwarp();
     return y;
 }
-template <class T> static T __shfl_sync(unsigned, T x, int lane) { return from_other(x, current / 32 * 32 + lane % 32); }
-template <class T> static T __shfl_xor_sync(unsigned, T x, int mask) { return from_other(x, current ^ mask); }
-template <class T> static T __shfl_up_sync(unsigned, T x, int by) { return from_other(x, current % 32 < by ? current : current - by); }
-template <class T> static T __shfl_down_sync(unsigned, T x, int by) { return from_other(x, current % 32 + by > 31 ? current : current + by); }
+template <class T> static T __shfl_sync(unsigned, T x, int lane) { return from_other(x, lane); }
+template <class T> static T __shfl_xor_sync(unsigned, T x, int mask) { return from_other(x, threadIdx.x ^ mask); }
+template <class T> static T __shfl_up_sync(unsigned, T x, int by) {
+    int lane = threadIdx.x % 32;
+    return from_other(x, lane < by ? lane : lane - by);
+}
+template <class T> static T __shfl_down_sync(unsigned, T x, int by) {
+    int lane = threadIdx.x % 32;
+    return from_other(x, lane + by > 31 ? lane : lane + by);
+}
 static unsigned __ballot_sync(unsigned, bool x) {
     unsigned all = 0;
     for (int lane = 0; lane < 32; lane++) all |= unsigned(__shfl_sync(0, x, lane)) << lane;
@@ -87,8 +100,10 @@ static void arrive(unsigned long long* at) { ++*at; }
 static unsigned long long seen(const unsigned long long* at) { return *(const volatile unsigned long long*)at; }
 static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
 static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
+static int __clz(unsigned x) { return x ? __builtin_clz(x) : 32; }
 static float rsqrtf(float x) { return 1 / sqrtf(x); }
 
+namespace emulated {
 static std::function<void()> body;
 static void live() {
     if (!_setjmp(block->fibers[current].at)) swapcontext(&birth, &beginning);
@@ -164,3 +179,4 @@ static void run_blocks(const int* grid, int threads, int bytes, std::function<vo
         }
     }
 }
+}  // namespace emulated

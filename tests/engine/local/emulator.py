@@ -23,7 +23,7 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
     names += re.findall(kernel, source, re.MULTILINE)
     calls = [
         f'extern "C" void run_{name}(int* grid, int threads, int bytes, {kind}* p)'
-        f" {{ run_blocks(grid, threads, bytes, [=] {{ {name}(*p); }}); }}"
+        f" {{ emulated::run_blocks(grid, threads, bytes, [=] {{ {name}(*p); }}); }}"
         for name, kind in names
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -38,6 +38,8 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
 
 class Kernels:
     """As `driver.Kernels`, each launch done when it returns."""
+
+    multiprocessors = 3
 
     def __init__(self, options: driver.Options) -> None:
         self._library = _library(*options)
