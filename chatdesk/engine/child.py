@@ -20,7 +20,7 @@ from typing import IO, TypeAlias, cast
 import msgspec
 
 from chatdesk.engine.api import Event
-from chatdesk.engine.wire import EXIT_DEVICE_FAILED, LOG_VARIABLE, read_bodies
+from chatdesk.engine.wire import EXIT_DEVICE_FAILED, FUSED_VARIABLE, LOG_VARIABLE, read_bodies
 
 CHILD_FLAG = "--engine-process"
 """Hidden flag by which the executable of a frozen bundle becomes the child."""
@@ -54,13 +54,13 @@ def child_command() -> list[str]:
     return [sys.executable, "-P", "-m", "chatdesk.engine.host"]
 
 
-def child_environment(log: Path | None) -> dict[str, str]:
+def child_environment(log: Path | None, is_plain: bool = False) -> dict[str, str]:
     """The child's environment: never a network, threads that yield, and the package found where this one was found.
 
     Threads of OpenMP that wait actively hold up each other as soon as other programs want the cores, too: on two busy
     cores the model in the box wrote 12 tokens a second, and 140 with threads that sleep. oneDNN keeps a kernel for each
     shape it has met, 1,024 of them if it may: after a long prompt in bfloat16 up to a hundred megabytes for shapes
-    that do not come again. Who sets another policy keeps it.
+    that do not come again. Who sets another policy keeps it. ``is_plain``: without kernels of our own on a GPU.
     """
     environment = (
         {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
@@ -75,18 +75,27 @@ def child_environment(log: Path | None) -> dict[str, str]:
     )
     if log is not None:
         environment[LOG_VARIABLE] = str(log)
+    if is_plain:
+        environment[FUSED_VARIABLE] = "off"
     if str(_PACKAGE_PARENT) != sysconfig.get_path("purelib"):  # a source tree: ``-P`` would not find it
         known = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([str(_PACKAGE_PARENT), *([known] if known else [])])
     return environment
 
 
+DEVICE_FAILED = "the graphics device failed"
+"""How a child ended, in words: an error that leaves the device's memory of the process unusable."""
+
+
 class Child:
     """A running engine process. ``receive`` is called on its reading thread: the greeting, then each event, then once
-    `Ended`. ``is_greeted`` is kept by the owner. Raises `OSError` if the process cannot be started.
+    `Ended`. ``is_greeted`` is kept by the owner. ``is_plain``: see `child_environment`. Raises `OSError` if the process
+    cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], log: Path | None, receive: "Callable[[Child, News], None]") -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path | None, receive: "Callable[[Child, News], None]", is_plain: bool = False
+    ) -> None:
         self.is_greeted = False
         self._receive = receive
         self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -96,7 +105,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=child_environment(log),
+                env=child_environment(log, is_plain),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         self._threads = [
@@ -174,7 +183,7 @@ def _opened_log(log: Path | None) -> Iterator[IO[bytes] | int | None]:
 
 def _words_for_exit(code: int) -> str:
     if code == EXIT_DEVICE_FAILED:
-        return "the graphics device failed"
+        return DEVICE_FAILED
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"killed by signal {-code}, {signal.Signals(-code).name}"

@@ -47,7 +47,7 @@ from chatdesk.engine.api import (
     Started,
     TokenEvent,
 )
-from chatdesk.engine.child import Child, Ended, Greeting, News, child_command
+from chatdesk.engine.child import DEVICE_FAILED, Child, Ended, Greeting, News, child_command
 from chatdesk.engine.wire import ENDINGS, MAX_FRAME_BYTES, cancelled, pack
 from chatdesk.errors import Fault, UserError
 
@@ -114,6 +114,7 @@ class EngineClient:
         self._open: dict[int, _Open] = {}
         self._deadlines: dict[int, float] = {}
         self._loaded: Load | None = None
+        self._is_plain = False
         self._deaths: list[float] = []
         self._refusal: tuple[Fault, dict[str, str]] | None = None  # why no child is started
         self._worker = threading.Thread(target=self._work, name="engine-worker", daemon=True)
@@ -236,6 +237,7 @@ class EngineClient:
             case Ended(reason):
                 exit_words = child.end(patience_s=1.0 if reason is None else 0.0)
                 self._child = None
+                self._is_plain |= exit_words == DEVICE_FAILED  # it may have been a kernel of ours
                 self._died(reason or exit_words)
             case Hello():
                 self._emit(news)
@@ -265,7 +267,7 @@ class EngineClient:
 
     def _start_child(self) -> None:
         try:
-            self._child = Child(self._command, self._log, self._receive)
+            self._child = Child(self._command, self._log, self._receive, self._is_plain)
         except OSError as error:
             self._died(f"it could not be started: {error.strerror}")
             return

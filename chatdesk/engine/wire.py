@@ -36,6 +36,9 @@ MAX_FRAME_BYTES = 64 << 20
 LOG_VARIABLE = "CHATDESK_ENGINE_LOG"
 """Environment variable that tells the child the name of its log, for the sentence of a failure."""
 
+FUSED_VARIABLE = "CHATDESK_FUSED"
+"""Environment variable: ``off`` keeps a model's own forward on a GPU, without kernels of our own."""
+
 EXIT_DEVICE_FAILED = 70
 EXIT_BAD_FRAME = 71
 

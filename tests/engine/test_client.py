@@ -35,7 +35,7 @@ from chatdesk.engine.api import (
 )
 from chatdesk.engine.child import child_environment
 from chatdesk.engine.client import PipedEngine
-from chatdesk.engine.wire import ENDINGS, pack
+from chatdesk.engine.wire import ENDINGS, EXIT_DEVICE_FAILED, FUSED_VARIABLE, pack
 from chatdesk.errors import Fault, UserError
 from tests.engine.desks import ENDLESS, FAKE, WAIT_S, Desk, assert_fault, children, script
 
@@ -188,6 +188,17 @@ def test_a_child_that_lies_is_not_believed(make_desk: Callable[..., Desk]) -> No
     assert [type(e) for e in desk.events[:2]] == [Hello, Pong]
     assert desk.of(77) == []
     assert len([e for e in desk.of(1) if isinstance(e, ENDINGS)]) == 1
+
+
+def test_after_a_fault_of_the_device_the_next_child_does_without_our_kernels(
+    make_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    log = tmp_path / "engine.log"
+    code = f"print(os.environ.get({FUSED_VARIABLE!r}), file=sys.stderr, flush=True)"
+    desk = make_desk(command=script(f"{code}; os._exit({EXIT_DEVICE_FAILED})"), log=log)
+    assert_fault(desk.end_of(desk.load()), Fault.ENGINE_DIED, "the graphics device failed")
+    assert isinstance(desk.end_of(desk.load()), Failed)
+    assert log.read_text().split()[:2] == ["None", "off"]
 
 
 def test_the_log_holds_what_is_printed(make_desk: Callable[..., Desk], tmp_path: Path) -> None:
