@@ -5,10 +5,12 @@ import torch
 from msgspec import structs
 
 from chatdesk.engine.api import Event, Finished, TokenEvent
-from chatdesk.engine.local.fused.maker import SWITCH
+from chatdesk.engine.local.fused.persistent import PersistentProgram
 from chatdesk.engine.local.graphs import Step
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.runner import Runner
+from chatdesk.engine.wire import FUSED_VARIABLE
+from tests.engine.checkpoints import WIDE, make_checkpoint
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, only
 from tests.engine.local.greedy import prompt_of
 
@@ -42,7 +44,7 @@ def replays(monkeypatch) -> list[int]:
 @pytest.mark.parametrize("model_type", PLAIN)
 def test_a_plain_cache_is_captured(engine, checkpoint, model_type, replays, fused, monkeypatch):
     """All tokens but the first two of a text come from the graph, and those of the next text, too."""
-    monkeypatch.setenv(SWITCH, fused)
+    monkeypatch.setenv(FUSED_VARIABLE, fused)
     load(engine, checkpoint(model_type), device="cuda")
     object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
     generate(engine, PROMPT, LONGER)
@@ -73,6 +75,24 @@ def test_a_fused_step_is_not_refused(engine, checkpoint, model_type, dtype, rows
     object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
     events = generate(engine, prompt_of(engine, 254, 1), structs.replace(NEUTRAL, max_new_tokens=4), drafts=rows)
     assert only(events, Finished).new_tokens == 4 * rows
+    assert not maker(engine).fused.refused
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "int8", "int4"])
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_a_persistent_kernel_is_not_refused(engine, tmp_path, dtype, rows, monkeypatch):
+    """A model whose rows are as long as it wants them, over the end of a chunk of attention."""
+    if torch.cuda.get_device_capability() < (9, 0):
+        pytest.skip("no device for it")
+    runs, run = [], PersistentProgram.run
+    monkeypatch.setattr(
+        PersistentProgram, "run", lambda program, kernels: runs.append(program.rows) or run(program, kernels)
+    )
+    load(engine, make_checkpoint(tmp_path, "llama", config=WIDE), dtype, "cuda")
+    object.__setattr__(engine._loaded().checkpoint, "eos_ids", frozenset())
+    events = generate(engine, prompt_of(engine, 254, 1), structs.replace(NEUTRAL, max_new_tokens=4), drafts=rows)
+    assert only(events, Finished).new_tokens == 4 * rows
+    assert rows in runs
     assert not maker(engine).fused.refused
 
 

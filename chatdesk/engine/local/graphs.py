@@ -12,6 +12,8 @@ looks at its cache in another way, keeps the ordinary one.
 
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -36,6 +38,7 @@ Make = Callable[[torch.Tensor], Callable[[], torch.Tensor]]
 _SMALLEST, _LARGEST_STEP = 256, 4096
 _FAR = {torch.float32: 1e-3}  # root mean square of the difference, over that of the logits
 _FAR_HALF = 5e-2
+_TIMES = 3
 
 _logger = logging.getLogger(__name__)
 
@@ -168,22 +171,35 @@ class StepMaker:
 
         ``fed``: ids that the ordinary forward took at a position just now, which gave the logits ``expected``.
         """
-        ids, position = fed
-        room = bucket(position + 1)
+        room = bucket(fed[1] + 1)
         try:
             if self._stream is None and expected.is_cuda:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            fused = self.fused.way(buffers, room)
-            step = self._checked(fused, buffers, fed, expected) if fused else None
+            step = self._fused(buffers, room, fed, expected)
             if step is None:
-                if fused:
-                    self.fused.refused.add(len(ids))
                 step = self._checked(partial(OwnForward, forward, buffers, room), buffers, fed, expected)
                 self.is_on = step is not None
         except torch.OutOfMemoryError:
             return None
         self.made += step is not None
         return step
+
+    def _fused(
+        self, buffers: Buffers, room: int, fed: tuple[Sequence[int], int], expected: torch.Tensor
+    ) -> Step | None:
+        """Of kernels of our own: of two kinds the quicker one, which is found out once for a number of rows."""
+        made, rows = {}, len(fed[0])
+        for kind, way in self.fused.ways(buffers, room).items():
+            step = self._checked(way, buffers, fed, expected)
+            if step is None:
+                self.fused.refused.add((kind, rows))
+            else:
+                made[kind] = step
+        if len(made) < 2:
+            return next(iter(made.values()), None)
+        quickest = min(made, key=lambda kind: _seconds(made[kind]))
+        self.fused.keep(quickest, rows)
+        return made[quickest]
 
     def ahead(
         self, step: Step, sampler: Sampler, fed: dict[int, tuple[int, int]], position: int, most: int
@@ -226,6 +242,18 @@ class StepMaker:
             _logger.info("no graph of the decode step: %s: %s", type(error).__name__, str(error))  # not its frames
             return None
         return step
+
+
+def _seconds(step: Step) -> float:
+    """That its kernels take: the best of some times. What it writes, it has written before."""
+    best = math.inf
+    for _ in range(_TIMES):
+        started = time.perf_counter()
+        for _ in range(_TIMES):
+            logits = step.again()
+        logits[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return best
 
 
 @torch.inference_mode()

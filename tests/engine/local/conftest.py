@@ -1,5 +1,6 @@
 """Checkpoints and loaded engines that the tests of the local engine share."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,14 @@ import pytest
 import torch
 
 from chatdesk.engine.local import LocalEngine
+from chatdesk.engine.local.fused import maker
+from chatdesk.engine.local.fused.persistent import PersistentProgram
+from chatdesk.engine.local.fused.program import Kernels, Program
 from chatdesk.engine.local.lean.compiler import COMPILER
+from chatdesk.engine.local.runner import Runner
 from tests.engine.checkpoints import make_checkpoint
 from tests.engine.local.driving import load
+from tests.engine.local.emulator import Compiler
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,3 +78,39 @@ def made(tmp_path_factory):
     yield make
     for engine in engines.values():
         engine.close()
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    """A CUDA device that is this processor: the kernels of the fused step are run by the emulator."""
+    if shutil.which("g++") is None:
+        pytest.skip("the emulator needs g++")
+    compiler = Compiler()
+    monkeypatch.setattr(Runner, "STEP_DEVICES", ("cpu",))
+    monkeypatch.setattr(maker.FusedMaker, "DEVICES", ("cpu",))
+    monkeypatch.setattr(maker, "COMPILER", compiler)
+    lay = maker.lay_by_rows
+
+    def lay_at_even_addresses(model: torch.nn.Module) -> None:
+        lay(model)
+        for parameter in model.parameters():
+            parameter.data = parameter.data.contiguous() if parameter.data.is_contiguous() else parameter.data
+            if parameter.data_ptr() % 16:
+                parameter.data = parameter.data.clone()
+
+    monkeypatch.setattr(maker, "lay_by_rows", lay_at_even_addresses)
+    return compiler
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of each fused step that was run; the model's own forward must make none."""
+    made: list[int] = []
+    for kind in (Program, PersistentProgram):
+
+        def counted(program: Program, kernels: Kernels, run: Any = kind.run) -> torch.Tensor:
+            made.append(program.rows)
+            return run(program, kernels)
+
+        monkeypatch.setattr(kind, "run", counted)
+    return made

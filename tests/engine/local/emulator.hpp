@@ -7,12 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __device__
 #define __forceinline__ inline
 #define __noinline__
@@ -20,6 +21,7 @@
 using std::max;
 using std::min;
 struct uint4 { unsigned x, y, z, w; };
+struct float2 { float x, y; };
 struct float4 { float x, y, z, w; };
 struct dim { int x, y, z; };
 static dim threadIdx, blockIdx, blockDim, gridDim;
@@ -27,6 +29,8 @@ static uint4* emulated_shared;
 
 namespace emulated {
 const int STACK = 1 << 16, PATIENCE = 10000;
+struct Barrier;
+struct Copy { void* to; const void* from; int bytes; Barrier* at; };
 struct Fiber { jmp_buf at; std::unique_ptr<char[]> stack; bool over; };
 struct Meeting { int arrived, turn; };
 struct Block {
@@ -34,9 +38,11 @@ struct Block {
     std::vector<Fiber> fibers;
     std::vector<uint4> dynamic;
     std::vector<char> own;  // its __shared__ variables while another block runs
-    Meeting all, warps[32];
+    std::deque<Copy> copies;  // that are under way
+    Meeting all, named, warps[32];
     int living, lives[32];
     char slots[1024][16];
+    unsigned operands[1024][6];
 };
 static jmp_buf scheduler;
 static ucontext_t beginning, birth;
@@ -96,8 +102,91 @@ template <class T> static T atomicAdd(T* at, T x) { return exchanged(at, T(*at +
 template <class T> static T atomicMin(T* at, T x) { return exchanged(at, min(*at, x)); }
 template <class T> static T atomicMax(T* at, T x) { return exchanged(at, max(*at, x)); }
 template <class T> static T atomicExch(T* at, T x) { return exchanged(at, x); }
-static void arrive(unsigned long long* at) { ++*at; }
-static unsigned long long seen(const unsigned long long* at) { return *(const volatile unsigned long long*)at; }
+static unsigned long long peek(const unsigned long long* at) { return *(const volatile unsigned long long*)at; }
+static void peek(const unsigned long long* at, unsigned long long& a, unsigned long long& b) { a = peek(at), b = peek(at + 1); }
+static void tell(unsigned long long* at, unsigned long long x) { *at = x; }
+// Copies are made late, so that who does not wait finds the old. A barrier: signals and bytes to come, and its turn.
+namespace emulated {
+struct Barrier { short missing, all; int bytes : 30; unsigned turn : 1; };
+static_assert(sizeof(Barrier) == 8, "as on the device");
+static void turned(Barrier& b) {
+    if (!b.missing && !b.bytes) b.missing = b.all, b.turn ^= 1, has_moved = true;
+}
+static void copied() {  // the oldest
+    Copy c = block->copies.front();
+    block->copies.pop_front();
+    memcpy(c.to, c.from, c.bytes);
+    if (!c.at) return;
+    if (c.bytes) c.at->bytes -= c.bytes; else c.at->missing--;
+    turned(*c.at);
+}
+}  // namespace emulated
+
+using emulated::Barrier;
+static void ready(unsigned long long* at, int signals) { *(Barrier*)at = {(short)signals, (short)signals, 0, 0}; }
+static void all_ready() {}
+static void signal(unsigned long long* at) {
+    ((Barrier*)at)->missing--;
+    emulated::turned(*(Barrier*)at);
+}
+static void expect(unsigned long long* at, int bytes) {
+    ((Barrier*)at)->bytes += bytes;
+    signal(at);
+}
+static void signal_copied(unsigned long long* at) { emulated::block->copies.push_back({0, 0, 0, (Barrier*)at}); }
+static void copy(void* to, const void* from) { emulated::block->copies.push_back({to, from, 16, 0}); }
+static void bulk(void* to, const void* from, int bytes, unsigned long long* at) { emulated::block->copies.push_back({to, from, bytes, (Barrier*)at}); }
+static void prefetch(const void*) {}
+static void commit() {}
+template <int LEFT> static void copied_but() { while (!emulated::block->copies.empty()) emulated::copied(); }
+static void await(unsigned long long* at, unsigned turn) {
+    while (((Barrier*)at)->turn == turn) {
+        if (!emulated::block->copies.empty()) emulated::copied();
+        emulated::pass();
+    }
+}
+static void named_barrier(int, int threads) { emulated::meet(emulated::block->named, threads); }
+static unsigned __byte_perm(unsigned a, unsigned b, unsigned order) {
+    unsigned long long bytes = (unsigned long long)b << 32 | a;
+    unsigned made = 0;
+    for (int i = 0; i < 4; i++) made |= unsigned(bytes >> 8 * (order >> 4 * i & 7) & 255) << 8 * i;
+    return made;
+}
+static float half_of(unsigned word, int upper) {  // a bfloat16
+    unsigned bits = upper ? word & 0xffff0000u : word << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+static void multiply(float* to, uint4 a, unsigned b, unsigned later) {
+    auto* warp = emulated::block->operands + emulated::current / 32 * 32;
+    unsigned mine[6] = {a.x, a.y, a.z, a.w, b, later};
+    memcpy(warp[emulated::current % 32], mine, sizeof(mine));
+    __syncwarp();
+    for (int n = 0; n < 4; n++)
+        for (int i = 0; i < 4; i++)
+            for (int part = 0; part < 4; part++) {
+                int row = emulated::current % 32 / 4 * 4 + i, column = (emulated::current % 4 * 2 + n % 2) * 4 + i;
+                to[n] += half_of(warp[row][part / 2 * 2 + n / 2], part % 2) * half_of(warp[column][4 + part / 2], part % 2);
+            }
+    __syncwarp();
+}
+static unsigned spliced(unsigned x, unsigned mask, unsigned others) { return x & mask | others; }
+static unsigned two(float a, float b) {
+    auto rounded = [](float x) {
+        unsigned bits;
+        memcpy(&bits, &x, 4);
+        return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    };
+    return rounded(a) | rounded(b) << 16;
+}
+#define __expf expf
+static unsigned added_twos(unsigned a, unsigned b) {
+    float low = half_of(a, 0) + half_of(b, 0), high = half_of(a, 1) + half_of(b, 1);
+    unsigned x, y;
+    memcpy(&x, &low, 4), memcpy(&y, &high, 4);
+    return x >> 16 | (y & 0xffff0000u);
+}
 static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
 static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static int __clz(unsigned x) { return x ? __builtin_clz(x) : 32; }
@@ -143,7 +232,7 @@ static void begin(Block& b, dim place, int threads, int bytes) {
     }
     b.dynamic.assign(bytes / 16 + 1, {~0u, ~0u, ~0u, ~0u});
     b.own.assign(of_block().size, 0xff);
-    b.all = {}, b.living = threads;
+    b.all = b.named = {}, b.copies.clear(), b.living = threads;
     for (int w = 0; w < 32; w++) b.warps[w] = {}, b.lives[w] = max(0, min(32, threads - w * 32));
     for (int t = 0; t < threads; t++) b.fibers[t].over = false;
 }

@@ -7,8 +7,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import torch
+
 from chatdesk.engine.local.fused import driver
 
+_STEPS = (0, 8, 16, 24, 1, 9, 17, 25)  # the columns of a word, from the lowest four bits to the highest
 _HEADER = Path(__file__).with_name("emulator.hpp")
 
 
@@ -19,7 +22,7 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
     bits = next((int(option[7:]) for option in options if "BITS" in option), 16)
     products = re.findall(r"^PRODUCT\w*\((product(_int\d)?\w*)", source, re.MULTILINE)
     names = [(name, "Product") for name, kind in products if bits <= least[kind.upper()]]
-    kernel = r'^extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\((\w+) p\)'
+    kernel = r'^extern "C" __global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\((\w+) p\)'
     names += re.findall(kernel, source, re.MULTILINE)
     calls = [
         f'extern "C" void run_{name}(int* grid, int threads, int bytes, {kind}* p)'
@@ -44,7 +47,7 @@ class Kernels:
     def __init__(self, options: driver.Options) -> None:
         self._library = _library(*options)
 
-    def launch(self, name, grid, threads, shared, argument, early):
+    def launch(self, name, grid, threads, shared, argument, early=False, together=False):
         getattr(self._library, f"run_{name}")((ctypes.c_int * 3)(*grid), threads, shared, ctypes.byref(argument))
 
 
@@ -63,3 +66,27 @@ class Compiler:
     def kernels(self, options):
         self.asked.append(options)
         return Kernels(options)
+
+
+def packed(whole: torch.Tensor, tiles: int) -> torch.Tensor:
+    """Numbers 0 to 15 ``[out, in]`` as PyTorch packs them on CUDA: the columns of a word as `product.cu` says."""
+    rows, columns = whole.shape
+    words = torch.zeros(rows // 8, columns // (16 * tiles), 32, tiles // 2, dtype=torch.int64)
+    for lane in range(32):
+        for word in range(tiles // 2):
+            for shift, step in enumerate(_STEPS):
+                first = word * 32 + lane % 4 * 2 + step
+                words[:, :, lane, word] |= whole[lane // 4 :: 8, first :: 16 * tiles].long() << (4 * shift)
+    return torch.where(words >= 1 << 31, words - (1 << 32), words).int()
+
+
+def unpacked(words: torch.Tensor, columns: int) -> torch.Tensor:
+    """The numbers that `packed` has packed, ``[out, in]``."""
+    tiles = 2 * words.shape[-1]
+    whole = torch.zeros(8 * len(words), columns)
+    for lane in range(32):
+        for word in range(tiles // 2):
+            for shift, step in enumerate(_STEPS):
+                first = word * 32 + lane % 4 * 2 + step
+                whole[lane // 4 :: 8, first :: 16 * tiles] = words[:, :, lane, word].long() >> (4 * shift) & 15
+    return whole

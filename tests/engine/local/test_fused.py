@@ -1,7 +1,6 @@
 """The fused decode step: its kernels, run on the CPU by an emulator, give what the model's own forward gives."""
 
 import math
-import shutil
 from collections import Counter
 
 import pytest
@@ -15,51 +14,17 @@ from chatdesk.engine.local.fused.ahead import Ahead
 from chatdesk.engine.local.fused.program import Product, Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
-from chatdesk.engine.local.runner import Runner
 from chatdesk.engine.local.sampling import Sampler
 from chatdesk.errors import Fault, UserError
 from tests.engine.adapters import make_adapter
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, text_of
-from tests.engine.local.emulator import Compiler
+from tests.engine.local.emulator import packed
 from tests.engine.local.greedy import compare, prompt_of
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="the emulator needs g++")
+pytestmark = pytest.mark.usefixtures("compiler")
 
 CHOOSING = ("choose", ("-DFLOAT=0", "-DROWS=1"))
 PROMPT = "Once upon a time there was a small model"
-
-
-@pytest.fixture(autouse=True)
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    compiler = Compiler()
-    monkeypatch.setattr(Runner, "STEP_DEVICES", ("cpu",))
-    monkeypatch.setattr(maker.FusedMaker, "DEVICES", ("cpu",))
-    monkeypatch.setattr(maker, "COMPILER", compiler)
-    lay = maker.lay_by_rows
-
-    def lay_at_even_addresses(model: torch.nn.Module) -> None:
-        lay(model)
-        for parameter in model.parameters():
-            parameter.data = parameter.data.contiguous() if parameter.data.is_contiguous() else parameter.data
-            if parameter.data_ptr() % 16:
-                parameter.data = parameter.data.clone()
-
-    monkeypatch.setattr(maker, "lay_by_rows", lay_at_even_addresses)
-    return compiler
-
-
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The rows of each fused step that was run; the model's own forward must make none."""
-    made: list[int] = []
-    run = Program.run
-
-    def counted(program: Program, kernels: object) -> torch.Tensor:
-        made.append(program.rows)
-        return run(program, kernels)
-
-    monkeypatch.setattr(Program, "run", counted)
-    return made
 
 
 @pytest.mark.parametrize("model_type", sorted(set(ARCHITECTURES) - {"mistral"}))
@@ -223,19 +188,6 @@ def test_a_conversation_goes_on_after_steps_that_nobody_wanted(checkpoint, runs)
         assert len({len(ids) for ids in found[-1][1]}) > 1
         engine.close()
     assert found[0] == found[1]
-
-
-def packed(whole: torch.Tensor, tiles: int) -> torch.Tensor:
-    """Numbers 0 to 15 ``[out, in]`` as PyTorch packs them on CUDA: the columns of a word as `product.cu` says."""
-    rows, columns = whole.shape
-    words = torch.zeros(rows // 8, columns // (16 * tiles), 32, tiles // 2, dtype=torch.int64)
-    steps = (0, 8, 16, 24, 1, 9, 17, 25)  # from the lowest four bits to the highest
-    for lane in range(32):
-        for word in range(tiles // 2):
-            for shift, step in enumerate(steps):
-                first = word * 32 + lane % 4 * 2 + step
-                words[:, :, lane, word] |= whole[lane // 4 :: 8, first :: 16 * tiles].long() << (4 * shift)
-    return torch.where(words >= 1 << 31, words - (1 << 32), words).int()
 
 
 @pytest.mark.parametrize(("tiles", "split", "is_gated"), [(8, 1, 0), (4, 8, 1), (2, 2, 0), (8, 4, 1)])

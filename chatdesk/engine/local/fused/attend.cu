@@ -3,23 +3,6 @@
 #define CHUNK 256  // threads of a block of `attend`, and the tokens that it looks at
 #define AHEAD 8    // sixteens of bytes of keys, and of values, that a thread fetches ahead
 
-struct Attend {
-    const long long* place;  // the position of the new token
-    const float* projected;
-    float* target;
-    Float* keys;  // [rows, key_heads, room, size]
-    Float* values;
-    const float* turns;  // [places, 2 * rotated]: cosines, sines
-    const Float* query_gain;  // of the norm of a head; null without one
-    const Float* key_gain;
-    float* partial;  // [rows, heads, chunks, size + 2]: sums of values, highest score, sum of the weights
-    int* arrived;    // [rows, heads], all 0
-    int heads, key_heads, size, room, rotated;
-    int stride, target_stride, query_step, key_start, value_start, key_step;
-    int plus_one;
-    float scale, epsilon;
-};
-
 // One head of the projected, by one warp: normed and turned. ``raw`` and ``to``: room for a head.
 __device__ void head_made(const Attend& p, const float* source, const Float* gain, long long place, float* raw, float* to) {
     int lane = threadIdx.x % 32;

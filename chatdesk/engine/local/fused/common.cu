@@ -62,27 +62,6 @@ __device__ __forceinline__ void let_others_begin() {
 #endif
 }
 
-#ifdef __CUDACC__
-// One has arrived: who sees the number grow sees also what its block has written up to the last `__syncthreads`.
-__device__ __forceinline__ void arrive(u64* at) { asm volatile("red.release.gpu.global.add.u64 [%0], 1;" ::"l"(at) : "memory"); }
-
-// How many have arrived.
-__device__ __forceinline__ u64 seen(const u64* at) {
-    u64 number;
-    asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(number) : "l"(at) : "memory");
-    return number;
-}
-
-// The body of a loop that waits for another block.
-__device__ __forceinline__ void idle() {}
-#endif
-
-// Until so many have arrived; what takes seconds is a fault, and must not hang.
-__device__ __forceinline__ void wait_for(const u64* at, u64 goal) {
-    for (u32 looks = 0; seen(at) < goal; idle())
-        if (++looks == 1u << 22) __trap();
-}
-
 __device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
     for (int i = 16; i; i >>= 1) x += __shfl_xor_sync(0xffffffffu, x, i);
@@ -106,3 +85,62 @@ __device__ float block_reduced(float x, bool is_max) {
     float y = lane < warps ? parts[lane] : (is_max ? LEAST : 0.f);
     return is_max ? warp_max(y) : warp_sum(y);
 }
+
+__device__ __forceinline__ float activated(float x, int activation) {
+    switch (activation) {
+        case 1: return x / (1.f + expf(-x));                                                  // SiLU
+        case 2: return 0.5f * x * (1.f + erff(x * 0.70710678f));                              // GELU
+        case 3: return 0.5f * x * (1.f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));   // GELU by tanh
+        case 4: return fmaxf(x, 0.f);                                                         // ReLU
+        default: return x;
+    }
+}
+
+// What a kernel is told.
+struct Embed {
+    const long long* inputs;  // the ids, behind them the position
+    const void* table;    // Float, or signed char where there are scales
+    const Float* scales;  // of each row of the table, or null
+    const Float* positions;  // or null
+    float* target;
+    int width, stride;
+    float scale;
+};
+
+// Up to three matrices one above the other, or, gated, two of which row i of the first goes through the activation and
+// multiplies row i of the second.
+struct Product {
+    const float* source;
+    float* target;
+    const Float* gain;  // of the norm of the source; null without one
+    const Float* shift;
+    const void* weights[3];
+    const Float* scales[3];  // of quantised weights
+    const Float* biases[3];
+    int heights[3];
+    int strides[3];  // rows of the matrix that a part belongs to
+    int parts, outputs, width, source_stride, target_stride;
+    int is_layer_norm, plus_one, adds, activation, is_gated, split;
+    float epsilon;
+    // Of the persistent kernel: what is added, and the phases that made it and the source; tiles of eight rows (of two
+    // matrices, gated), the columns that come in at once, the block that has the first tile; the form of the results.
+    const float* added;
+    int added_phase, source_phase, units, columns, rotated, format, form;
+};
+
+struct Attend {
+    const long long* place;  // the position of the new token
+    const float* projected;
+    float* target;
+    Float* keys;  // [rows, key_heads, room, size]
+    Float* values;
+    const float* turns;  // [places, 2 * rotated]: cosines, sines
+    const Float* query_gain;  // of the norm of a head; null without one
+    const Float* key_gain;
+    float* partial;  // [rows, heads, chunks, size + 2]: sums of values, highest score, sum of the weights
+    int* arrived;    // [rows, heads], all 0
+    int heads, key_heads, size, room, rotated;
+    int stride, target_stride, query_step, key_start, value_start, key_step;
+    int plus_one, chunks;
+    float scale, epsilon;
+};

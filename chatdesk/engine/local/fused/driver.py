@@ -14,7 +14,12 @@ from typing import Any
 
 import torch
 
-_PARTS = {"step": ("common", "product", "attend"), "choose": ("common", "choose")}
+_PARTS = {
+    "step": ("common", "product", "attend"),
+    "persistent": ("common", "instructions", "stream", "multiply", "heads", "persistent"),
+    "choose": ("common", "choose"),
+}
+_TOGETHER = 2  # CU_LAUNCH_ATTRIBUTE_COOPERATIVE
 _EARLY = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _USUAL_SHARED = 40 << 10  # of the 48 KB that need no asking, the rest is for what a kernel declares by itself
@@ -95,17 +100,26 @@ class Kernels:
         _require(_driver().cuModuleLoadData(ctypes.byref(self._module), code))
 
     def launch(
-        self, name: str, grid: tuple[int, int, int], threads: int, shared: int, argument: ctypes.Structure, early: bool
+        self,
+        name: str,
+        grid: tuple[int, int, int],
+        threads: int,
+        shared: int,
+        argument: ctypes.Structure,
+        early: bool = False,
+        together: bool = False,
     ) -> None:
-        """``shared``: bytes of memory for each block. ``early``: it may begin before the kernel ahead of it ends."""
+        """``shared``: bytes of memory for each block. ``early``: it may begin before the kernel ahead of it ends.
+        ``together``: all its blocks have to be on the device at once, or it is refused.
+        """
         function = self._function(name, shared)
-        attribute = _Attribute(_EARLY, 0, (ctypes.c_int * 16)(1))
+        attribute = _Attribute(_TOGETHER if together else _EARLY, 0, (ctypes.c_int * 16)(1))
         config = _Config(
             (ctypes.c_uint * 6)(*grid, threads, 1, 1),
             shared,
             torch.cuda.current_stream().cuda_stream,
             ctypes.pointer(attribute),
-            int(early and self._can_be_early),
+            int(together or (early and self._can_be_early)),
         )
         arguments = (ctypes.c_void_p * 1)(ctypes.addressof(argument))
         _require(_driver().cuLaunchKernelEx(ctypes.byref(config), function, arguments, None))

@@ -1,25 +1,5 @@
 // Embeddings and matrix times vector, with what stands before and after it: norm, bias, activation, gate, sum.
 
-__device__ __forceinline__ float activated(float x, int activation) {
-    switch (activation) {
-        case 1: return x / (1.f + expf(-x));                                                  // SiLU
-        case 2: return 0.5f * x * (1.f + erff(x * 0.70710678f));                              // GELU
-        case 3: return 0.5f * x * (1.f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));   // GELU by tanh
-        case 4: return fmaxf(x, 0.f);                                                         // ReLU
-        default: return x;
-    }
-}
-
-struct Embed {
-    const long long* inputs;  // the ids, behind them the position
-    const void* table;    // Float, or signed char where there are scales
-    const Float* scales;  // of each row of the table, or null
-    const Float* positions;  // or null
-    float* target;
-    int width, stride;
-    float scale;
-};
-
 extern "C" __global__ void embed(Embed p) {
     int row = blockIdx.x;
     long long id = p.inputs[row], place = p.inputs[gridDim.x];
@@ -32,23 +12,6 @@ extern "C" __global__ void embed(Embed p) {
         p.target[row * p.stride + i] = x;
     }
 }
-
-// Up to three matrices one above the other, or, gated, two of which row i of the first goes through the activation and
-// multiplies row i of the second.
-struct Product {
-    const float* source;
-    float* target;
-    const Float* gain;  // of the norm of the source; null without one
-    const Float* shift;
-    const void* weights[3];
-    const Float* scales[3];  // of quantised weights
-    const Float* biases[3];
-    int heights[3];
-    int strides[3];  // rows of the matrix that a part belongs to
-    int parts, outputs, width, source_stride, target_stride;
-    int is_layer_norm, plus_one, adds, activation, is_gated, split;
-    float epsilon;
-};
 
 #define HELD 16
 

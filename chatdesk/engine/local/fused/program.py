@@ -54,6 +54,8 @@ class Product(ctypes.Structure):
             "parts outputs width source_stride target_stride is_layer_norm plus_one adds activation is_gated split",
         ),
         e=(_Float, "epsilon"),
+        f=(_Pointer, "added"),
+        g=(_Int, "added_phase source_phase units columns rotated format form"),
     )
 
 
@@ -63,7 +65,7 @@ class Attend(ctypes.Structure):
     _fields_ = _fields(
         a=(_Pointer, "place projected target keys values turns query_gain key_gain partial arrived"),
         b=(_Int, "heads key_heads size room rotated"),
-        c=(_Int, "stride target_stride query_step key_start value_start key_step plus_one"),
+        c=(_Int, "stride target_stride query_step key_start value_start key_step plus_one chunks"),
         d=(_Float, "scale epsilon"),
     )
 
@@ -72,20 +74,28 @@ class Kernels(Protocol):
     """What `driver.Kernels` does."""
 
     def launch(
-        self, name: str, grid: tuple[int, int, int], threads: int, shared: int, argument: ctypes.Structure, early: bool
+        self,
+        name: str,
+        grid: tuple[int, int, int],
+        threads: int,
+        shared: int,
+        argument: ctypes.Structure,
+        early: bool = False,
+        together: bool = False,
     ) -> None:
         """Put a kernel into the device's queue."""
 
 
 @dataclass(frozen=True)
-class _Device:
+class Device:
     """Numbers of blocks at once, and bytes that one may share."""
 
     processors: int
     shared: int
 
     @classmethod
-    def of(cls, device: torch.device) -> "_Device":
+    def of(cls, device: torch.device) -> "Device":
+        """That of torch."""
         if device.type != "cuda":
             return cls(4, 96 << 10)
         found: Any = torch.cuda.get_device_properties(device)
@@ -113,9 +123,13 @@ class Program:
     ``logits``: float32 ``[rows, vocabulary]``, written by `run`.
     """
 
+    CHUNK = CHUNK
+    NUMBER = torch.float32
+    """What is as large as a number that goes from kernel to kernel."""
+
     def __init__(self, model: Any, architecture: Architecture, buffers: Buffers, inputs: Tensor, room: int) -> None:
         self._model, self._what, self._inputs = model, architecture, inputs
-        self._dtype, self._device = buffers[0][0].dtype, _Device.of(inputs.device)
+        self._dtype, self._device = buffers[0][0].dtype, Device.of(inputs.device)
         self.rows, self._key_heads, self._room, self._size = buffers[0][0].shape
         blocks = model.get_submodule(architecture.blocks)
         if len(blocks) != len(buffers) or self.rows > MOST_ROWS or self._dtype not in FLOATS:
@@ -123,7 +137,7 @@ class Program:
         if self._size % self._values or self._size > CHUNK * self._values // 4:
             raise NotServed(f"heads of {self._size} numbers")
         self._heads: int = model.config.num_attention_heads
-        self._chunks = math.ceil(room / CHUNK)
+        self._chunks = math.ceil(room / self.CHUNK)
         self._launches: list[tuple[str, tuple[int, int, int], int, int, ctypes.Structure]] = []
         self._held: list[Tensor] = []
         self._make_scratch(blocks[0])
@@ -132,7 +146,7 @@ class Program:
         for block, pair in zip(blocks, buffers, strict=True):
             self._block(block, *pair)
         head = model.get_output_embeddings()
-        self.logits = self._zeros(self.rows, _height(head))
+        self.logits = self._zeros(self.rows, height_of(head))
         self._product((head,), self._x, self.logits, norm=model.get_submodule(architecture.last_norm))
 
     def run(self, kernels: Kernels) -> Tensor:
@@ -152,10 +166,12 @@ class Program:
         return made
 
     def _make_scratch(self, block: nn.Module) -> None:
-        widest = max(max(_height(module), _width(module)) for module in block.modules() if _is_matrix(module))
+        widest = max(max(height_of(module), width_of(module)) for module in block.modules() if is_matrix(module))
         self._stride = max(widest, (self._heads + 2 * self._key_heads) * self._size)
-        self._x, self._projected, self._attended, self._inner = (self._zeros(self.rows, self._stride) for _ in range(4))
-        self._partial = self._zeros(self.rows, self._heads, self._chunks, self._size + 2)
+        self._x, self._projected, self._attended, self._inner = (
+            self._zeros(self.rows, self._stride, dtype=self.NUMBER) for _ in range(4)
+        )
+        self._partial = self._zeros(self.rows, self._heads, self._chunks, self._size + 2, dtype=self.NUMBER)
         self._arrived = self._zeros(self.rows, self._heads, dtype=torch.int32)
 
     def _rotary(self, room: int) -> tuple[Tensor, int]:
@@ -237,6 +253,7 @@ class Program:
             value_start=value_start,
             key_step=step,
             plus_one=int(what.weights_plus_one),
+            chunks=self._chunks,
             scale=module.scaling,
             epsilon=_epsilon(norms[0]),
         )
@@ -260,7 +277,7 @@ class Program:
         name, at_once = parts[0].kernel, parts[0].at_once
         if any(part.kernel != name for part in parts):
             raise NotServed("matrices of several kinds side by side")
-        width = _width(matrices[0])
+        width = width_of(matrices[0])
         outputs = parts[0].height if is_gated else sum(part.height for part in parts)
         shared = self.rows * width * self._dtype.itemsize
         if width % at_once or shared > self._device.shared - (8 << 10):
@@ -300,11 +317,11 @@ class Program:
 
     def _parts(self, matrix: Any, pieces: int) -> list[_Part]:
         """A matrix cut into so many pieces, one above the other."""
-        if not _is_matrix(matrix):
+        if not is_matrix(matrix):
             raise NotServed(f"a {type(matrix).__name__} where a matrix was thought to be")
         if pieces > 1 and matrix.bias is not None:
             raise NotServed("a half of a matrix with a bias")
-        height = _height(matrix)
+        height = height_of(matrix)
         scales: Tensor | None = None
         match matrix:
             case Int8Linear():
@@ -351,11 +368,12 @@ def lay_by_rows(model: nn.Module) -> None:
             module.weight.data = module.weight.data.T.contiguous().T
 
 
-def _is_matrix(module: Any) -> bool:
+def is_matrix(module: Any) -> bool:
+    """Whether a module multiplies by a matrix, in one of the ways that the kernels know."""
     return isinstance(module, nn.Linear | Conv1D | Int8Linear | Int4Linear)
 
 
-def _height(matrix: Any) -> int:
+def height_of(matrix: Any) -> int:
     """How many numbers come out."""
     match matrix:
         case Int4Linear():
@@ -366,7 +384,7 @@ def _height(matrix: Any) -> int:
             return int(matrix.weight.shape[1])
 
 
-def _width(matrix: Any) -> int:
+def width_of(matrix: Any) -> int:
     """How many numbers go in."""
     match matrix:
         case Int4Linear():
