@@ -41,7 +41,9 @@ def test_what_has_the_focus_is_in_sight(window, qtbot, name, key):
     window.rail.buttons["chat"].setFocus()
     qtbot.wait(20)
     unseen: list[str] = []
-    walking.stops(qtbot, key, lambda stop: unseen.append(walking.name(stop)) if stop.visibleRegion().isEmpty() else None)
+    walking.stops(
+        qtbot, key, lambda stop: unseen.append(walking.name(stop)) if stop.visibleRegion().isEmpty() else None
+    )
     assert unseen == []
 
 
