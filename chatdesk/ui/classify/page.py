@@ -99,8 +99,8 @@ class ClassifyPage(QWidget):
         line.addWidget(self.open_button)
         line.addWidget(self.file_name, 1)
         line.addWidget(self.close_button)
-        content = QWidget()
-        left = QVBoxLayout(content)
+        self._content = QWidget()
+        left = QVBoxLayout(self._content)
         left.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(16), theme.scaled(16))
         left.setSpacing(theme.scaled(12))
         left.addWidget(self.text)
@@ -109,8 +109,8 @@ class ClassifyPage(QWidget):
         left.addSpacing(gap)
         left.addWidget(self.labels)
         left.addStretch()
-        self._side = scrolled(content)
-        content.installEventFilter(self)
+        self._side = scrolled(self._content)
+        self._content.installEventFilter(self)
         whole = QWidget()
         whole.setObjectName("content")
         body = self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight, whole)
@@ -162,7 +162,7 @@ class ClassifyPage(QWidget):
         """Beside the table the side is scrolled by itself, above it with the whole page."""
         beside, width = self.width() >= theme.scaled(_BESIDE_PX), theme.scaled(_LIST_PX)
         self._body.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
-        self._side.setMinimumSize(width if beside else 0, 0 if beside else self._side.widget().sizeHint().height())
+        self._side.setMinimumSize(width if beside else 0, 0 if beside else self._content.sizeHint().height())
         self._side.setMaximumWidth(width if beside else _MOST_PX)
 
     def enter(self) -> None:

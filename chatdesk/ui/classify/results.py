@@ -186,10 +186,10 @@ class ReportView(QWidget):
         super().__init__()
         self.words = Label(wrap=True)
         self.cells: dict[tuple[int, int], Label] = {}
-        matrix = QWidget()
-        matrix.installEventFilter(self)
-        matrix.setObjectName("content")
-        self._grid = QGridLayout(matrix)
+        self._matrix = QWidget()
+        self._matrix.installEventFilter(self)
+        self._matrix.setObjectName("content")
+        self._grid = QGridLayout(self._matrix)
         self._grid.setContentsMargins(theme.scaled(2), theme.scaled(2), theme.scaled(4), theme.scaled(2))
         self._grid.setHorizontalSpacing(theme.scaled(20))
         self._grid.setVerticalSpacing(theme.scaled(4))
@@ -197,7 +197,7 @@ class ReportView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.scaled(8))
         column.addWidget(self.words)
-        self._area = read_only(matrix, self.tr("True labels and what was said"))
+        self._area = read_only(self._matrix, self.tr("True labels and what was said"))
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         column.addWidget(self._area)
         self.hide()
@@ -206,7 +206,7 @@ class ReportView(QWidget):
         """All lines of the matrix are in sight; where it is too wide it is scrolled."""
         if event.type() == QEvent.Type.LayoutRequest:
             bar, frame = self._area.horizontalScrollBar().sizeHint(), self._area.frameWidth()
-            self._area.setFixedHeight(self._area.widget().sizeHint().height() + bar.height() + 2 * frame)
+            self._area.setFixedHeight(self._matrix.sizeHint().height() + bar.height() + 2 * frame)
         return super().eventFilter(watched, event)
 
     def show_report(self, found: Report | None) -> None:
