@@ -7,7 +7,7 @@ whatever stands next.
 from collections.abc import Iterator
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QLayout, QWidget
 
 
 def has_focus(part: QWidget) -> bool:
@@ -31,19 +31,8 @@ def step(window: QWidget, forward: bool) -> bool:
     if focus is None or focus not in stops:
         return False
     reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
-    to = stops[(stops.index(focus) + (1 if forward else -1)) % len(stops)]
-    to.setFocus(reason)
-    _bring_into_sight(to)
+    stops[(stops.index(focus) + (1 if forward else -1)) % len(stops)].setFocus(reason)
     return True
-
-
-def _bring_into_sight(part: QWidget) -> None:
-    """Scroll what it stands in; Qt does so only for who was in there before."""
-    around = part.parentWidget()
-    while around is not None and not around.isWindow():
-        if isinstance(around, QScrollArea):
-            around.ensureWidgetVisible(part)
-        around = around.parentWidget()
 
 
 def _stops(part: QWidget) -> Iterator[QWidget]:
