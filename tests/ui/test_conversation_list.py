@@ -133,6 +133,23 @@ def test_a_new_list_waits_while_a_title_is_edited(desk, qtbot):
     assert desk.chat.said("rename") == []
 
 
+def test_the_keys_stay_where_they_are_while_the_list_changes(desk):
+    """Else Del, pressed after a renaming or the end of a reply, would delete the conversation that is open."""
+    first, second, third = desk.show_some()
+    chats = desk.page.list
+    assert chats.current() == "b"  # the open one
+    chats.view.setCurrentIndex(index_of(desk, "c"))
+    desk.chat.say(ListChanged((second, first, msgspec.structs.replace(third, title="Named"))))
+    assert chats.current() == "c"
+    desk.chat.show(first)
+    assert chats.current() == "a"
+    desk.chat.show(conversation("d", "New"))
+    desk.chat.say(ListChanged((first, third)))
+    assert chats.current() == "a"
+    desk.chat.say(ListChanged((conversation("d", "New"), first, third)))
+    assert chats.current() == "d"
+
+
 def test_delete_and_undo(desk, qtbot):
     some = desk.show_some()
     bar = desk.page.list.undo_bar

@@ -63,6 +63,7 @@ class ConversationList(QFrame):
         super().__init__()
         self.setObjectName("list")
         self._shown: tuple[Sequence[Conversation], Conversation | None] = ((), None)
+        self._keys_from = ""  # the open conversation that the keys were brought to; they may be elsewhere by now
         self._day = date.today()
         self._minute = QTimer(self, interval=60_000)
         self._minute.timeout.connect(self._on_minute)
@@ -170,11 +171,15 @@ class ConversationList(QFrame):
             self.set_conversations(*pending)
 
     def set_open(self, conversation_id: str) -> None:
-        """Mark the conversation that is shown, and let the keys begin from it."""
+        """Mark the conversation that is shown; if it is another one, the keys begin from it as soon as it is listed."""
         self.model.set_open(conversation_id)
+        if conversation_id == self._keys_from:
+            return
         row = self.model.row_of(conversation_id)
         if row >= 0 and self.view.state() != QAbstractItemView.State.EditingState:
             self.view.setCurrentIndex(self.model.index(row))
+        if row >= 0 or not conversation_id:
+            self._keys_from = conversation_id
 
     def current(self) -> str:
         """Id of the conversation the keys are at; empty where there is none."""

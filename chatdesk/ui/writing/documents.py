@@ -45,6 +45,7 @@ class DocumentList(QFrame):
         self._documents: Sequence[Document] = ()
         self._deleted: Document | None = None
         self._open = ""
+        self._keys_from = ""  # the open document that the keys were brought to; they may be elsewhere by now
         self._closed: set[str] = set()
         self.new_button = TextButton(self.tr("New document"), icon="plus", kind="left")
         self.new_button.setToolTip(shortcuts.hint("new_chat", self.tr("New document")))
@@ -125,7 +126,7 @@ class DocumentList(QFrame):
         self._documents, self._deleted = documents, deleted
         if self.view.state() == QAbstractItemView.State.EditingState:
             return
-        place = self.view.verticalScrollBar().value()
+        place, current = self.view.verticalScrollBar().value(), self._current()
         with QSignalBlocker(self.view):
             self.view.clear()
             for folder in sorted({each.folder for each in documents if each.folder}, key=str.casefold):
@@ -142,6 +143,8 @@ class DocumentList(QFrame):
                     self.view.addTopLevelItem(self._item(each))
         self.view.verticalScrollBar().setValue(place)
         self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus if documents else Qt.FocusPolicy.NoFocus)
+        if not self._go_to(current):
+            self._keys_from = ""
         self.set_open(self._open)
         self.empty.setVisible(not documents)
         self.undo_bar.setVisible(deleted is not None)
@@ -165,12 +168,23 @@ class DocumentList(QFrame):
         return item
 
     def set_open(self, document_id: str) -> None:
-        """Mark the document that is shown."""
+        """If another document is shown, the keys begin from it as soon as it is listed."""
         self._open = document_id
-        for item in self._items():
-            if item.data(0, _ID) == document_id:
-                with QSignalBlocker(self.view):
-                    self.view.setCurrentItem(item)
+        if document_id != self._keys_from and self._go_to(document_id):
+            self._keys_from = document_id
+
+    def _go_to(self, document_id: str) -> bool:
+        """Bring the keys to a document; False where it is not listed."""
+        found = next((each for each in self._items() if each.data(0, _ID) == document_id), None)
+        if found is not None:
+            with QSignalBlocker(self.view):
+                self.view.setCurrentItem(found)
+        return found is not None
+
+    def _current(self) -> str:
+        """Id of the document the keys are at; empty where there is none."""
+        item = self.view.currentItem()
+        return str(item.data(0, _ID) or "") if item is not None else ""
 
     def _items(self) -> list[QTreeWidgetItem]:
         return [*map(self.view.itemFromIndex, self._indexes())]
@@ -198,9 +212,8 @@ class DocumentList(QFrame):
             self.rename_wanted.emit(str(id), title)
 
     def _delete_current(self) -> None:
-        item = self.view.currentItem()
-        if item is not None and (id := item.data(0, _ID)):
-            self.delete_wanted.emit(str(id))
+        if id := self._current():
+            self.delete_wanted.emit(id)
 
     def _on_menu_asked(self, place: QPoint) -> None:
         item = self.view.itemAt(place)

@@ -202,7 +202,6 @@ class WritingPage(QWidget):
                     self.header.show_document("", "")
             case changes.DocumentRenamed(title):
                 self.header.set_title(title)
-                self.list.set_open(self.open_id)
             case changes.WritingSettings(values, defaults):
                 self.side.set_values(values, defaults)
             case changes.DrawerChanged(generations):
