@@ -69,6 +69,16 @@ def test_what_is_not_there_is_said(palette):
     assert not palette.is_left
 
 
+def test_a_screen_reader_in_the_line_hears_what_is_marked(palette, qtbot):
+    palette.field.setText("export this")
+    heard = palette.field.accessibleDescription
+    assert heard() == palette.entries.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    qtbot.keyClick(palette.field, Qt.Key.Key_Down)
+    assert heard() == palette.entries.index(1).data(Qt.ItemDataRole.AccessibleTextRole)
+    palette.field.setText("qqq")
+    assert heard() == "There is no such command."
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "places"),
     [

@@ -217,6 +217,7 @@ class Picker(QFrame):
         self.view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.clicked.connect(self._choose)
+        self.view.selectionModel().currentChanged.connect(self._say)
         self.words = Label(kind="soft", wrap=True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.words.setMargin(theme.scaled(24))
@@ -256,6 +257,13 @@ class Picker(QFrame):
         if entries:
             self.view.setCurrentIndex(self.entries.index(marked))
             self.view.scrollTo(self.view.currentIndex(), QListView.ScrollHint.PositionAtCenter)
+        else:
+            self.field.setAccessibleDescription(nothing)
+
+    def _say(self, marked: QModelIndex) -> None:
+        """A screen reader follows the line, where the keys are."""
+        if words := marked.data(Qt.ItemDataRole.AccessibleTextRole):
+            self.field.setAccessibleDescription(words)
 
     def accept(self) -> None:
         """Enter: take the marked entry."""
