@@ -25,6 +25,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from chatdesk import __version__, paths
+from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.paths import Profile
 from chatdesk.settings.store import Settings
 from chatdesk.ui import shortcuts, theme
@@ -41,6 +42,8 @@ _LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 _translators: list[QTranslator] = []
+# What Qt's own translation lacks of its dialog for files, which is shown where the system has none.
+_OF_QT = (QT_TRANSLATE_NOOP("QFileDialog", "&Look in:"), QT_TRANSLATE_NOOP("QFileDialog", "Files of &type:"))
 
 
 def create(settings: Settings) -> QApplication:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTranslator
+from PySide6.QtWidgets import QFileDialog
 
 from chatdesk.errors import UserError
 from chatdesk.library import safety
@@ -96,6 +97,18 @@ def test_the_compiled_file_says_what_the_text_file_says(qapp, language, texts):
     assert translator.load(str(LOCALE / f"chatdesk_{language}.qm"))
     stale = [source for context, source, found, _ in texts if translator.translate(context, source) != found]
     assert stale == []
+
+
+def test_the_dialog_for_files_is_in_the_language_of_the_window(qapp):
+    """Qt's own one."""
+    try:
+        application.speak("zh_CN")
+        dialog = QFileDialog()
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        labels = [dialog.labelText(label) for label in QFileDialog.DialogLabel]
+        assert [label for label in labels if not re.search("[\u4e00-\u9fff]", label)] == []
+    finally:
+        application.speak("en")
 
 
 def test_reasons_are_those_that_are_raised():
