@@ -2434,6 +2434,17 @@ Edit a message or write a reply anew to make another.</source>
     </message>
 </context>
 <context>
+    <name>QFileDialog</name>
+    <message>
+        <source>&amp;Look in:</source>
+        <translation>查找范围(&amp;L)：</translation>
+    </message>
+    <message>
+        <source>Files of &amp;type:</source>
+        <translation>文件类型(&amp;T)：</translation>
+    </message>
+</context>
+<context>
     <name>ReportView</name>
     <message>
         <source>None of the true labels is one of these labels, so nothing can be counted.</source>
