@@ -152,14 +152,10 @@ class Batch:
         if not has_room or step is None:
             return self._feed([ids], len(ids))[0]
         self._runner.brake.check()
-        before = self.length
+        logits = step(ids, self.length)
         self.rows[0].extend(ids)
         self._is_behind = True
-        try:
-            return step(ids, before)
-        except Stopped:
-            del self.rows[0][before:]
-            raise
+        return logits
 
     def _read_singly(self, ids: Items[int], maker: LeanMaker) -> torch.Tensor:
         """As `read`, one by one, and the step for several is made, which has to say the same."""
@@ -207,9 +203,10 @@ class Batch:
             return self.extend([new])
         self._runner.brake.check()
         self._runner.rope.is_long = self.is_long
+        logits = part(new, self.length)
         self.rows[0].extend(new)
         self._is_behind = True
-        return part(new, self.length - len(new))
+        return logits
 
     @torch.inference_mode()
     def prepare(self) -> None:
@@ -245,16 +242,12 @@ class Batch:
         self._runner.brake.check()
         self._runner.rope.is_long = self.is_long
         given = [0] * step.rows
-        for place, row, new in zip(self._places, self.rows, ids, strict=True):
+        for place, new in zip(self._places, ids, strict=True):
             given[place] = new
+        logits = step(given, self.length)
+        for row, new in zip(self.rows, ids, strict=True):
             row.append(new)
         self._is_behind = True
-        try:
-            logits = step(given, self.length - 1)
-        except Stopped:
-            for row in self.rows:
-                row.pop()
-            raise
         return logits[self._places] if len(ids) < step.rows else logits
 
     def ahead(self, sampler: Sampler, drafts: Items[int], ids: Items[int], most: int) -> Ahead | None:

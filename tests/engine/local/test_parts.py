@@ -8,6 +8,7 @@ import torch
 
 from chatdesk.engine.api import Finished
 from chatdesk.engine.local import LocalEngine, parts
+from chatdesk.engine.local.brake import Stopped
 from chatdesk.engine.local.cache import _NEXT_PART
 from chatdesk.engine.local.parts import Part, PartForward
 from chatdesk.engine.local.runner import Runner
@@ -171,6 +172,24 @@ def test_too_little_memory_is_no_reason_for_good(checkpoint, monkeypatch, place)
     assert only(again := generate(engine, text + " and"), Finished).reused_tokens > 70
     engine._loaded().cache.forget()
     assert ids_of(generate(engine, text + " and")) == ids_of(again)
+    engine.close()
+
+
+def test_a_stop_in_its_middle(checkpoint, calls):
+    """Where nothing is captured it can be stopped: the text is what it was."""
+    engine = loaded(checkpoint("llama"))
+    generate(engine, prompt_of(engine, 80, 1))
+    live, brake, asked = engine._loaded().cache._live, engine._loaded().cache.runner.brake, list[int]()
+    live.trim(70)
+    brake.should_stop = lambda: asked.append(1) or len(asked) > 2
+    with pytest.raises(Stopped):
+        live.go_on([5] * 6)
+    assert (calls[-1], live.length) == (6, 70)
+    brake.should_stop = lambda: False
+    found = live.go_on([7] * 6).clone()
+    live.trim(70)
+    live._steps.clear()
+    assert torch.allclose(found, live.extend([[7] * 6]), rtol=1e-3, atol=1e-3)
     engine.close()
 
 
