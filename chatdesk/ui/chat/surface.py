@@ -192,6 +192,9 @@ class Surface(QWidget):
         found.format = QTextCharFormat()
         found.format.setBackground(QColor(ground))
         found.format.setForeground(QColor(colors.on_accent if ground == colors.accent else colors.text))
+        if ground == colors.tint:  # which is the background itself in high contrast
+            found.format.setUnderlineStyle(QTextCharFormat.UnderlineStyle.SingleUnderline)
+            found.format.setUnderlineColor(QColor(colors.accent))
         return found
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

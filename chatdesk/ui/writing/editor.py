@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QResizeEvent,
     QTextBlock,
+    QTextCharFormat,
     QTextCursor,
     QTextOption,
 )
@@ -397,11 +398,17 @@ class Editor(RawTextEdit):
         first = self.firstVisibleBlock().position()
         below = self._below()
         colors = theme.current()
-        found: list[tuple[int, int, str]] = []
+        marks: list[QTextEdit.ExtraSelection] = []
         if self._is_tinted:
-            found += [(max(first, s.start), min(below, s.end), colors.tint) for s in self.spans.within(first, below)]
-        found += [(start, end, colors.user_block) for start, end in self._found if end > first and start < below]
-        self.setExtraSelections([self._marked(*each) for each in found])
+            for span in self.spans.within(first, below):
+                marks.append(self._marked(max(first, span.start), min(below, span.end), colors.tint))
+        for start, end in self._found:
+            if end > first and start < below:
+                mark = self._marked(start, end, colors.user_block)
+                mark.format.setUnderlineStyle(QTextCharFormat.UnderlineStyle.SingleUnderline)
+                mark.format.setUnderlineColor(QColor(colors.accent))  # grounds differ little, and in high contrast not
+                marks.append(mark)
+        self.setExtraSelections(marks)
 
     def _below(self) -> int:
         """The place behind the last line that can be seen; places of a click would count ghost text."""

@@ -4,6 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from chatdesk.tasks.changes import Turn
+from chatdesk.ui import theme
 from chatdesk.ui.chat.finding import FindBar, Search, occurrences
 
 
@@ -42,6 +43,20 @@ def marked(transcript) -> list[str]:
 )
 def test_occurrences(text, needle, found) -> None:
     assert [text[begin:end] for begin, end in occurrences(text, needle)] == found
+
+
+def test_matches_are_seen_in_high_contrast_where_all_grounds_are_one(transcript, bar, qapp, monkeypatch) -> None:
+    monkeypatch.setattr(theme, "_is_high_contrast", lambda: True)
+    theme.apply(qapp, "system", 100)
+    try:
+        transcript.show_turns(turns("a word", "another word"))
+        surfaces = [surface for row in transcript.live() for surface in row.view.surfaces()]
+        before = [surface.grab().toImage() for surface in surfaces]
+        bar.open_bar("word")
+        assert sorted(marked(transcript)) == ["[word]", "word"]
+        assert all(surface.grab().toImage() != image for surface, image in zip(surfaces, before, strict=True))
+    finally:
+        theme.apply(qapp, "light", 100)
 
 
 def test_far_matches_are_found_and_those_below_the_reader_come_first(transcript, bar) -> None:

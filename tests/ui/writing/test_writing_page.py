@@ -4,6 +4,7 @@ import queue
 
 import pytest
 from PySide6.QtCore import QLocale, QMimeData, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMainWindow
 
@@ -26,6 +27,7 @@ from chatdesk.tasks.models import Models
 from chatdesk.tasks.writing import Writing
 from chatdesk.tasks.writing_changes import FileChanged, Reworked
 from chatdesk.tasks.writing_prompts import WritingPrompts
+from chatdesk.ui import theme
 from chatdesk.ui.writing import spans
 from chatdesk.ui.writing.history import HistoryDialog
 from chatdesk.ui.writing.page import EXAMPLE, WritingPage
@@ -273,6 +275,17 @@ def test_history_shows_what_changed_and_brings_it_back(desk):
     desk.editor.undo()
     assert desk.editor.toPlainText() == "new words"
     assert desk.stored() == "new words"
+
+
+def test_what_is_found_is_seen_whatever_the_grounds_are(desk):
+    desk.type("The cat and the hat")
+    desk.page.do("find")
+    desk.page.find_bar.field.setText("the")
+    desk.page.find_bar.look()
+    desk.until(lambda: len(desk.editor.extraSelections()) == 2)
+    for mark in desk.editor.extraSelections():
+        assert mark.cursor.selectedText().lower() == "the"
+        assert (mark.format.fontUnderline(), mark.format.underlineColor()) == (True, QColor(theme.current().accent))
 
 
 def test_find_and_replace(desk, monkeypatch):
