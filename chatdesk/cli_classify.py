@@ -148,7 +148,7 @@ def _print_rows(plan: Plan, texts: Sequence[str], run: Run) -> None:
         if found is None or found.best is None:
             why = words.get(found.problem if found else "", "not done")
             if found is not None and found.tokens:
-                why += f": {found.tokens} tokens, the model can see {run.limit}"
+                why += f": at least {found.tokens} tokens, the model can see {run.limit}"
             print(shown(f"{'-':<{width}}        {line} ({why})"))
         else:
             print(shown(f"{plan.labels[found.best].name:<{width}}  {found.probabilities[found.best]:.3f}  {line}"))
