@@ -136,13 +136,30 @@ def _is_high_contrast() -> bool:
 
 
 def from_palette(palette: QPalette) -> Colors:
-    """A system palette as roles: for high contrast, where every shade between is given up."""
+    """A system palette as roles: for high contrast, where no shade between is kept but that of what is marked."""
     role = QPalette.ColorRole
-    text, base = palette.color(role.Text).name(), palette.color(role.Base).name()
-    accent = palette.color(role.Highlight).name()
-    values = dict.fromkeys((f.name for f in fields(Colors)), text)
-    values |= dict.fromkeys(("background", "side", "hover", "tint", "user_block"), base)
-    return Colors(**values | {"accent": accent, "on_accent": palette.color(role.HighlightedText).name()})
+    text, base, accent = (palette.color(each) for each in (role.Text, role.Base, role.Highlight))
+    values = dict.fromkeys((f.name for f in fields(Colors)), text.name())
+    values |= dict.fromkeys(("background", "side", "user_block"), base.name())
+    values |= dict.fromkeys(("hover", "tint"), _mark_between(base, accent, text))
+    return Colors(**values | {"accent": accent.name(), "on_accent": palette.color(role.HighlightedText).name()})
+
+
+def _mark_between(base: QColor, accent: QColor, text: QColor) -> str:
+    """A ground as near to the accent as text on it stays easy to read (7:1, WCAG's AAA)."""
+    for share in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1):
+        parts = [(1 - share) * b + share * a for b, a in zip(base.getRgbF()[:3], accent.getRgbF()[:3], strict=True)]
+        ground = QColor.fromRgbF(*parts)
+        dark, light = sorted((_luminance(ground), _luminance(text)))
+        if (light + 0.05) / (dark + 0.05) >= 7:
+            return ground.name()
+    return base.name()
+
+
+def _luminance(colour: QColor) -> float:
+    """WCAG 2.2, relative luminance."""
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour.getRgbF()[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _palette(colors: Colors) -> QPalette:

@@ -80,12 +80,40 @@ def test_a_high_contrast_palette_is_taken_as_it_is():
     palette.setColor(QPalette.ColorRole.HighlightedText, QColor("#101010"))
     colors = theme.from_palette(palette)
     assert (colors.text, colors.faint, colors.line) == ("#ffff00",) * 3
-    assert (colors.background, colors.tint, colors.accent, colors.on_accent) == (
+    assert (colors.background, colors.user_block, colors.accent, colors.on_accent) == (
         "#000000",
         "#000000",
         "#00ffff",
         "#101010",
     )
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "accent"),
+    [("#000000", "#ffffff", "#00ffff"), ("#000000", "#ffff00", "#3050ff"), ("#ffffff", "#000000", "#37006e")],
+)
+def test_what_is_marked_is_seen_in_high_contrast(base, text, accent):
+    """The row of a menu, of search, the open chat: nothing but their ground tells them from others."""
+    role, palette = QPalette.ColorRole, QPalette()
+    for where, colour in ((role.Base, base), (role.Text, text), (role.Highlight, accent)):
+        palette.setColor(where, QColor(colour))
+    colors = theme.from_palette(palette)
+    for ground in (colors.hover, colors.tint):
+        assert contrast(ground, text) >= 7
+        assert contrast(ground, base) >= 1.5
+
+
+def test_what_cannot_be_pressed_can_be_read_in_high_contrast(qtbot, qapp, monkeypatch):
+    monkeypatch.setattr(theme, "_is_high_contrast", lambda: True)
+    theme.apply(qapp, "system", 100)
+    button = TextButton("Sort", kind="primary")
+    qtbot.addWidget(button)
+    button.setEnabled(False)
+    button.show()
+    picture = button.grab().toImage()
+    width, height = picture.width(), picture.height()
+    assert len({picture.pixel(x, y) for x in range(8, width - 8) for y in range(5, height - 5)}) > 1
+    theme.apply(qapp, "light", 100)
 
 
 def test_high_contrast_follows_the_system_unless_a_theme_was_chosen(qapp, monkeypatch):
