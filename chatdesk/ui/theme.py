@@ -148,17 +148,21 @@ def from_palette(palette: QPalette) -> Colors:
 def _mark_between(base: QColor, accent: QColor, text: QColor) -> str:
     """A ground as near to the accent as text on it stays easy to read (7:1, WCAG's AAA)."""
     for share in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1):
-        parts = [(1 - share) * b + share * a for b, a in zip(base.getRgbF()[:3], accent.getRgbF()[:3], strict=True)]
-        ground = QColor.fromRgbF(*parts)
+        mixed = [(1 - share) * b + share * a for b, a in zip(_parts(base), _parts(accent), strict=True)]
+        ground = QColor.fromRgbF(*mixed)
         dark, light = sorted((_luminance(ground), _luminance(text)))
         if (light + 0.05) / (dark + 0.05) >= 7:
             return ground.name()
     return base.name()
 
 
+def _parts(colour: QColor) -> tuple[float, float, float]:
+    return colour.redF(), colour.greenF(), colour.blueF()
+
+
 def _luminance(colour: QColor) -> float:
     """WCAG 2.2, relative luminance."""
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour.getRgbF()[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else float(((p + 0.055) / 1.055) ** 2.4) for p in _parts(colour)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 

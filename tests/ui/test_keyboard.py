@@ -74,6 +74,20 @@ def test_a_side_that_closes_with_the_focus_inside_leaves_it_to_the_message(windo
 
 
 @pytest.mark.parametrize("action", ["list", "panel"])
+def test_tab_stays_in_a_drawer_that_hides_what_is_around(window, desk, qtbot, action):
+    window.resize(600, 700)
+    press_key(qtbot, action)
+    side = {"list": desk.page.list, "panel": desk.page.panel}[action]
+    qtbot.waitUntil(lambda: action == "panel" or window.rail.isVisible())  # it lies in the list now
+    found = walking.stops(qtbot)
+    assert len(found) > 5
+    assert all(side.isAncestorOf(each) for each in found)
+    qtbot.keyClick(walking.focus(), ESC)
+    assert walking.name(walking.focus()) == "Message"
+    assert len(walking.stops(qtbot)) > 5
+
+
+@pytest.mark.parametrize("action", ["list", "panel"])
 def test_the_desk_leaves_it_to_the_text(window, qtbot, action):
     window.resize(1400, 800)
     window.show_page("write")

@@ -54,6 +54,7 @@ class Drawer(QObject):
         """Change between the two; a floating drawer begins closed."""
         if floating != self.floating:
             self.floating = floating
+            self.widget.setProperty("drawer", floating)  # the Tab key stays inside, see `focus.step`
             if floating:
                 self._row.removeWidget(self.widget)
             else:

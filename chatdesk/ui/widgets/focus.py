@@ -25,9 +25,12 @@ def hand_on(part: QWidget, heir: QWidget) -> None:
 def step(window: QWidget, forward: bool) -> bool:
     """The Tab key, or Shift+Tab: to what stands next as layouts place it, without them from top to bottom.
 
-    False where nothing of that order has the focus.
+    A floating drawer is not left: it hides a part of what is around it. False where nothing of the order has the focus.
     """
-    stops, focus = list(_stops(window)), QApplication.focusWidget()
+    focus = around = QApplication.focusWidget()
+    while around is not None and around is not window and not around.property("drawer"):
+        around = around.parentWidget()
+    stops = list(_stops(around)) if around is not None else []
     if focus is None or focus not in stops:
         return False
     reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
