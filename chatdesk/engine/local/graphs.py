@@ -50,7 +50,7 @@ def bucket(tokens: int) -> int:
     return max(_SMALLEST, 1 << (tokens - 1).bit_length())
 
 
-class _SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """A layer's buffers as a step sees them: one token is written at a position, all ``room`` are returned."""
 
     def __init__(self, buffers: tuple[torch.Tensor, torch.Tensor], position: torch.Tensor, room: int) -> None:
@@ -85,7 +85,7 @@ class OwnForward:
         self._places = torch.arange(room, device=keys.device)
         self._shown = torch.zeros(self._rows, 1, 1, room, dtype=keys.dtype, device=keys.device)
         self._cache = DynamicCache()
-        self._cache.layers = [_SlotLayer(pair, inputs[-1:], room) for pair in buffers]
+        self._cache.layers = [SlotLayer(pair, inputs[-1:], room) for pair in buffers]
 
     def __call__(self) -> torch.Tensor:
         """The logits, float32 ``[rows, vocabulary]``."""

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from transformers.cache_utils import DynamicCache
 
-from chatdesk.engine.local.graphs import Buffers, Step, _SlotLayer, check
+from chatdesk.engine.local.graphs import Buffers, SlotLayer, Step, check
 
 TOKENS = 64
 
@@ -46,7 +46,7 @@ class PartForward:
         shown = torch.zeros(1, 1, TOKENS, len(self._room), dtype=dtype, device=places.device)
         mask = shown.masked_fill(self._room > places[:, None], torch.finfo(dtype).min)
         cache = DynamicCache()
-        cache.layers = [_SlotLayer(pair, places, len(self._room)) for pair in self._buffers]
+        cache.layers = [SlotLayer(pair, places, len(self._room)) for pair in self._buffers]
         known = torch.minimum(places, start + last)  # there may be no position behind the last
         more = {"position_ids": known[None], "attention_mask": mask}
         return self._forward(self._inputs[None, :TOKENS], cache, more, last)
