@@ -61,7 +61,7 @@ class Runner:
     @property
     def chooses(self) -> bool:
         """Whether the device can choose tokens by itself: see `Batch.ahead`."""
-        return isinstance(self.steps, StepMaker) and self.steps.fused.chooser is not None
+        return isinstance(self.steps, StepMaker) and self.steps.is_on and self.steps.fused.chooser is not None
 
     def new_cache(self) -> Any:
         """An empty cache of the kind that the model's layers need; None for a model without one."""

@@ -6,6 +6,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from chatdesk.engine.local.brake import Brake, Stopped
+from chatdesk.engine.local.fused.maker import FusedMaker
 from chatdesk.engine.local.runner import Runner
 
 
@@ -39,12 +40,15 @@ def test_a_gpu_is_asked_before_each_fourth() -> None:
 
 
 def test_layers_beside_the_gpu_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their weights lie on no device before they are brought over. Nothing is made that would take forward passes."""
+    """Their weights lie on no device before they are brought over. Nothing is made that would take forward passes, and
+    tokens are guessed.
+    """
     monkeypatch.setattr(Runner, "STEP_DEVICES", ("cpu", "cuda"))
+    monkeypatch.setattr(FusedMaker, "chooser", object())
     runner = Runner(split := model("cpu"))
-    assert (runner.steps.is_on, runner.parts.is_on) == (True, True)
+    assert (runner.steps.is_on, runner.parts.is_on, runner.chooses) == (True, True, True)
     accelerate.cpu_offload(split.model.layers[8], torch.device("cpu"))
     assert {weights.device.type for weights in split.model.layers[8].parameters()} == {"meta"}
     runner = Runner(split)
-    assert (runner.steps.is_on, runner.parts.is_on) == (False, False)
+    assert (runner.steps.is_on, runner.parts.is_on, runner.chooses) == (False, False, False)
     assert runner.brake.looks == 9
