@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.ui import theme
 from chatdesk.ui.widgets.dialog import Dialog
-from chatdesk.ui.widgets.frames import scrolled
+from chatdesk.ui.widgets.frames import read_only
 
 
 @dataclass(frozen=True)
@@ -219,12 +219,9 @@ class KeysDialog(Dialog):
         part.setObjectName("content")
         grid.setContentsMargins(theme.scaled(8), theme.scaled(6), theme.scaled(16), theme.scaled(6))  # beside the bar
         part.setLayout(grid)
-        area = scrolled(part)
-        area.setObjectName("keys")
+        area = read_only(part, title("keys"))
         area.setMinimumWidth(part.sizeHint().width() + theme.scaled(8))  # its frame
         self.body.addWidget(area)
-        area.setAccessibleName(title("keys"))
-        area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the arrows scroll it
         area.setFocus()
         room = parent.height() - theme.scaled(60)  # its frame stays in sight
         self.resize(self.sizeHint().width(), min(room, part.sizeHint().height() + theme.scaled(160)))

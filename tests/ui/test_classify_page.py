@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QFileDialog
 from shiboken6 import delete
 
 from chatdesk.tasks import classify_files
-from chatdesk.tasks.classify import SETS
+from chatdesk.tasks.classify import SETS, Report
 from chatdesk.tasks.classifying import Classifier
 from chatdesk.ui import theme
 from chatdesk.ui.classify.page import ClassifyPage
+from chatdesk.ui.widgets.labels import Label
 from tests.tasks.looking import Link, LoadedModels, end_what_is_aside
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support .*", extend=True)
@@ -199,6 +200,24 @@ def test_texts_that_cannot_be_sorted_say_why(sorting, tmp_path):
     page.close_button.click()
     assert page.model.rowCount() == 0
     assert page.text.isVisible()
+
+
+@pytest.mark.parametrize("size", [(1200, 750), (600, 400)])
+def test_every_word_of_a_report_on_many_labels_can_be_read(sorting, qtbot, size):
+    """Beside the side and below it: names of labels are not cut, the table has some rows, both are scrolled to."""
+    page = sorting.page
+    page.resize(*size)
+    names = [f"a label with the number {number}" for number in range(14)]
+    page.report.show_report(Report(tuple(names), ((1,) * 14,) * 14, 196, 0))
+    shown = page.report.findChildren(Label)[1:]
+    assert len(shown) > 14 * 14
+
+    def cut() -> list[str]:
+        return [each.text() for each in shown if each.width() < each.sizeHint().width() or each.height() < 10]
+
+    qtbot.waitUntil(lambda: not cut())
+    assert page.view.height() >= 100
+    assert page.minimumSizeHint().width() < 600
 
 
 def table_of(path, name, count):

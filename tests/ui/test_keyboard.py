@@ -32,6 +32,21 @@ def test_every_control_is_reached_named_and_shows_the_focus(window, qtbot, name,
     assert walking.problems(qtbot, window) == caret
 
 
+@pytest.mark.parametrize("name", ["chat", "write", "classify", "settings"])
+@pytest.mark.parametrize("key", [Qt.Key.Key_Tab, Qt.Key.Key_Backtab])
+def test_what_has_the_focus_is_in_sight(window, qtbot, name, key):
+    """Also where Tab comes from outside into a part that is scrolled."""
+    window.resize(1280, 480)
+    window.show_page(name)
+    window.rail.buttons["chat"].setFocus()
+    qtbot.wait(20)
+    unseen: list[str] = []
+    walking.stops(
+        qtbot, key, lambda stop: unseen.append(walking.name(stop)) if stop.visibleRegion().isEmpty() else None
+    )
+    assert unseen == []
+
+
 PARTS = {
     "chat": ("list", "header", "transcript", "composer", "panel"),
     "write": ("list", "header", "editor", "side"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -30,6 +30,7 @@ from chatdesk.ui.widgets.raw_text import TextField, raw_text
 _LIST_PX = 380
 _BESIDE_PX = 820
 _MOST_PX = 16_777_215
+_TABLE_PX = 200  # least height: some rows
 _KEEP_MS = 500
 _NAME = 24  # characters of the name of a column
 
@@ -98,8 +99,8 @@ class ClassifyPage(QWidget):
         line.addWidget(self.open_button)
         line.addWidget(self.file_name, 1)
         line.addWidget(self.close_button)
-        content = QWidget()
-        left = QVBoxLayout(content)
+        self._content = QWidget()
+        left = QVBoxLayout(self._content)
         left.setContentsMargins(theme.scaled(24), theme.scaled(16), theme.scaled(16), theme.scaled(16))
         left.setSpacing(theme.scaled(12))
         left.addWidget(self.text)
@@ -108,8 +109,12 @@ class ClassifyPage(QWidget):
         left.addSpacing(gap)
         left.addWidget(self.labels)
         left.addStretch()
-        self._side = scrolled(content)
-        body = self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._side = scrolled(self._content)
+        self._content.installEventFilter(self)
+        whole = QWidget()
+        whole.setObjectName("content")
+        body = self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight, whole)
+        body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(0)
         body.addWidget(self._side)
         body.addLayout(self._results(), 1)
@@ -117,7 +122,7 @@ class ClassifyPage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._make_header())
-        column.addLayout(body, 1)
+        column.addWidget(scrolled(whole), 1)
 
     def _results(self) -> QVBoxLayout:
         buttons = QHBoxLayout()
@@ -132,6 +137,7 @@ class ClassifyPage(QWidget):
         right.addLayout(buttons)
         right.addWidget(self.progress)
         right.addWidget(self.note)
+        self.view.setMinimumHeight(theme.scaled(_TABLE_PX))
         right.addWidget(self.view, 1)
         right.addWidget(self.report)
         return right
@@ -144,14 +150,20 @@ class ClassifyPage(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt override: the labels stand beside the table while there is room for both, else above it."""
         super().resizeEvent(event)
-        beside = self.width() >= theme.scaled(_BESIDE_PX)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """There is more in the side, or less."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def _fit(self) -> None:
+        """Beside the table the side is scrolled by itself, above it with the whole page."""
+        beside, width = self.width() >= theme.scaled(_BESIDE_PX), theme.scaled(_LIST_PX)
         self._body.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
-        self._side.setMinimumSize(0, 0)
-        self._side.setMaximumSize(_MOST_PX, _MOST_PX)
-        if beside:
-            self._side.setFixedWidth(theme.scaled(_LIST_PX))
-        else:
-            self._side.setFixedHeight(self.height() * 2 // 5)
+        self._side.setMinimumSize(width if beside else 0, 0 if beside else self._content.sizeHint().height())
+        self._side.setMaximumWidth(width if beside else _MOST_PX)
 
     def enter(self) -> None:
         """The page is shown, ready to be typed into."""

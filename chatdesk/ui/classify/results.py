@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QCoreApplication,
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QTableView, QVBoxLayout, QWidget
 
@@ -10,6 +19,7 @@ from chatdesk.errors import QT_TRANSLATE_NOOP
 from chatdesk.tasks.classify import Report, place_of
 from chatdesk.tasks.classify_run import Run
 from chatdesk.ui import theme
+from chatdesk.ui.widgets.frames import read_only
 from chatdesk.ui.widgets.labels import Label, tip
 
 _SHOWN = 300  # characters of a text
@@ -176,15 +186,28 @@ class ReportView(QWidget):
         super().__init__()
         self.words = Label(wrap=True)
         self.cells: dict[tuple[int, int], Label] = {}
-        self._grid = QGridLayout()
+        self._matrix = QWidget()
+        self._matrix.installEventFilter(self)
+        self._matrix.setObjectName("content")
+        self._grid = QGridLayout(self._matrix)
+        self._grid.setContentsMargins(theme.scaled(2), theme.scaled(2), theme.scaled(4), theme.scaled(2))
         self._grid.setHorizontalSpacing(theme.scaled(20))
         self._grid.setVerticalSpacing(theme.scaled(4))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.scaled(8))
         column.addWidget(self.words)
-        column.addLayout(self._grid)
+        self._area = read_only(self._matrix, self.tr("True labels and what was said"))
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        column.addWidget(self._area)
         self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """All lines of the matrix are in sight; where it is too wide it is scrolled."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            bar, frame = self._area.horizontalScrollBar().sizeHint(), self._area.frameWidth()
+            self._area.setFixedHeight(self._matrix.sizeHint().height() + bar.height() + 2 * frame)
+        return super().eventFilter(watched, event)
 
     def show_report(self, found: Report | None) -> None:
         """Show it; without true labels there is nothing."""
@@ -196,6 +219,7 @@ class ReportView(QWidget):
         self.setVisible(found is not None)
         if found is None:
             return
+        self._area.setVisible(bool(found.counted))
         if not found.counted:
             self.words.setText(self.tr("None of the true labels is one of these labels, so nothing can be counted."))
             return

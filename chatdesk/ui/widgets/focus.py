@@ -7,7 +7,7 @@ whatever stands next.
 from collections.abc import Iterator
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLayout, QScrollArea, QWidget
 
 
 def has_focus(part: QWidget) -> bool:
@@ -34,8 +34,19 @@ def step(window: QWidget, forward: bool) -> bool:
     if focus is None or focus not in stops:
         return False
     reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
-    stops[(stops.index(focus) + (1 if forward else -1)) % len(stops)].setFocus(reason)
+    to = stops[(stops.index(focus) + (1 if forward else -1)) % len(stops)]
+    to.setFocus(reason)
+    _bring_into_sight(to)
     return True
+
+
+def _bring_into_sight(part: QWidget) -> None:
+    """Scroll what it stands in; Qt does so only for who was in there before."""
+    around = part.parentWidget()
+    while around is not None and not around.isWindow():
+        if isinstance(around, QScrollArea):
+            around.ensureWidgetVisible(part)
+        around = around.parentWidget()
 
 
 def _stops(part: QWidget) -> Iterator[QWidget]:
@@ -43,7 +54,7 @@ def _stops(part: QWidget) -> Iterator[QWidget]:
     if part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
         yield part
     layout = part.layout()
-    placed = list(_placed(layout)) if layout is not None else []
+    placed = dict.fromkeys(_placed(layout)) if layout is not None else {}
     others = [each for each in part.children() if isinstance(each, QWidget) and each not in placed]
     for child in (*placed, *sorted(others, key=lambda each: (each.y(), each.x()))):
         if child.isVisible() and not child.isWindow():

@@ -37,3 +37,12 @@ def scrolled(part: QWidget, moved: SignalInstance | None = None) -> QScrollArea:
     else:
         moved.connect(lambda r: area.ensureVisible(r.center().x(), r.center().y(), r.width() // 2, r.height()))
     return area
+
+
+def read_only(part: QWidget, name: str) -> QScrollArea:
+    """A part that is only read: the arrows scroll it, so the Tab key comes to it. ``name``: for screen readers."""
+    area = scrolled(part)
+    area.setProperty("kind", "reading")  # it has a ring while it has the focus
+    area.setAccessibleName(name)
+    area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return area
