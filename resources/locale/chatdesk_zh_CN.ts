@@ -2447,6 +2447,10 @@ Edit a message or write a reply anew to make another.</source>
 <context>
     <name>ReportView</name>
     <message>
+        <source>True labels and what was said</source>
+        <translation>真实标签与判断结果</translation>
+    </message>
+    <message>
         <source>None of the true labels is one of these labels, so nothing can be counted.</source>
         <translation>真实标签中没有一个属于这里的标签，因此无法统计。</translation>
     </message>
