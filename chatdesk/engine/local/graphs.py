@@ -39,6 +39,7 @@ _SMALLEST, _LARGEST_STEP = 256, 4096
 _FAR = {torch.float32: 1e-3}  # root mean square of the difference, over that of the logits
 _FAR_HALF = 5e-2
 _TIMES = 3
+_CLEARLY = 0.97  # of the time of the first kind, where the second one is to be taken
 
 _logger = logging.getLogger(__name__)
 
@@ -187,19 +188,27 @@ class StepMaker:
     def _fused(
         self, buffers: Buffers, room: int, fed: tuple[Sequence[int], int], expected: torch.Tensor
     ) -> Step | None:
-        """Of kernels of our own: of two kinds the quicker one, which is found out once for a number of rows."""
+        """Of kernels of our own: of two kinds the quicker one, which is found out once for a number of rows.
+
+        They add up in another order. So noise must not choose between two that take about as long: a reply that is
+        written anew in the next process could differ.
+        """
         made, rows = {}, len(fed[0])
-        for kind, way in self.fused.ways(buffers, room).items():
-            step = self._checked(way, buffers, fed, expected)
-            if step is None:
-                self.fused.refused.add((kind, rows))
-            else:
+        for kind, way in self.fused.ways(buffers, room):
+            with contextlib.suppress(torch.OutOfMemoryError):  # there may be enough for the other one
+                step = self._checked(way, buffers, fed, expected)
+                if step is None:
+                    self.fused.refused.add((kind, rows))
+                    continue
                 made[kind] = step
+                if kind == self.fused.quickest.get(rows):
+                    return step
         if len(made) < 2:
             return next(iter(made.values()), None)
-        quickest = min(made, key=lambda kind: _seconds(made[kind]))
-        self.fused.keep(quickest, rows)
-        return made[quickest]
+        first, second = made
+        seconds, other = (_seconds(step) for step in made.values())
+        self.fused.quickest[rows] = second if other < _CLEARLY * seconds else first
+        return made[self.fused.quickest[rows]]
 
     def ahead(
         self, step: Step, sampler: Sampler, fed: dict[int, tuple[int, int]], position: int, most: int

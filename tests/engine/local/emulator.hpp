@@ -1,8 +1,12 @@
 // Runs a CUDA kernel on the CPU, its threads as fibers that meet at barriers. The blocks run one after the other; but one
 // whose threads all wait for another block is left where it is, and gone on with when the others have had their turn.
+//
+// With a seed, all that the device leaves open is drawn: the order of blocks, warps and lanes between two meetings, when
+// copies are made, and when other blocks see what one has told them.
 #include <link.h>
 #include <setjmp.h>
 #include <ucontext.h>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -28,9 +32,11 @@ static dim threadIdx, blockIdx, blockDim, gridDim;
 static uint4* emulated_shared;
 
 namespace emulated {
-const int STACK = 1 << 16, PATIENCE = 10000;
+const int STACK = 1 << 16, PATIENCE = 10000, MARGIN = 4096;  // bytes behind shared memory
+const size_t AT_ONCE[] = {0, 1, 1000};  // copies that are made in a turn, numbers that are seen
 struct Barrier;
-struct Copy { void* to; const void* from; int bytes; Barrier* at; };
+struct Copy { void* to; const void* from; int bytes; Barrier* at; int thread, group; };
+struct Told { unsigned long long *at, x; };
 struct Fiber { jmp_buf at; std::unique_ptr<char[]> stack; bool over; };
 struct Meeting { int arrived, turn; };
 struct Block {
@@ -39,6 +45,9 @@ struct Block {
     std::vector<uint4> dynamic;
     std::vector<char> own;  // its __shared__ variables while another block runs
     std::deque<Copy> copies;  // that are under way
+    std::deque<Told> told;  // that others do not see yet
+    int groups[1024];  // of copies that each thread has begun
+    size_t order;  // in which copies are made and numbers seen: the oldest first, any, the newest first
     Meeting all, named, warps[32];
     int living, lives[32];
     char slots[1024][16];
@@ -49,6 +58,14 @@ static ucontext_t beginning, birth;
 static Block* block;
 static int current;
 static bool has_moved;
+static const char* failure;
+static unsigned long long seed;
+
+static size_t drawn(size_t below) {
+    if (!seed) return 0;
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return seed % below;
+}
 
 static void pass() {  // swapcontext would ask the system each time
     if (!_setjmp(block->fibers[current].at)) _longjmp(scheduler, 1);
@@ -94,7 +111,7 @@ static unsigned __ballot_sync(unsigned, bool x) {
     return all;
 }
 static void __threadfence() {}
-[[noreturn]] static void __trap() { fputs("emulator: the kernel has trapped\n", stderr), abort(); }
+static void __trap() { emulated::failure = "the kernel has trapped"; for (;;) emulated::pass(); }
 template <class T> static T __ldcg(const T* at) { return *at; }
 template <class T> static void __stcg(T* at, T x) { *at = x; }
 template <class T> static T exchanged(T* at, T x) { T before = *at; *at = x; return before; }
@@ -104,7 +121,9 @@ template <class T> static T atomicMax(T* at, T x) { return exchanged(at, max(*at
 template <class T> static T atomicExch(T* at, T x) { return exchanged(at, x); }
 static unsigned long long peek(const unsigned long long* at) { return *(const volatile unsigned long long*)at; }
 static void peek(const unsigned long long* at, unsigned long long& a, unsigned long long& b) { a = peek(at), b = peek(at + 1); }
-static void tell(unsigned long long* at, unsigned long long x) { *at = x; }
+static void tell(unsigned long long* at, unsigned long long x) {
+    if (emulated::seed) emulated::block->told.push_back({at, x}); else *at = x;
+}
 // Copies are made late, so that who does not wait finds the old. A barrier: signals and bytes to come, and its turn.
 namespace emulated {
 struct Barrier { short missing, all; int bytes : 30; unsigned turn : 1; };
@@ -112,13 +131,30 @@ static_assert(sizeof(Barrier) == 8, "as on the device");
 static void turned(Barrier& b) {
     if (!b.missing && !b.bytes) b.missing = b.all, b.turn ^= 1, has_moved = true;
 }
-static void copied() {  // the oldest
-    Copy c = block->copies.front();
-    block->copies.pop_front();
+static void copied(size_t i) {
+    auto& copies = block->copies;
+    if (copies[i].at && !copies[i].bytes)  // a signal, which comes behind the thread's own copies
+        for (size_t before = i; before--;) if (!copies[before].at && copies[before].thread == copies[i].thread) i = before;
+    Copy c = copies[i];
+    copies.erase(copies.begin() + i);
     memcpy(c.to, c.from, c.bytes);
     if (!c.at) return;
     if (c.bytes) c.at->bytes -= c.bytes; else c.at->missing--;
     turned(*c.at);
+}
+static size_t next_of(size_t size) {
+    return block->order == 0 ? 0 : block->order == 1 ? drawn(size) : size - 1;
+}
+static void copied() { copied(next_of(block->copies.size())); }
+static void seen() {  // what was told to one place in the order in which it was told
+    auto& told = block->told;
+    size_t i = next_of(told.size());
+    for (size_t before = i; before--;) if (told[before].at == told[i].at) i = before;
+    *told[i].at = told[i].x;
+    told.erase(told.begin() + i), has_moved = true;
+}
+static void begin(void* to, const void* from, int bytes, void* at) {
+    block->copies.push_back({to, from, bytes, (Barrier*)at, current, block->groups[current]});
 }
 }  // namespace emulated
 
@@ -133,15 +169,20 @@ static void expect(unsigned long long* at, int bytes) {
     ((Barrier*)at)->bytes += bytes;
     signal(at);
 }
-static void signal_copied(unsigned long long* at) { emulated::block->copies.push_back({0, 0, 0, (Barrier*)at}); }
-static void copy(void* to, const void* from) { emulated::block->copies.push_back({to, from, 16, 0}); }
-static void bulk(void* to, const void* from, int bytes, unsigned long long* at) { emulated::block->copies.push_back({to, from, bytes, (Barrier*)at}); }
+static void signal_copied(unsigned long long* at) { emulated::begin(0, 0, 0, at); }
+static void copy(void* to, const void* from) { emulated::begin(to, from, 16, 0); }
+static void bulk(void* to, const void* from, int bytes, unsigned long long* at) { emulated::begin(to, from, bytes, at); }
 static void prefetch(const void*) {}
-static void commit() {}
-template <int LEFT> static void copied_but() { while (!emulated::block->copies.empty()) emulated::copied(); }
+static void commit() { emulated::block->groups[emulated::current]++; }
+template <int LEFT> static void copied_but() {
+    auto& copies = emulated::block->copies;
+    int current = emulated::current, last = emulated::block->groups[current] - LEFT;
+    for (size_t i = 0; i < copies.size();)
+        if (copies[i].thread == current && !copies[i].at && copies[i].group < last) emulated::copied(i); else i++;
+}
 static void await(unsigned long long* at, unsigned turn) {
     while (((Barrier*)at)->turn == turn) {
-        if (!emulated::block->copies.empty()) emulated::copied();
+        if (!emulated::block->copies.empty() && !emulated::seed) emulated::copied();
         emulated::pass();
     }
 }
@@ -230,42 +271,68 @@ static void begin(Block& b, dim place, int threads, int bytes) {
         makecontext(&birth, live, 0);
         swapcontext(&beginning, &birth);
     }
-    b.dynamic.assign(bytes / 16 + 1, {~0u, ~0u, ~0u, ~0u});
+    b.dynamic.assign((bytes + MARGIN) / 16 + 1, {~0u, ~0u, ~0u, ~0u});
     b.own.assign(of_block().size, 0xff);
-    b.all = b.named = {}, b.copies.clear(), b.living = threads;
+    b.all = b.named = {}, b.copies.clear(), b.told.clear(), b.order = drawn(3), b.living = threads;
     for (int w = 0; w < 32; w++) b.warps[w] = {}, b.lives[w] = max(0, min(32, threads - w * 32));
-    for (int t = 0; t < threads; t++) b.fibers[t].over = false;
+    for (int t = 0; t < threads; t++) b.fibers[t].over = false, b.groups[t] = 0;
 }
-static void go_on(Block& b) {  // until it is over, or all its threads wait for another block
+static void turn(Block& b, unsigned late) {  // of all threads but those of some warps
+    int threads = blockDim.x, step = 1, first = 0;
+    if (seed) for (first = (int)drawn(threads), step = 0; std::__gcd(step, threads) != 1;) step = (int)drawn(threads) + 1;
+    for (volatile int i = 0; i < threads && !failure; i++) {
+        int t = (first + i * step) % threads;
+        if (b.fibers[t].over || late >> t / 32 & 1) continue;
+        current = t, threadIdx = {t, 0, 0};
+        if (!_setjmp(scheduler)) _longjmp(b.fibers[t].at, 1);
+    }
+}
+static bool go_on(Block& b) {  // until it is over, or all its threads wait for another block; whether any has moved
     block = &b, blockIdx = b.place, emulated_shared = b.dynamic.data();
     char* shared = of_block().at;
     memcpy(shared, b.own.data(), b.own.size());
+    bool has_any = false;
+    unsigned late = seed ? unsigned(drawn(1u << 31) & drawn(1ull << 32)) : 0;
+    size_t turns = seed ? drawn(32) + 1 : 0, copies = b.order == 2 ? 1 : AT_ONCE[drawn(3)], told = AT_ONCE[drawn(3)];
     do {
         has_moved = false;
-        for (volatile int t = 0; t < blockDim.x; t++) if (!b.fibers[t].over) {
-            current = t, threadIdx = {t, 0, 0};
-            if (!_setjmp(scheduler)) _longjmp(b.fibers[t].at, 1);
-        }
-    } while (has_moved && b.living);
+        turn(b, late);
+        for (size_t n = seed ? min(b.copies.size(), copies) : 0; n--;) copied();
+        for (size_t n = b.living ? min(b.told.size(), told) : b.told.size(); n--;) seen();
+        has_any |= has_moved;
+    } while (!failure && b.living && (seed ? --turns : has_moved));
     memcpy(b.own.data(), shared, b.own.size());
+    return has_any;
 }
-static void run_blocks(const int* grid, int threads, int bytes, std::function<void()> kernel) {
-    static std::vector<std::unique_ptr<Block>> blocks;  // the first `waiting` of them are under way
-    body = kernel;
-    gridDim = {grid[0], grid[1], grid[2]}, blockDim = {threads, 1, 1};
-    size_t waiting = 0;
+static bool is_over(const Block& b, int bytes) {
+    const char* behind = (const char*)b.dynamic.data() + bytes;
+    if (!b.living && std::count(behind, behind + MARGIN, char(-1)) < MARGIN) failure = "it has written behind its shared memory";
+    return !b.living;
+}
+static void run_all(const int* grid, int threads, int bytes, bool together, std::vector<std::unique_ptr<Block>>& blocks) {
+    size_t waiting = 0;  // the first of the blocks
     for (int z = 0; z < grid[2]; z++) for (int y = 0; y < grid[1]; y++) for (int x = 0; x < grid[0]; x++) {
         if (waiting == blocks.size()) blocks.emplace_back(new Block);
         begin(*blocks[waiting], {x, y, z}, threads, bytes);
-        go_on(*blocks[waiting]);
-        waiting += blocks[waiting]->living > 0;
+        if (!seed || !together) while (go_on(*blocks[waiting]) && seed && blocks[waiting]->living);
+        waiting += !is_over(*blocks[waiting], bytes);
+        if (failure) return;
     }
-    for (int turn = 0; waiting; turn++) {
-        if (turn == PATIENCE) fputs("emulator: blocks wait for one another for ever\n", stderr), abort();
-        for (size_t i = waiting; i--;) {
-            go_on(*blocks[i]);
-            if (!blocks[i]->living) std::swap(blocks[i], blocks[--waiting]), turn = 0;
+    for (int turn = 0; waiting && !failure; turn++) {
+        if (turn == PATIENCE) failure = "its blocks wait for one another for ever";
+        for (size_t i = waiting; i-- && !failure;) {
+            if (seed) std::swap(blocks[i], blocks[drawn(waiting)]);
+            if (go_on(*blocks[i])) turn = 0;
+            if (is_over(*blocks[i], bytes)) std::swap(blocks[i], blocks[--waiting]);
         }
     }
+}
+static const char* run_blocks(const int* grid, int threads, int bytes, bool together, unsigned long long from, std::function<void()> kernel) {
+    static std::vector<std::unique_ptr<Block>> blocks;
+    body = kernel, failure = 0, seed = from;
+    gridDim = {grid[0], grid[1], grid[2]}, blockDim = {threads, 1, 1};
+    run_all(grid, threads, bytes, together, blocks);
+    if (failure) blocks.clear();  // their threads are in the midst of it
+    return failure;
 }
 }  // namespace emulated

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import random
 import re
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from chatdesk.engine.local.fused import driver
 
 _STEPS = (0, 8, 16, 24, 1, 9, 17, 25)  # the columns of a word, from the lowest four bits to the highest
 _HEADER = Path(__file__).with_name("emulator.hpp")
+_ORDERS = random.Random(0)
 
 
 @functools.cache
@@ -25,8 +27,8 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
     kernel = r'^extern "C" __global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\((\w+) p\)'
     names += re.findall(kernel, source, re.MULTILINE)
     calls = [
-        f'extern "C" void run_{name}(int* grid, int threads, int bytes, {kind}* p)'
-        f" {{ emulated::run_blocks(grid, threads, bytes, [=] {{ {name}(*p); }}); }}"
+        f'extern "C" const char* run_{name}(int* grid, int threads, int bytes, int together, long seed, {kind}* p)'
+        f" {{ return emulated::run_blocks(grid, threads, bytes, together, seed, [=] {{ {name}(*p); }}); }}"
         for name, kind in names
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -40,15 +42,20 @@ def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
 
 
 class Kernels:
-    """As `driver.Kernels`, each launch done when it returns."""
+    """As `driver.Kernels`, each launch done when it returns. ``is_random``: blocks, threads, copies in any order."""
 
-    multiprocessors = 3
+    is_random = False
 
     def __init__(self, options: driver.Options) -> None:
         self._library = _library(*options)
 
     def launch(self, name, grid, threads, shared, argument, early=False, together=False):
-        getattr(self._library, f"run_{name}")((ctypes.c_int * 3)(*grid), threads, shared, ctypes.byref(argument))
+        run = getattr(self._library, f"run_{name}")
+        run.restype = ctypes.c_char_p
+        seed = ctypes.c_long(_ORDERS.randrange(1, 1 << 62) if Kernels.is_random else 0)
+        failure = run((ctypes.c_int * 3)(*grid), threads, shared, together, seed, ctypes.byref(argument))
+        if failure:
+            raise RuntimeError(failure.decode())
 
 
 class Compiler:

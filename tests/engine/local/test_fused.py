@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
 from msgspec import structs
 
 from chatdesk.engine.api import Sampling
+from chatdesk.engine.host import device_failed
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.fused import driver, maker
 from chatdesk.engine.local.fused.ahead import Ahead
@@ -15,6 +17,7 @@ from chatdesk.engine.local.fused.program import Product, Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
 from chatdesk.engine.local.sampling import Sampler
+from chatdesk.engine.out_of_memory import is_out_of_memory
 from chatdesk.errors import Fault, UserError
 from tests.engine.adapters import make_adapter
 from tests.engine.local.driving import GREEDY, NEUTRAL, generate, ids_of, load, text_of
@@ -101,6 +104,46 @@ def test_a_compilation_that_fails_is_said(caplog):
     assert compiler.kernels(("step", ("-DFLOAT=7",))) is None
     assert not compiler.is_at(("step", ("-DFLOAT=7",)))
     assert "no fused decode step" in caplog.text
+
+
+class Driver:
+    """As the device's library, which answers ``result`` to all that is asked."""
+
+    def __init__(self, result: int) -> None:
+        self._result = result
+
+    def cuGetErrorString(self, result: int, text: Any) -> None:
+        text._obj.value = b"unspecified launch failure"
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self._result
+
+
+@pytest.mark.parametrize(("result", "is_poison"), [(719, True), (2, False)])
+def test_a_fault_that_the_driver_tells_first_ends_the_process(monkeypatch, result, is_poison):
+    """And not a lack of memory: of either the process, or whoever reads the message, has to know."""
+    monkeypatch.setattr(driver, "_driver", lambda: Driver(result))
+    with pytest.raises((driver.DriverError, torch.OutOfMemoryError)) as raised:
+        driver._require(result)
+    assert device_failed(raised.value) is is_poison
+    assert is_out_of_memory(raised.value) is not is_poison
+
+
+@pytest.mark.parametrize("error", [driver.DriverError("a driver that is older"), torch.OutOfMemoryError("no memory")])
+def test_kernels_that_the_driver_does_not_take_cost_no_reply(checkpoint, monkeypatch, error):
+    def refuse(code: bytes) -> None:
+        raise error
+
+    compiler = driver.Compiler()
+    monkeypatch.setattr(driver, "compiled", lambda *_: b"code")
+    monkeypatch.setattr(driver, "Kernels", refuse)
+    monkeypatch.setattr(maker, "COMPILER", compiler)
+    engine = LocalEngine()
+    load(engine, checkpoint("llama"))
+    compiler.wait()
+    assert len(ids_of(generate(engine, PROMPT, structs.replace(GREEDY, max_new_tokens=4)))) == 4
+    assert engine._loaded()._cache.runner.steps.made == 1
+    engine.close()
 
 
 SAMPLINGS = {

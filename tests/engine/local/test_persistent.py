@@ -17,10 +17,9 @@ from chatdesk.engine.local.cache import Batch
 from chatdesk.engine.local.fused import persistent
 from chatdesk.engine.local.fused.maker import FusedMaker
 from chatdesk.engine.local.fused.program import Device
-from chatdesk.engine.local.graphs import Step
 from chatdesk.engine.local.quantize import Int4Linear, quantise
 from chatdesk.engine.local.runner import Runner
-from tests.engine.local.emulator import packed, unpacked
+from tests.engine.local.emulator import Kernels, packed, unpacked
 
 LLAMA = {
     "hidden_size": 64,
@@ -126,6 +125,31 @@ def test_it_gives_what_launches_give(compiler, runs, four_bits, only, model_type
         assert float((one - other).norm() / other.norm()) < 5e-3
 
 
+@pytest.mark.parametrize(("case", "blocks"), [(CASES[0], 7), (CASES[2], 1), (CASES[4], 7), (CASES[5], 3)])
+def test_no_order_changes_a_number(compiler, only, monkeypatch, case, blocks):
+    """Of blocks, warps and lanes, of copies, and of numbers that other blocks come to see."""
+    model_type, values, bits, rows, context = case
+    monkeypatch.setattr(Device, "of", lambda device: Device(blocks, 96 << 10))
+    model = make(model_type, bits, **values)
+    only("persistent")
+    expected = steps(model, rows, context, 2)
+    monkeypatch.setattr(Kernels, "is_random", True)
+    for one, other in zip(steps(model, rows, context, 2), expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("values", [{"head_dim": 256}, {"intermediate_size": 4416}])
+def test_shared_memory_is_as_large_as_what_lies_there(compiler, four_bits, only, monkeypatch, values):
+    """Of attention and of the widest product: 16 bytes less are too few, which the emulator says."""
+    only("persistent")
+    model = make("llama", 4, **WIDE | ONE | values)
+    steps(model, 1, 20, 1)
+    much = persistent.shared_bytes
+    monkeypatch.setattr(persistent, "shared_bytes", lambda *given: much(*given) - 16)
+    with pytest.raises(AssertionError):
+        steps(model, 1, 20, 1)
+
+
 def test_few_stages_do(compiler, only, monkeypatch):
     """As on a device with little shared memory: two stages that are used again and again."""
     only("persistent")
@@ -137,19 +161,56 @@ def test_few_stages_do(compiler, only, monkeypatch):
     assert "-DDEPTH=2" in compiler.asked[-1][1]
 
 
-@pytest.mark.parametrize("quickest", ["persistent", "step"])
-def test_the_quicker_kind_stays(compiler, monkeypatch, quickest):
-    """Found out at the first step, kept when the text outgrows its room."""
-    raced: list[str] = []
-
-    def seconds(step: Step) -> float:
-        raced.append("persistent" if len(raced) == 0 else "step")
-        return float(raced[-1] != quickest)
-
-    monkeypatch.setattr(graphs, "_seconds", seconds)
+@pytest.mark.parametrize(("other", "quickest"), [(2.0, "persistent"), (0.99, "persistent"), (0.5, "step")])
+def test_the_quicker_kind_stays(compiler, monkeypatch, other, quickest):
+    """Found out at the first step, kept when the text outgrows its room. Noise does not choose."""
+    times = iter([1.0, other])
+    monkeypatch.setattr(graphs, "_seconds", lambda step: next(times))
     steps(make("llama", 16, **LLAMA), 1, 255, 3)
-    assert raced == ["persistent", "step"]
+    assert list(times) == []
     assert [kind for kind, _ in compiler.asked if kind != "choose"] == ["persistent", "step", quickest]
+
+
+def test_the_slower_kind_is_there_when_the_quicker_one_goes_wrong(compiler, runs, monkeypatch):
+    """In a larger room: the model's own forward is not asked."""
+    times, run = iter([1.0, 2.0]), persistent.PersistentProgram.run
+    monkeypatch.setattr(graphs, "_seconds", lambda step: next(times))
+    monkeypatch.setattr(
+        persistent.PersistentProgram,
+        "run",
+        lambda program, kernels: run(program, kernels).roll(int(program._chunks > 1), -1),
+    )
+    monkeypatch.setattr(graphs.OwnForward, "__call__", lambda own: pytest.fail("the model's own forward"))
+    runner = Runner(make("llama", 16, **LLAMA))
+    batch = Batch(runner)
+    batch.extend([list(range(5, 259))])
+    for token in range(5):
+        batch.step([token])
+    assert runner.steps.fused.refused == {("persistent", 1)}
+    assert compiler.asked[-1][0] == "step"
+
+
+@pytest.mark.parametrize("kind", ["persistent", "step"])
+def test_where_memory_is_enough_for_one_kind_it_is_taken(compiler, monkeypatch, kind):
+    """And the race is run when there is enough for both."""
+    runs = FusedMaker._runs
+
+    def run(maker: FusedMaker, of: str, *given: Any) -> Any:
+        if of != kind:
+            raise torch.OutOfMemoryError("no memory")
+        return runs(maker, of, *given)
+
+    monkeypatch.setattr(FusedMaker, "_runs", run)
+    runner = Runner(make("llama", 16, **LLAMA))
+    batch = Batch(runner)
+    batch.extend([list(range(5, 259))])
+    batch.step([1])
+    assert runner.steps.made == 1
+    assert not runner.steps.fused.refused | set(runner.steps.fused.quickest)
+    monkeypatch.setattr(FusedMaker, "_runs", runs)
+    for token in range(3):
+        batch.step([token])
+    assert runner.steps.fused.quickest
 
 
 def test_the_other_kind_takes_the_place_of_one_that_is_wrong(compiler, monkeypatch, caplog):

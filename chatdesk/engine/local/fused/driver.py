@@ -19,6 +19,7 @@ _PARTS = {
     "persistent": ("common", "instructions", "stream", "multiply", "heads", "persistent"),
     "choose": ("common", "choose"),
 }
+_NO_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 _TOGETHER = 2  # CU_LAUNCH_ATTRIBUTE_COOPERATIVE
 _EARLY = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -138,7 +139,8 @@ def _require(result: int) -> None:
     if result:
         text = ctypes.c_char_p()
         _driver().cuGetErrorString(result, ctypes.byref(text))
-        raise DriverError((text.value or b"unknown").decode())
+        said = f"CUDA error: {(text.value or b'unknown').decode()}"  # as torch says it: see `host.device_failed`
+        raise torch.OutOfMemoryError(said) if result == _NO_MEMORY else DriverError(said)
 
 
 class Compiler:
@@ -163,7 +165,12 @@ class Compiler:
         """Those made with these options, None where they are not there yet or cannot be."""
         code = self._codes.get(options)
         if code is not None and options not in self._kernels:
-            self._kernels[options] = Kernels(code)
+            try:
+                self._kernels[options] = Kernels(code)
+            except torch.OutOfMemoryError:
+                return None  # there may be enough later
+            except DriverError as error:
+                self._fail(options, error)
         return self._kernels.get(options)
 
     def wait(self) -> None:
@@ -174,9 +181,13 @@ class Compiler:
     def _work(self, options: Options) -> None:
         try:
             self._codes[options] = compiled(*options)
-        except Exception as error:  # a machine without the library keeps the model's own forward
-            self._codes[options] = None
-            _logger.info("no fused decode step: %s: %s", type(error).__name__, str(error))
+        except Exception as error:
+            self._fail(options, error)
+
+    def _fail(self, options: Options, error: Exception) -> None:
+        """For good: a machine without the library, or with an older driver, keeps the model's own forward."""
+        self._codes[options] = None
+        _logger.info("no fused decode step: %s: %s", type(error).__name__, str(error))
 
 
 COMPILER = Compiler()

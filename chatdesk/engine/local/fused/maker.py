@@ -1,7 +1,7 @@
 """Whether a model's decode step can be one of our own kernels, and how."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,8 @@ class FusedMaker:
     """Our own steps for one model, on a device of `DEVICES`; begins to compile those for a single row.
 
     There are two: one kernel that goes through all phases of a step, on newer devices and not in float32, and a launch
-    for each phase. ``refused``: which of them, for how many rows, there shall not be.
+    for each phase. ``refused``: which of them, for how many rows, there shall not be. ``quickest``: by rows, which of
+    them was found to be quicker.
     """
 
     DEVICES = ("cuda",)
@@ -37,7 +38,8 @@ class FusedMaker:
         kinds = {type(module) for module in model.modules()}
         self._bits = 4 if Int4Linear in kinds else 8 if Int8Linear in kinds else 16
         self.refused: set[tuple[str, int]] = set()
-        self._kept: dict[int, list[Options]] = {}
+        self.quickest: dict[int, str] = {}
+        self._known: dict[int, list[Options]] = {}
         self._is_on = (
             weight.device.type in self.DEVICES
             and None not in (self._architecture, self._float)
@@ -59,19 +61,19 @@ class FusedMaker:
         """The kernel `choose`, where it is there."""
         return COMPILER.kernels(self._choosing) if self._is_on else None
 
-    def ways(self, buffers: Buffers, room: int) -> dict[str, Way]:
-        """How steps over these buffers can be made, by kind; none where an adapter hangs on the model's own modules."""
+    def ways(self, buffers: Buffers, room: int) -> Iterator[tuple[str, Way]]:
+        """How steps over these buffers can be made, each with its kind, the quickest ahead where it is known; none
+        where an adapter hangs on the model's own modules.
+        """
         rows, architecture = len(buffers[0][0]), self._architecture
         if not self._is_on or architecture is None or rows > MOST_ROWS or has_adapter(self._model):
-            return {}
+            return
         if self._are_compiling(rows):
-            return {}
-        found: dict[str, Way] = {}
-        for kind, options in self._options(rows):
-            kernels = COMPILER.kernels((kind, options))
-            if kernels is not None and (kind, rows) not in self.refused:
-                found[kind] = partial(self._runs, kind, kernels, (self._model, architecture, buffers), room)
-        return found
+            return
+        for kind, options in sorted(self._options(rows), key=lambda options: options[0] != self.quickest.get(rows)):
+            kernels = None if (kind, rows) in self.refused else COMPILER.kernels((kind, options))
+            if kernels is not None:
+                yield kind, partial(self._runs, kind, kernels, (self._model, architecture, buffers), room)
 
     def _runs(
         self, kind: str, kernels: Kernels, given: tuple[Any, Architecture, Buffers], room: int, inputs: torch.Tensor
@@ -82,10 +84,6 @@ class FusedMaker:
         )
         return lambda: program.run(kernels)
 
-    def keep(self, kind: str, rows: int) -> None:
-        """From now on only this kind for so many rows."""
-        self._kept[rows] = [options for options in self._kept[rows] if options[0] == kind]
-
     def _are_compiling(self, rows: int) -> bool:
         """Begin to compile all kinds; whether any is not there yet, but will be."""
         for options in self._options(rows):
@@ -93,13 +91,13 @@ class FusedMaker:
         return any(COMPILER.is_at(options) for options in self._options(rows))
 
     def _options(self, rows: int) -> list[Options]:
-        if rows not in self._kept:
+        if rows not in self._known:
             given = *_architecture(), f"-DFLOAT={self._float}", f"-DROWS={rows}", f"-DBITS={self._bits}"
             sizes = self._model, rows, self._bits, self._device
             is_persistent = self._float and _is_capable() and is_served(*sizes)
-            self._kept[rows] = [("persistent", (*given, *definitions(*sizes)))] if is_persistent else []
-            self._kept[rows].append(("step", given))
-        return self._kept[rows]
+            self._known[rows] = [("persistent", (*given, *definitions(*sizes)))] if is_persistent else []
+            self._known[rows].append(("step", given))
+        return self._known[rows]
 
     @property
     def _choosing(self) -> Options:
