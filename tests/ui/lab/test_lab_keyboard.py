@@ -35,7 +35,7 @@ class Walk(Bench):
         self.lab = Lab(folder / "runs", folder / "texts", folder / "lab.log", commands, self._posted.put)
         object.__setattr__(desk.tasks, "lab", self.lab)
         desk.window.activateWindow()
-        qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+        qtbot.waitUntil(lambda: desk.window.isActiveWindow() and desk.window.isAncestorOf(QApplication.focusWidget()))
         qtbot.keyClick(focus(), Qt.Key.Key_6, Qt.KeyboardModifier.ControlModifier)
         self.page = desk.window.pages.lab
         self.settle()
