@@ -17,7 +17,7 @@ ESC = Qt.Key.Key_Escape
 @pytest.fixture
 def window(desk, qtbot):
     desk.window.activateWindow()
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+    qtbot.waitUntil(lambda: desk.window.isActiveWindow() and desk.window.isAncestorOf(QApplication.focusWidget()))
     desk.show_some()
     return desk.window
 
