@@ -4,6 +4,7 @@ Both round in the same places, and add up in another order. The blocks of the em
 copied into shared memory comes late there, so that who does not wait for it finds what was there before.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -169,6 +170,20 @@ def test_the_quicker_kind_stays(compiler, monkeypatch, other, quickest):
     steps(make("llama", 16, **LLAMA), 1, 255, 3)
     assert list(times) == []
     assert [kind for kind, _ in compiler.asked if kind != "choose"] == ["persistent", "step", quickest]
+
+
+@pytest.mark.parametrize(("long", "calls"), [(0.02, 3), (0.0, 9)])
+def test_a_slow_step_is_not_timed_for_long(long, calls):
+    """Nobody can stop the reply meanwhile."""
+    made: list[int] = []
+
+    class Slow:
+        def again(self) -> Tensor:
+            made.append(time.sleep(long) or 1)
+            return torch.zeros(1, 1)
+
+    graphs._seconds(Slow())
+    assert len(made) == calls
 
 
 def test_the_slower_kind_is_there_when_the_quicker_one_goes_wrong(compiler, runs, monkeypatch):

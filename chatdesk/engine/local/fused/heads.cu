@@ -149,8 +149,7 @@ struct Attention {
             for (int j = 0; j < 8; j++) found[warp * SIZE + vector * 8 + j] = mine[j];
         if (lane == 0) most[warp] = highest, sum[warp] = all;
         meet();
-        join(chunk, chunks, head, row);
-        meet();
+        join(chunk, chunks, head, row);  // the next item writes there when all have met in `prepare`
     }
 
     // The query, and where the chunk has the new token its key and value, which are kept.
