@@ -139,16 +139,17 @@ def test_no_order_changes_a_number(compiler, only, monkeypatch, case, blocks):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("values", [{"head_dim": 256}, {"intermediate_size": 4416}])
-def test_shared_memory_is_as_large_as_what_lies_there(compiler, four_bits, only, monkeypatch, values):
+@pytest.mark.parametrize("case", [CASES[6], CASES[10]])
+def test_shared_memory_is_as_large_as_what_lies_there(compiler, four_bits, only, monkeypatch, case):
     """Of attention and of the widest product: 16 bytes less are too few, which the emulator says."""
+    model_type, values, bits, rows, context = case
     only("persistent")
-    model = make("llama", 4, **WIDE | ONE | values)
-    steps(model, 1, 20, 1)
+    model = make(model_type, bits, **values)
+    steps(model, rows, context, 1)
     much = persistent.shared_bytes
     monkeypatch.setattr(persistent, "shared_bytes", lambda *given: much(*given) - 16)
     with pytest.raises(AssertionError):
-        steps(model, 1, 20, 1)
+        steps(model, rows, context, 1)
 
 
 def test_few_stages_do(compiler, only, monkeypatch):
