@@ -193,7 +193,22 @@ static unsigned __byte_perm(unsigned a, unsigned b, unsigned order) {
     for (int i = 0; i < 4; i++) made |= unsigned(bytes >> 8 * (order >> 4 * i & 7) & 255) << 8 * i;
     return made;
 }
-static float half_of(unsigned word, int upper) {  // a bfloat16
+static float float_of(unsigned short bits) {  // of a float16
+    int exponent = bits >> 10 & 31, rest = bits & 0x3ff;
+    float size = exponent == 31 ? (rest ? NAN : INFINITY) : ldexpf(exponent ? rest | 0x400 : rest, max(exponent, 1) - 25);
+    return bits >> 15 ? -size : size;
+}
+static unsigned short half(float x) {
+    int exponent;
+    frexpf(x, &exponent);
+    int step = x == 0 ? -24 : max(exponent - 11, -24);  // the last bit is worth two to that
+    unsigned bits = x != x ? 0x7e00 : fabsf(x) >= 65520 ? 0x7c00 : unsigned(nearbyintf(ldexpf(fabsf(x), -step))) + (step + 24 << 10);
+    return bits | std::signbit(x) << 15;
+}
+static float half_of(unsigned word, int upper) {  // a bfloat16, or a float16
+#if FLOAT == 2
+    return float_of(upper ? word >> 16 : word);
+#endif
     unsigned bits = upper ? word & 0xffff0000u : word << 16;
     float x;
     memcpy(&x, &bits, 4);
@@ -214,6 +229,9 @@ static void multiply(float* to, uint4 a, unsigned b, unsigned later) {
 }
 static unsigned spliced(unsigned x, unsigned mask, unsigned others) { return x & mask | others; }
 static unsigned two(float a, float b) {
+#if FLOAT == 2
+    return half(a) | unsigned(half(b)) << 16;
+#endif
     auto rounded = [](float x) {
         unsigned bits;
         memcpy(&bits, &x, 4);

@@ -14,12 +14,20 @@ from chatdesk.engine.local.fused import driver
 
 _STEPS = (0, 8, 16, 24, 1, 9, 17, 25)  # the columns of a word, from the lowest four bits to the highest
 _HEADER = Path(__file__).with_name("emulator.hpp")
+_HERE = {
+    "extern __shared__ uint4 shared[];": "uint4* shared = emulated_shared;",
+    'asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));': "y = float_of(x);",
+    'asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to) : "f"(x));': "to = half(x);",
+}
+"""What is said otherwise here."""
 _ORDERS = random.Random(0)
 
 
 @functools.cache
 def _library(part: str, options: tuple[str, ...]) -> ctypes.CDLL:
-    source = driver.source(part).replace("extern __shared__ uint4 shared[];", "uint4* shared = emulated_shared;")
+    source = driver.source(part)
+    for ours, here in _HERE.items():
+        source = source.replace(ours, here)
     least = {"": 16, "_INT8": 8, "_INT4": 4}
     bits = next((int(option[7:]) for option in options if "BITS" in option), 16)
     products = re.findall(r"^PRODUCT\w*\((product(_int\d)?\w*)", source, re.MULTILINE)

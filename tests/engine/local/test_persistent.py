@@ -35,11 +35,11 @@ WIDE = LLAMA | {"hidden_size": 128, "intermediate_size": 256}
 VOCABULARY = 301
 
 
-def make(model_type: str, bits: int, **values: Any) -> Any:
+def make(model_type: str, bits: int, dtype: torch.dtype = torch.bfloat16, **values: Any) -> Any:
     torch.manual_seed(0)
     more = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 0, "pad_token_id": 0}
     config = AutoConfig.for_model(model_type, **({"max_position_embeddings": 2048} | values | more))
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:
@@ -124,6 +124,17 @@ def test_it_gives_what_launches_give(compiler, runs, four_bits, only, model_type
     assert runs == 6 * [rows]
     for one, other in zip(found, expected, strict=True):
         assert float((one - other).norm() / other.norm()) < 5e-3
+
+
+def test_the_other_half_precision(compiler, only):
+    """float16 rounds eight times as finely: both kinds agree to as much."""
+    model = make("llama", 16, torch.float16, **LLAMA)
+    only("persistent")
+    found = steps(model, 2, 254, 3)
+    only("step")
+    for one, other in zip(found, steps(model, 2, 254, 3), strict=True):
+        assert float((one - other).norm() / other.norm()) < 1e-3
+    assert all("-DFLOAT=2" in options for kind, options in compiler.asked if kind != "choose")
 
 
 @pytest.mark.parametrize(("case", "blocks"), [(CASES[0], 7), (CASES[2], 1), (CASES[4], 7), (CASES[5], 3)])
