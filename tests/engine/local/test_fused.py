@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import torch
 from msgspec import structs
+from transformers import AutoModelForCausalLM
 
 from chatdesk.engine.api import Sampling
 from chatdesk.engine.host import device_failed
 from chatdesk.engine.local import LocalEngine
 from chatdesk.engine.local.fused import driver, maker
 from chatdesk.engine.local.fused.ahead import Ahead
+from chatdesk.engine.local.fused.maker import FusedMaker
 from chatdesk.engine.local.fused.program import Product, Program
 from chatdesk.engine.local.graphs import OwnForward
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -69,6 +71,14 @@ def test_an_adapter_keeps_the_own_forward(checkpoint, runs, tmp_path):
     assert ids_of(generate(engine, PROMPT, short)) != with_it
     assert runs
     engine.close()
+
+
+def test_a_model_beside_the_device_has_none(checkpoint):
+    """Where accelerate keeps some of its weights elsewhere."""
+    model = AutoModelForCausalLM.from_pretrained(checkpoint("llama"))
+    assert FusedMaker(model).chooser is not None
+    model.model.layers[1].to("meta")
+    assert FusedMaker(model).chooser is None
 
 
 def test_a_fused_step_that_is_wrong_is_not_used(checkpoint, monkeypatch, caplog):

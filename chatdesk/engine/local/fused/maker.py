@@ -41,7 +41,7 @@ class FusedMaker:
         self.quickest: dict[int, str] = {}
         self._known: dict[int, list[Options]] = {}
         self._is_on = (
-            weight.device.type in self.DEVICES
+            all(each.device.type in self.DEVICES for each in model.parameters())  # not beside it
             and None not in (self._architecture, self._float)
             and torch.version.hip is None
             and os.environ.get(FUSED_VARIABLE) != "off"
