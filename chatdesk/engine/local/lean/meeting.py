@@ -19,7 +19,7 @@ from chatdesk.engine.local.lean.assembly import I64, external, intrinsic, kernel
 _ARRIVED, THREADS, _ASLEEP, _SECONDS, _NANOSECONDS = range(5)
 """Of a meeting: how many have come, are to come and sleep; then the longest time to sleep, as Linux wants it."""
 
-_LOOKS = 3_000  # with a pause after each; less than 100 microseconds
+_LOOKS = 20_000  # with a pause after each, under a millisecond: on a virtual machine to be woken can take 4
 _ALL_HERE = 1 << 62  # arrivals that nobody has to wait for
 _SLEEP_NS = 1_000_000  # at most: nobody is woken by `let_go`
 _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
