@@ -22,8 +22,8 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from chatdesk.engine.local.fused.ahead import Ahead, check_choices
+from chatdesk.engine.local.fused.driver import Kernels
 from chatdesk.engine.local.fused.maker import FusedMaker
-from chatdesk.engine.local.fused.program import Kernels
 from chatdesk.engine.local.sampling import Sampler
 
 Buffers = Sequence[tuple[torch.Tensor, torch.Tensor]]
@@ -244,7 +244,7 @@ class StepMaker:
         """None where it cannot be made or is wrong, which is said."""
         try:
             step = Step(buffers, make, self._stream)
-            with unharmed(buffers, fed[1]):
+            with unchanged(buffers, fed[1]):
                 check(step(*fed), expected, buffers[0][0].dtype)
         except torch.OutOfMemoryError:
             raise
@@ -279,14 +279,13 @@ def check(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> No
 
 
 @contextlib.contextmanager
-def unharmed(buffers: Buffers, position: int | slice) -> Iterator[None]:
-    """Put back what the buffers held at a position where a step over them fails: it may have written what is wrong."""
+def unchanged(buffers: Buffers, place: int | slice) -> Iterator[None]:
+    """Put back what the buffers held at a place: a step that is tried over them may write what is wrong."""
     with torch.inference_mode():
-        before = [(keys[:, :, position].clone(), values[:, :, position].clone()) for keys, values in buffers]
+        before = [(keys[:, :, place].clone(), values[:, :, place].clone()) for keys, values in buffers]
     try:
         yield
-    except BaseException:
+    finally:
         with torch.inference_mode():
             for now, then in zip(buffers, before, strict=True):
-                now[0][:, :, position], now[1][:, :, position] = then
-        raise
+                now[0][:, :, place], now[1][:, :, place] = then

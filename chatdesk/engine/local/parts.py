@@ -10,14 +10,13 @@ pass and is quicker.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from transformers.cache_utils import DynamicCache
 
-from chatdesk.engine.local.graphs import Buffers, SlotLayer, Step, check
+from chatdesk.engine.local.graphs import Buffers, SlotLayer, Step, check, unchanged
 
 TOKENS = 64
 
@@ -94,7 +93,7 @@ class PartMaker:
         try:
             if self._stream is None and buffers[0][0].is_cuda:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            with _unchanged(buffers, slice(start, len(text))):
+            with unchanged(buffers, slice(start, len(text))):
                 expected, most_s = _timed(ordinary)
                 part = Part(forward, buffers, self._stream)
                 check(part(text[start:], start), expected, buffers[0][0].dtype)
@@ -117,14 +116,3 @@ def _timed(work: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, float]:
     found = work()
     found[0, 0].item()
     return found, time.perf_counter() - began
-
-
-@contextmanager
-def _unchanged(buffers: Buffers, place: slice) -> Iterator[None]:
-    """Put back what they held at a place."""
-    before = [(keys[:, :, place].clone(), values[:, :, place].clone()) for keys, values in buffers]
-    try:
-        yield
-    finally:
-        for now, then in zip(buffers, before, strict=True):
-            now[0][:, :, place], now[1][:, :, place] = then

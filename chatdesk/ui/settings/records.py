@@ -35,7 +35,7 @@ class TrashDialog(ListDialog):
         )
         nothing = self.tr("The trash is empty.")
         super().__init__(parent, self.tr("Trash"), words.format(days=TRASH_DAYS), nothing)
-        self._window, self._shelf = parent, shelf
+        self._shelf = shelf
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
         self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge, QKeySequence.StandardKey.Delete)
         self._fill()
@@ -64,15 +64,15 @@ class TrashDialog(ListDialog):
             self.chat_wanted.emit()
             self.accept()
         else:
-            self._shelf.restore(found.id, self._complain)
+            self._shelf.restore(found.id, self.complain)
             self._fill()
 
     def _purge(self, found: Conversation | Removal) -> None:
         def purge() -> None:
             if isinstance(found, Removal):
-                self._shelf.purge_messages(found, self._complain)
+                self._shelf.purge_messages(found, self.complain)
             else:
-                self._shelf.purge(found.id, self._complain)
+                self._shelf.purge(found.id, self.complain)
             self._fill()
 
         if isinstance(found, Removal):
@@ -82,10 +82,6 @@ class TrashDialog(ListDialog):
         words = question.format(title=self._title(found))
         ask_whether(self, words, self.tr("It cannot be brought back."), self.tr("Delete for good"), purge)
 
-    def _complain(self, notice: Notice) -> None:
-        """Here, and not in the chat behind; on the window, where this is closed by now."""
-        tell(self._window if self.is_gone else self, sentence(notice.fault, notice.fields))
-
 
 class BackupsDialog(ListDialog):
     """The copies of all conversations, to go back to one."""
@@ -93,7 +89,7 @@ class BackupsDialog(ListDialog):
     def __init__(self, parent: QWidget, shelf: "Shelf") -> None:
         words = self.tr("A copy of all chats is made and checked every day.")
         super().__init__(parent, self.tr("Backups"), words, self.tr("There is no backup yet."))
-        self._window, self._shelf = parent, shelf
+        self._shelf = shelf
         self.restore_button = self.add_button(self.tr("Restore…"), self._restore)
         shelf.backups(lambda found: self.show_entries([self._entry(backup) for backup in found]))
 

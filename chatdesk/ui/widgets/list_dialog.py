@@ -7,8 +7,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QListView, QWidget
 
+from chatdesk.tasks.changes import Notice
+from chatdesk.ui.errors import sentence
 from chatdesk.ui.widgets.buttons import TextButton
 from chatdesk.ui.widgets.dialog import Dialog
+from chatdesk.ui.widgets.dialogs import tell
 from chatdesk.ui.widgets.labels import Label
 from chatdesk.ui.widgets.picker import VALUE_ROLE, Entries, Entry, EntryDelegate
 
@@ -18,7 +21,7 @@ class ListDialog(Dialog):
 
     def __init__(self, parent: QWidget, title: str, words: str, nothing: str) -> None:
         super().__init__(parent, title, words)
-        self._nothing = nothing
+        self._window, self._nothing = parent, nothing
         self._actions: list[TextButton] = []
         self.is_gone = False
         self.finished.connect(self._on_finished)
@@ -68,6 +71,10 @@ class ListDialog(Dialog):
     def may_act(self, value: Any) -> bool:
         """Whether the buttons are for ``value``."""
         return value is not None
+
+    def complain(self, notice: Notice) -> None:
+        """Here, and not in the page behind; on the window, where this is closed by now."""
+        tell(self._window if self.is_gone else self, sentence(notice.fault, notice.fields))
 
     def _mark(self) -> None:
         for button in self._actions:

@@ -7,10 +7,8 @@ from PySide6.QtWidgets import QWidget
 
 from chatdesk.storage.conversations import TRASH_DAYS
 from chatdesk.storage.records import Document
-from chatdesk.tasks.changes import Notice
 from chatdesk.ui.dates import when
-from chatdesk.ui.errors import sentence
-from chatdesk.ui.widgets.dialogs import ask_whether, tell
+from chatdesk.ui.widgets.dialogs import ask_whether
 from chatdesk.ui.widgets.list_dialog import ListDialog
 from chatdesk.ui.widgets.picker import Entry
 
@@ -24,7 +22,7 @@ class TrashDialog(ListDialog):
     def __init__(self, parent: QWidget, writing: "Writing") -> None:
         words = self.tr("Deleted documents stay here for {days} days.").format(days=TRASH_DAYS)
         super().__init__(parent, self.tr("Trash"), words, self.tr("The trash is empty."))
-        self._window, self._writing = parent, writing
+        self._writing = writing
         self.restore_button = self.add_button(self.tr("Restore"), self._restore)
         self.purge_button = self.add_button(self.tr("Delete for good…"), self._purge, QKeySequence.StandardKey.Delete)
         self._fill()
@@ -46,13 +44,9 @@ class TrashDialog(ListDialog):
 
     def _purge(self, document: Document) -> None:
         def purge() -> None:
-            self._writing.purge(document.id, self._complain)
+            self._writing.purge(document.id, self.complain)
             self._fill()
 
         question = self.tr("Delete “{title}” for good?").format(title=self._title(document))
         facts = self.tr("Its versions and what models wrote for it go, too. It cannot be brought back.")
         ask_whether(self, question, facts, self.tr("Delete for good"), purge)
-
-    def _complain(self, notice: Notice) -> None:
-        """Here, and not on the desk behind; on the window, where this is closed by now."""
-        tell(self._window if self.is_gone else self, sentence(notice.fault, notice.fields))

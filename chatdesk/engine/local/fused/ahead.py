@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from chatdesk.engine.local.fused.program import Kernels
+from chatdesk.engine.local.fused.driver import Kernels
 from chatdesk.engine.local.sampling import Sampler
 
 DEPTH = 2

@@ -107,6 +107,14 @@ struct Embed {
     float scale;
 };
 
+// The `i`th number of the embedding of a token at a place.
+__device__ __forceinline__ float embedding(const Embed& p, long long id, long long place, int i) {
+    float x = p.scales ? ((const signed char*)p.table)[id * p.width + i] * widened(p.scales[id])
+                       : widened(((const Float*)p.table)[id * p.width + i]);
+    x *= p.scale;
+    return p.positions ? x + widened(p.positions[place * p.width + i]) : x;
+}
+
 // Up to three matrices one above the other, or, gated, two of which row i of the first goes through the activation and
 // multiplies row i of the second.
 struct Product {

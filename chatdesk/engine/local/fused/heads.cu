@@ -9,37 +9,21 @@
 #define KEPT_VALUES (TURNS < 8 ? TURNS : 8)
 #define LANES ((SIZE + 31) / 32)  // numbers of a head that a lane has
 
-// One head of the projected, by one warp.
-__device__ __forceinline__ void read_head(const u64* source, u32 tag, u64* asked) {
-    bool is_there;
-    Patience patience;
-    do {
-        is_there = true;
-#pragma unroll
-        for (int j = 0; j < LANES; j++) {
-            int i = threadIdx.x % 32 + 32 * j;
-            asked[j] = i < SIZE ? peek(source + i) : said(0u, tag);
-            is_there &= tag_of(asked[j]) == tag;
-        }
-        if (!is_there) patience.wait();
-    } while (!is_there);
-}
-
-// The same, normed and turned. ``raw`` and ``to``: room for a head, which may be the same.
+// One head of the projected, by one warp: normed and turned. ``raw`` and ``to``: room for a head, which may be the same.
 __device__ __forceinline__ void make_head(const Attend& p, const u64* source, u32 tag, const Float* gain, long long place, float* raw, float* to) {
     int lane = threadIdx.x % 32;
     const float* turns = p.turns + place * 2 * p.rotated;
     float factor = 1.f, cosines[LANES], sines[LANES], gains[LANES], found[LANES], sum = 0.f;
-    u64 asked[LANES];
+    Asked<LANES, false> asked;
 #pragma unroll
     for (int j = 0; j < LANES; j++) {
         int i = lane + 32 * j;
         cosines[j] = i < p.rotated ? turns[i] : 1.f, sines[j] = i < p.rotated ? turns[p.rotated + i] : 0.f;
         gains[j] = gain && i < SIZE ? widened(gain[i]) + p.plus_one : 1.f;
     }
-    read_head(source, tag, asked);
+    asked.read(source, lane, 32, SIZE, tag);
 #pragma unroll
-    for (int j = 0; j < LANES; j++) found[j] = value_of(asked[j]), sum += found[j] * found[j];
+    for (int j = 0; j < LANES; j++) found[j] = value_of(asked.a[j]), sum += found[j] * found[j];
     if (gain) factor = rsqrtf(warp_sum(sum) / SIZE + p.epsilon);
 #pragma unroll
     for (int j = 0; j < LANES; j++) {
@@ -135,14 +119,10 @@ struct Attention {
         }
 #pragma unroll
         for (int j = 0; j < 8; j++) {
-            if (32 % VECTORS == 0) {
+            float all_groups = mine[j];
 #pragma unroll
-                for (int far = VECTORS; far < 32; far <<= 1) mine[j] += __shfl_xor_sync(0xffffffffu, mine[j], far);
-            } else {
-                float all_groups = mine[j];
-                for (int other = 1; other < GROUPS; other++) all_groups += __shfl_sync(0xffffffffu, mine[j], (vector + other * VECTORS) % 32);
-                mine[j] = all_groups;
-            }
+            for (int other = 1; other < GROUPS; other++) all_groups += __shfl_sync(0xffffffffu, mine[j], (vector + other * VECTORS) % 32);
+            mine[j] = all_groups;
         }
         if (group == 0)
 #pragma unroll
@@ -166,13 +146,13 @@ struct Attention {
             }
         }
         if (has_new && warp == 2) {
-            u64 asked[LANES];
-            read_head(projected + p.value_start + key_head * p.key_step, wanted, asked);
+            Asked<LANES, false> asked;
+            asked.read(projected + p.value_start + key_head * p.key_step, lane, 32, SIZE, wanted);
 #pragma unroll
             for (int j = 0; j < LANES; j++) {
                 int i = lane + 32 * j;
                 if (i >= SIZE) continue;
-                narrow(value_of(asked[j]), value[i]);
+                narrow(value_of(asked.a[j]), value[i]);
                 values[place * SIZE + i] = value[i];
             }
         }

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from chatdesk.engine.local.adapters import has_adapter
-from chatdesk.engine.local.fused.driver import COMPILER, Options
+from chatdesk.engine.local.fused.driver import COMPILER, Kernels, Options
 from chatdesk.engine.local.fused.persistent import PersistentProgram, definitions, is_served
-from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Device, Kernels, Program, lay_by_rows
+from chatdesk.engine.local.fused.program import FLOATS, MOST_ROWS, Buffers, Device, Program, lay_by_rows
 from chatdesk.engine.local.lean.description import ARCHITECTURES, Architecture
 from chatdesk.engine.local.quantize import Int4Linear, Int8Linear
 from chatdesk.engine.wire import FUSED_VARIABLE

@@ -241,7 +241,7 @@ struct Output {
         int outputs = (tiles >> p.is_gated) * 8 * ROWS, i = min(int(threadIdx.x), outputs - 1), at = i % 8;
         int index = i / (8 * ROWS) << p.is_gated;
         is_gated = p.is_gated, row = i / 8 % ROWS, sums = (index * WARPS * ROWS + row) * 8 + at;
-        Tile tile(p, first, batch * AT_ONCE + index);
+        Tile tile(p, first, batch * TILES + index);
         part = tile.part, place = min(tile.row + at, p.heights[part] - 1);
         is_mine = threadIdx.x < outputs && place == tile.row + at;
         bool is_scaled = BITS < 16 && p.format == INT8;
@@ -279,15 +279,16 @@ __device__ __forceinline__ void multiplied(const Product& p, const Room& room, P
     if (!tiles) return;
     int width = p.width, columns = p.columns, format = p.format, pitch = width + 32;
     int row_bytes = lane / 4 * (columns * (format == INT8 ? 1 : 2) + PAD) + warp * (format == INT8 ? 64 : 128);
-    bool finishes = warp * 32 < (min(tiles, AT_ONCE) >> p.is_gated) * 8 * ROWS;
+    bool finishes = warp * 32 < (min(tiles, TILES) >> p.is_gated) * 8 * ROWS;
     Output output;
-    if (finishes) output.prepare(p, first, 0, min(tiles, AT_ONCE));
+    if (finishes) output.prepare(p, first, 0, min(tiles, TILES));
     gather(p, base + p.source_phase, room, pitch);
-    const Float* x = room.staged + min(lane / 4, ROWS - 1) * pitch;
-    const float* of_groups = room.of_groups(pitch) + (ROWS == 1 ? 0 : min(lane / 4, ROWS - 1) * (pitch / 32));
-    for (int batch = 0; batch * AT_ONCE < tiles; batch++) {
-        int here = min(AT_ONCE, tiles - batch * AT_ONCE);
-        float* parts = room.parts + batch % 2 * (AT_ONCE * WARPS * ROWS * 8);
+    int row = min(lane / 4, ROWS - 1);
+    const Float* x = room.staged + row * pitch;
+    const float* of_groups = room.of_groups(pitch) + row * (pitch / 32);
+    for (int batch = 0; batch * TILES < tiles; batch++) {
+        int here = min(TILES, tiles - batch * TILES);
+        float* parts = room.parts + batch % 2 * (TILES * WARPS * ROWS * 8);
         for (int index = 0; index < here; index++) {
             Sums sums;
             sums.clear();
@@ -320,7 +321,7 @@ __device__ __forceinline__ void multiplied(const Product& p, const Room& room, P
         }
         meet();
         if (finishes) output.finish(p, parts, base, phase);
-        int left = tiles - (batch + 1) * AT_ONCE;
-        if (finishes && left > 0) output.prepare(p, first, batch + 1, min(left, AT_ONCE));
+        int left = tiles - (batch + 1) * TILES;
+        if (finishes && left > 0) output.prepare(p, first, batch + 1, min(left, TILES));
     }
 }

@@ -9,12 +9,7 @@ __device__ __forceinline__ void embedded(const Embed& p, u32 tag) {
     long long place = p.inputs[ROWS];
     for (int i = blockIdx.x * THREADS + threadIdx.x; i < p.width * ROWS; i += gridDim.x * THREADS) {
         int row = i / p.width, at = i % p.width;
-        long long id = p.inputs[row];
-        float x = p.scales ? ((const signed char*)p.table)[id * p.width + at] * widened(p.scales[id])
-                           : widened(((const Float*)p.table)[id * p.width + at]);
-        x *= p.scale;
-        if (p.positions) x += widened(p.positions[place * p.width + at]);
-        tell((u64*)p.target + row * p.stride + at, said(x, tag));
+        tell((u64*)p.target + row * p.stride + at, said(embedding(p, p.inputs[row], place, at), tag));
     }
 }
 

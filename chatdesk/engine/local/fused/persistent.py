@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chatdesk.engine.local.fused.driver import Kernels
 from chatdesk.engine.local.fused.program import (
     Attend,
     Buffers,
     Device,
     Embed,
-    Kernels,
     Product,
     Program,
     height_of,
@@ -69,10 +69,14 @@ def staged_bytes(model: Any, rows: int) -> int:
     return max(rows * (2 * (widest + 32) + 4 * (widest + 32) // 32), 4 * (20 * head_size(model) + 2 * _WARPS))
 
 
+def tiles_at_once(rows: int) -> int:
+    """That a block sums up together."""
+    return 8 if rows <= 2 else 4
+
+
 def shared_bytes(model: Any, rows: int, bits: int, deep: int) -> int:
     """All of a block's, with so many stages."""
-    tiles = 8 if rows <= 2 else 4
-    sums = 4 * (2 * tiles * _WARPS * rows * 8 + 2 * _WARPS) + 16
+    sums = 4 * (2 * tiles_at_once(rows) * _WARPS * rows * 8 + 2 * _WARPS) + 16
     return deep * (stage_bytes(bits) + 16) + 5 * _RECORD + sums + staged_bytes(model, rows)
 
 
@@ -101,7 +105,9 @@ def definitions(model: Any, rows: int, bits: int, device: Device) -> tuple[str, 
     return (
         f"-DWARPS={_WARPS}",
         f"-DSIZE={head_size(model)}",
+        f"-DSTAGE={stage_bytes(bits)}",
         f"-DDEPTH={depth(model, rows, bits, device)}",
+        f"-DTILES={tiles_at_once(rows)}",
         f"-DHELD={held}",
         f"-DIS_ONE={int(held == pairs)}",
     )

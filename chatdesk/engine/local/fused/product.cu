@@ -4,13 +4,7 @@ extern "C" __global__ void embed(Embed p) {
     int row = blockIdx.x;
     long long id = p.inputs[row], place = p.inputs[gridDim.x];
     let_others_begin();
-    for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
-        float x = p.scales ? ((const signed char*)p.table)[id * p.width + i] * widened(p.scales[id])
-                           : widened(((const Float*)p.table)[id * p.width + i]);
-        x *= p.scale;
-        if (p.positions) x += widened(p.positions[place * p.width + i]);
-        p.target[row * p.stride + i] = x;
-    }
+    for (int i = threadIdx.x; i < p.width; i += blockDim.x) p.target[row * p.stride + i] = embedding(p, id, place, i);
 }
 
 #define HELD 16

@@ -7,12 +7,13 @@ import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from chatdesk.engine.local.fused.driver import Kernels
 from chatdesk.engine.local.lean.description import STEADY_ROPES, Architecture, NotServed, activation_of
 from chatdesk.engine.local.quantize import Int4Linear, Int8Embedding, Int8Linear
 
@@ -68,22 +69,6 @@ class Attend(ctypes.Structure):
         c=(_Int, "stride target_stride query_step key_start value_start key_step plus_one chunks"),
         d=(_Float, "scale epsilon"),
     )
-
-
-class Kernels(Protocol):
-    """What `driver.Kernels` does."""
-
-    def launch(
-        self,
-        name: str,
-        grid: tuple[int, int, int],
-        threads: int,
-        shared: int,
-        argument: ctypes.Structure,
-        early: bool = False,
-        together: bool = False,
-    ) -> None:
-        """Put a kernel into the device's queue."""
 
 
 @dataclass(frozen=True)

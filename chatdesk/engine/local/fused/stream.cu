@@ -1,11 +1,10 @@
 // What the persistent kernel (persistent.cu) goes by: numbers that go from block to block, and how weights come in.
 //
 // Compiled for FLOAT (1 bfloat16, 2 float16), ROWS (at most 8), BITS, WARPS (that compute), SIZE (of a head, at most
-// 256), DEPTH (stages), HELD and IS_ONE (pairs of an input that a thread norms, and whether these are all).
+// 256), STAGE (bytes of weights that come in as one: eight rows, so many columns of them), DEPTH (stages), TILES (tiles
+// that a block sums up together), HELD and IS_ONE (pairs of an input that a thread norms, and whether these are all).
 
 #define THREADS (32 * WARPS)  // that compute; one more warp fetches
-#define AT_ONCE (ROWS <= 2 ? 8 : 4)  // tiles that a block sums up together
-#define STAGE (BITS < 8 ? 20480 : 16896)  // bytes of weights that come in as one: eight rows, so many columns of them
 #define SCALES 16384  // where the scales of four bits lie in a stage
 #define SIGNALS (BITS < 8 ? 33 : 1)  // that a stage is there: of the bytes, and of each lane where some are copied by it
 #define PAD 64  // bytes behind a row in a stage, so that the banks of eight rows are others
@@ -30,7 +29,7 @@ struct Room {
     unsigned char* ring;    // [DEPTH, STAGE]
     Phase *phases, *coming;  // [3]: this one and the next two; [2]: those of who fetches
     u64 *full, *empty;      // [DEPTH]
-    float* parts;           // [2, AT_ONCE, WARPS, ROWS, 8]: sums over some of the columns
+    float* parts;           // [2, TILES, WARPS, ROWS, 8]: sums over some of the columns
     float* sums;            // [2, WARPS]
     Float* zeros;           // [8]
     Float* staged;          // [ROWS, columns], and what attention needs
@@ -40,7 +39,7 @@ struct Room {
         phases = (Phase*)(ring + DEPTH * STAGE), coming = phases + 3;
         full = (u64*)(coming + 2), empty = full + DEPTH;
         parts = (float*)(empty + DEPTH);
-        sums = parts + 2 * AT_ONCE * WARPS * ROWS * 8;
+        sums = parts + 2 * TILES * WARPS * ROWS * 8;
         zeros = (Float*)(sums + 2 * WARPS), staged = zeros + 8;
     }
 

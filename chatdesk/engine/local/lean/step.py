@@ -17,7 +17,7 @@ import torch
 
 from chatdesk.engine.local.adapters import has_adapter
 from chatdesk.engine.local.brake import Stopped
-from chatdesk.engine.local.graphs import Buffers, Forward, check, unharmed
+from chatdesk.engine.local.graphs import Buffers, Forward, check, unchanged
 from chatdesk.engine.local.lean.compaction import Compact, Compaction
 from chatdesk.engine.local.lean.compiler import COMPILER, Compiler
 from chatdesk.engine.local.lean.description import ARCHITECTURES
@@ -177,7 +177,7 @@ class LeanMaker:
         make = partial(Program, self._model, self._architecture, buffers, torch.get_num_threads(), tokens)
         try:
             step = LeanStep(make, kernels.run, buffers, self._brake, lambda: self.compaction)
-            with unharmed(buffers, place):
+            with unchanged(buffers, place):
                 check(step(*fed), expected, buffers[0][0].dtype)
         except (Stopped, MemoryError):
             raise
